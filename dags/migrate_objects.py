@@ -1,0 +1,152 @@
+"""One DAG a declaration in include/migrations: S3 objects move, the database rows that name them follow.
+
+Wiring only. What each task does is in `include/steps`, what it promises in the README.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pendulum
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+from airflow.sdk.bases.sensor import PokeReturnValue
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include import declaration as declarations
+from include.declaration import Declaration, DeclarationError
+from include.modes import Mode
+from include.sensors import GracePeriodSensor, ReconciliationSensor
+from include.steps import check as checking
+from include.steps import copying, deletion, listing, switching, verification
+
+DOCS = Path(__file__).parent.parent / "docs" / "dag.md"
+
+
+def run_id() -> str:
+    return str(get_current_context()["run_id"])
+
+
+def set_label(text: str) -> None:
+    """Name the mapped instance in the UI, a failing one too."""
+    get_current_context()["label"] = text  # type: ignore[typeddict-unknown-key]
+
+
+def migration(declared: Declaration) -> DAG:
+    """The DAG of one migration. Trigger rules: see "The rule of red" in docs/safety.md before touching one."""
+    with DAG(
+        dag_id=f"migrate_{declared.name}",
+        description=declared.description,
+        doc_md=DOCS.read_text(encoding="utf-8"),
+        schedule=CronDataIntervalTimetable(declared.schedule, timezone=declared.timezone)
+        if declared.schedule
+        else None,
+        start_date=pendulum.datetime(2026, 1, 1, tz=declared.timezone),
+        catchup=False,
+        max_active_runs=1,
+        params={
+            "mode": Param(
+                Mode.MOVE.value,
+                type="string",
+                enum=[mode.value for mode in Mode],
+                title="What to do",
+                description="plan: count only, change nothing. copy: copy only. switch: copy, then point the rows at the "
+                "copies. move: all of it, then delete from legacy what is proven.",
+            ),
+            "limit": Param(
+                None,
+                type=["null", "integer"],
+                minimum=1,
+                maximum=1_000_000,
+                title="Only the first N objects",
+                description="A canary run: at most this many objects. Empty: all of them.",
+            ),
+        },
+        default_args={
+            "owner": ", ".join(declared.owners),
+            "retries": declared.retries,
+            "retry_delay": declared.retry_delay,
+            "retry_exponential_backoff": True,
+            "max_retry_delay": pendulum.duration(minutes=15),
+        },
+        tags=["s3-migration"],
+    ) as dag:
+
+        @task.sensor(mode="reschedule", poke_interval=30, timeout=12 * 3600)
+        def check() -> PokeReturnValue:
+            """Fail in seconds when something needed is missing; wait while another run is at work."""
+            context = get_current_context()
+            dag_run = context["dag_run"]
+            # The server lets unknown params pass; they are in the run's conf.
+            params = {**context["params"], **(dag_run.conf or {})}
+            request = checking.Request.of(params, declared, scheduled=dag_run.run_type == "scheduled")
+            return PokeReturnValue(is_done=checking.check(declared, run_id(), request))
+
+        @task
+        def list_legacy() -> list[int]:
+            """Both sides into the ledger; returns chunk numbers, never keys."""
+            return listing.take_listing(declared, run_id())
+
+        @task(max_active_tis_per_dagrun=declared.parallel_chunks, map_index_template="{{ label }}")
+        def copy_chunk(chunk: int) -> None:
+            """Conditional copies of one chunk, many in flight."""
+            copying.copy_chunk(declared, run_id(), chunk, set_label)
+
+        @task(trigger_rule="all_done")
+        def switch_paths() -> None:
+            """Rows name the copies that are there, in bounded batches."""
+            switching.switch_paths(declared, run_id())
+
+        @task(trigger_rule="all_done")
+        def verify_copies() -> None:
+            """Both sides looked at anew, against the ledger: the proof that deletion rests on."""
+            verification.verify_copies(declared, run_id())
+
+        @task(trigger_rule="all_done")
+        def may_delete() -> None:
+            """The gate. Skipped when the mode deletes nothing."""
+            if not deletion.may_delete(declared, run_id()):
+                raise AirflowSkipException("the mode deletes nothing")
+
+        @task(
+            trigger_rule="none_skipped",
+            max_active_tis_per_dagrun=declared.parallel_chunks,
+            map_index_template="{{ label }}",
+        )
+        def delete_chunk(chunk: int) -> None:
+            """What is proven goes from legacy, the server checking each ETag."""
+            deletion.delete_chunk(declared, run_id(), chunk, set_label)
+
+        wait_grace = GracePeriodSensor(task_id="wait_grace", declaration=declared, trigger_rule="all_done")
+        reconcile = ReconciliationSensor(
+            task_id="reconcile", declaration=declared, trigger_rule="all_done", poke_interval=15, timeout=600
+        )
+
+        chunks = list_legacy()
+        verified, gate, deleted = verify_copies(), may_delete(), delete_chunk.expand(chunk=chunks)
+        check() >> chunks
+        copy_chunk.expand(chunk=chunks) >> switch_paths() >> wait_grace >> verified >> gate >> deleted >> reconcile
+        verified >> reconcile
+    return dag
+
+
+class BrokenDeclarations(DAG):
+    """Makes an import error of this file in the UI, and leaves the DAGs of the sound declarations alone."""
+
+    def validate(self) -> None:
+        raise DeclarationError(self.description)
+
+
+def migrations() -> dict[str, DAG]:
+    """A DAG for each sound declaration, by DAG id, and one that names what is wrong with the others."""
+    dags, faults = [], []
+    for path in declarations.paths():
+        try:
+            dags.append(migration(declarations.load(path)))
+        except DeclarationError as error:
+            faults.append(str(error))
+    if faults:
+        dags.append(BrokenDeclarations("broken_declarations", description="\n".join(faults), schedule=None))
+    return {dag.dag_id: dag for dag in dags}
+
+
+globals().update(migrations())

@@ -1,0 +1,120 @@
+"""The account of a run: every object in one state, what was done, what it took. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from include.kinds import PROBLEMS
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run found and did. Small whatever the number of objects: it is an XCom and a column."""
+
+    migration: str
+    run_id: str
+    mode: str
+    staged: int = 0  # objects in scope, of `bytes`
+    bytes: int = 0
+    already_there: int = 0  # production held the content: no copy made
+    copied: int = 0
+    rows_to_switch: int = 0  # as the listing found them
+    rows_switched: int = 0
+    verified: int = 0
+    deleted: int = 0
+    unreferenced: int = 0  # moved all the same
+    dangling: int = 0
+    conflicts_forecast: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
+    seconds: dict[str, float] = field(default_factory=dict)  # by step
+
+    @classmethod
+    def of(
+        cls,
+        migration: str,
+        run_id: str,
+        mode: str,
+        states: Mapping[str, int],
+        tallies: Mapping[tuple[str, str], int],
+        seconds: Mapping[str, float],
+    ) -> Account:
+        """Put the account together.
+
+        :param tallies: number by (step, what), of table tally.
+        """
+
+        def total(what: str, *steps: str) -> int:
+            return sum(number for (step, name), number in tallies.items() if name == what and step in steps)
+
+        requests: dict[str, int] = {}
+        for (_, what), number in sorted(tallies.items()):
+            if what.startswith("S3 "):
+                requests[what[3:]] = requests.get(what[3:], 0) + number
+        return cls(
+            migration,
+            run_id,
+            mode,
+            staged=total("objects", "list"),
+            bytes=total("bytes", "list"),
+            already_there=total("already_there", "list", "copy"),
+            copied=total("copied", "copy", "verify", "delete"),
+            rows_to_switch=total("rows_to_switch", "list"),
+            rows_switched=total("rows", "switch", "verify", "reconcile"),
+            verified=total("objects", "verify"),
+            deleted=total("deleted", "delete"),
+            unreferenced=total("unreferenced", "list"),
+            dangling=total("dangling", "list"),
+            conflicts_forecast=total("conflict", "list"),
+            states=dict(states),
+            requests=requests,
+            seconds={step: round(value, 2) for step, value in seconds.items()},
+        )
+
+    @property
+    def problems(self) -> dict[str, int]:
+        return {kind: self.states.get(kind, 0) for kind in PROBLEMS}
+
+    @property
+    def objects_per_second(self) -> float:
+        """Of the copy step."""
+        return self.copied / self.seconds["copy"] if self.seconds.get("copy") else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """The account as a person reads it."""
+        done = [
+            ("staged", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+            ("already there", f"{self.already_there:,}"),
+            ("copied", f"{self.copied:,} ({self.objects_per_second:,.0f} objects/s)"),
+            ("switched", f"{self.rows_switched:,} rows"),
+            ("verified", f"{self.verified:,}"),
+            ("deleted", f"{self.deleted:,}"),
+            ("unreferenced", f"{self.unreferenced:,} (no row names them; moved all the same)"),
+            ("dangling", f"{self.dangling:,} (rows name them, no object anywhere)"),
+        ]
+        if self.mode == "plan":
+            done = [
+                ("to move", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+                ("already there", f"{self.already_there:,}"),
+                ("to copy", f"{self.staged - self.already_there - self.conflicts_forecast:,}"),
+                ("to switch", f"{self.rows_to_switch:,} rows"),
+                ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
+                *done[-2:],
+            ]
+        lines = [f"Account of run {self.run_id} of migration {self.migration}, mode {self.mode}"]
+        lines += [f"  {name:<14} {text}" for name, text in done]
+        if self.mode != "plan":
+            lines += [f"  problems       " + ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())]
+            lines += ["  now            " + (_listed(self.states) or "nothing in scope")]
+        lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
+        lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
+        return "\n".join(lines)
+
+
+def _listed(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in sorted(numbers.items()))

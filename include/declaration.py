@@ -1,0 +1,159 @@
+"""A migration as declared in `include/migrations/<name>.yaml`, read and checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from include.keys import KeyMapping
+from include.modes import Mode
+
+DIRECTORY = Path(__file__).parent / "migrations"
+
+# A deployment (the embedded stack among them) may shorten or lengthen the grace period of all its migrations.
+GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_DURATION = re.compile(r"\s*(\d+)\s*([smhd])\s*")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class DeclarationError(ValueError):
+    """A declaration that cannot be used. The message names file, field, value and mend."""
+
+
+def duration(value: object) -> object:
+    """Read `90s`, `15m`, `24h` or `7d`; anything else is left to pydantic (seconds, ISO 8601)."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0), le=timedelta(days=3650))]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Store(_Part):
+    """One side of the move: a prefix of a bucket, and how rows name the keys below it."""
+
+    conn_id: Text
+    bucket: Text
+    prefix: Annotated[Text, Field(description="keys below it take part, e.g. image/")]
+    path_prefix: Annotated[Text, Field(description="what stands for the prefix in a row; default: the prefix")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_prefix_is_the_prefix_by_default(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "prefix" in value:
+            return {"path_prefix": value["prefix"], **value}
+        return value
+
+
+class Database(_Part):
+    """The column whose values name the objects. The table may carry its schema: `shop.avatars`."""
+
+    conn_id: Text
+    table: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$")]
+    column: Text
+
+
+class Declaration(_Part):
+    """Everything one migration needs to know. Durations: `90s`, `15m`, `24h`, `7d`."""
+
+    name: Annotated[str, Field(pattern=_NAME.pattern)]
+    description: str = ""
+    legacy: Store
+    production: Store
+    database: Database
+    schedule: Annotated[str | None, Field(description="cron expression; none: only by hand")] = None
+    timezone: str = "UTC"
+    scheduled_mode: Annotated[Mode, Field(description="what scheduled runs do")] = Mode.PLAN
+    chunk_size: Annotated[int, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
+    parallel_chunks: Annotated[int, Field(ge=1, le=256, description="mapped tasks at once")] = 4
+    requests_in_flight: Annotated[int, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 32
+    grace_period: Annotated[Duration, Field(description="from the switch to the deletion")] = timedelta(hours=24)
+    proof_max_age: Annotated[Duration, Field(gt=timedelta(0), description="oldest proof that deletes")] = timedelta(
+        hours=1
+    )
+    retries: Annotated[int, Field(ge=0, le=20, description="of a task, for what time can mend")] = 3
+    retry_delay: Annotated[Duration, Field(description="before the first retry; doubles")] = timedelta(seconds=30)
+    owners: list[Text] = ["sre"]
+
+    @model_validator(mode="after")
+    def _two_places(self) -> Declaration:
+        """Refuse sides that overlap: a copy would be listed as legacy, or a switched row taken for an old one."""
+        if self.legacy.bucket == self.production.bucket:
+            _refuse_nested("prefix", self.legacy.prefix, self.production.prefix, "in one bucket")
+        _refuse_nested(
+            "path_prefix", self.legacy.path_prefix, self.production.path_prefix, "or switched rows look unswitched"
+        )
+        return self
+
+    @property
+    def keys(self) -> KeyMapping:
+        return KeyMapping(
+            self.legacy.prefix, self.production.prefix, self.legacy.path_prefix, self.production.path_prefix
+        )
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """The table's identifier parts: (table,) or (schema, table)."""
+        return tuple(self.database.table.split("."))
+
+
+def _refuse_nested(field: str, legacy: str, production: str, why: str) -> None:
+    if legacy.startswith(production) or production.startswith(legacy):
+        raise ValueError(
+            f"legacy.{field} {legacy!r} and production.{field} {production!r} must not be equal or nested {why}"
+        )
+
+
+def paths(directory: Path = DIRECTORY) -> list[Path]:
+    """The declarations' files, in the order of their names."""
+    return sorted(path for path in directory.iterdir() if path.suffix in {".yaml", ".yml"})
+
+
+def load(path: Path) -> Declaration:
+    """Read one declaration.
+
+    :raises DeclarationError: it cannot be read; names file, field, value and mend.
+    """
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise DeclarationError(f"{path}: not readable as YAML: {error}. Mend: correct the file.") from error
+    if not isinstance(fields, dict):
+        raise DeclarationError(
+            f"{path}: expected fields (legacy, production, database, …), got {fields!r:.80}. "
+            f"Mend: see include/migrations/avatars.yaml for an example."
+        )
+    if grace := os.environ.get(GRACE_PERIOD_VARIABLE):
+        fields = {**fields, "grace_period": grace}
+    try:
+        return Declaration.model_validate({"name": path.stem, **fields})
+    except ValidationError as error:
+        raise DeclarationError("\n".join(_explain(path, fault) for fault in error.errors())) from error
+
+
+def _explain(path: Path, fault: Any) -> str:
+    field = ".".join(str(part) for part in fault["loc"]) or "legacy, production"
+    if fault["type"] == "missing":
+        got, mend = "absent", f"add {field}"
+    elif fault["type"] == "extra_forbidden":
+        got, mend = repr(fault["input"])[:80], f"remove {field}, or correct its spelling"
+    elif fault["type"] == "value_error":
+        got, mend = "overlapping sides", f"declare two different places for {field}"
+    else:
+        got, mend = repr(fault["input"])[:80], f"correct {field}"
+    return f"{path}: {field}: {got}: {fault['msg']}. Mend: {mend} (fields: include/declaration.py)."
+
+

@@ -1,0 +1,132 @@
+"""The ledger's connection: the statements of `include/sql`, run for one declared migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import DictRow, dict_row
+
+from include.bulk_s3 import S3Object
+from include.declaration import Declaration
+from include.statements import statement
+
+# The scratch tables of a listing: what legacy holds, what production holds, what only rows name.
+SCRATCH = ("legacy", "production", "rows")
+
+
+class Ledger:
+    """One connection to the product's database; every statement is its own transaction, or part of `batch()`."""
+
+    def __init__(self, connection: Connection[DictRow], declaration: Declaration) -> None:
+        keys, database = declaration.keys, declaration.database
+        self.connection = connection
+        self.declaration = declaration
+        self.values: dict[str, Any] = {
+            "legacy_prefix": keys.legacy_prefix,
+            "legacy_path_prefix": keys.legacy_path_prefix,
+            "production_path_prefix": keys.production_path_prefix,
+            # substr counts characters from 1
+            "legacy_rest": len(keys.legacy_prefix) + 1,
+            "legacy_path_rest": len(keys.legacy_path_prefix) + 1,
+            "production_path_rest": len(keys.production_path_prefix) + 1,
+            "proof_max_age": declaration.proof_max_age,
+        }
+        self.parts: dict[str, sql.Composable] = {
+            "table": sql.Identifier(*declaration.table),
+            "column": sql.Identifier(database.column),
+        }
+
+    @classmethod
+    def connect(cls, declaration: Declaration) -> Ledger:
+        """Open a connection of the declared `conn_id`.
+
+        :raises psycopg.OperationalError: no such server, database, or login.
+        """
+        hook = PostgresHook(postgres_conn_id=declaration.database.conn_id)
+        connection = cast("Connection[DictRow]", hook.get_conn())
+        connection.autocommit = True
+        connection.row_factory = dict_row
+        # Rows of a live product are locked for moments only: rather give up than make the application wait, and
+        # do so before its deadlock detector (1 s) looks for a victim.
+        connection.execute("SET lock_timeout = '500ms'")
+        connection.execute("SET application_name = 's3_migration'")
+        return cls(connection, declaration)
+
+    def of_migration(self, migration_id: int) -> None:
+        """Say which migration the statements are about."""
+        self.values["migration_id"] = migration_id
+
+    def of_run(self, run_no: int, chunk: int = 0) -> None:
+        """Say which run, and which mapped task of it: each has scratch tables of its own."""
+        self.values["run_no"] = run_no
+        for side in SCRATCH:
+            self.parts[side] = sql.Identifier("s3_migration", f"listing_{self.values['migration_id']}_{chunk}_{side}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    # -- statements ---------------------------------------------------------------------------------------------
+
+    def execute(self, file: str, /, **values: Any) -> Cursor[DictRow]:
+        """Run the statement of `include/sql/<file>.sql`."""
+        return self.connection.execute(statement(file, **self.parts), {**self.values, **values})
+
+    def find(self, file: str, /, **values: Any) -> DictRow | None:
+        return self.execute(file, **values).fetchone()
+
+    def one(self, file: str, /, **values: Any) -> DictRow:
+        row = self.find(file, **values)
+        if row is None:
+            raise LookupError(f"statement {file} answered no row for {values}")
+        return row
+
+    def value(self, file: str, /, **values: Any) -> Any:
+        """The first column of the one row."""
+        return next(iter(self.one(file, **values).values()))
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """One transaction around several statements."""
+        with self.connection.transaction():
+            yield
+
+    def add_tally(self, step: str, what: str, number: int, chunk: int = 0, *, add: bool = True) -> None:
+        """Count what was done; with `add=False` the number replaces what an earlier try counted."""
+        self.execute("add_tally", step=step, what=what, number=number, chunk=chunk, add=add)
+
+    # -- scratch tables -----------------------------------------------------------------------------------------
+
+    def _scratch(self, side: str, file: str, **values: Any) -> Cursor[DictRow]:
+        parts = {**self.parts, "scratch": self.parts[side]}
+        return self.connection.execute(statement(file, **parts), {**self.values, **values})
+
+    def empty_scratch(self) -> None:
+        """Make the three scratch tables anew. One run at a time has them: the lease sees to it."""
+        self.drop_scratch()
+        for side in SCRATCH:
+            self._scratch(side, "create_scratch")
+
+    def drop_scratch(self) -> None:
+        for side in SCRATCH:
+            self._scratch(side, "drop_scratch")
+
+    def fill_scratch(self, side: str, pages: Iterable[list[S3Object]]) -> None:
+        """COPY what was seen, as it comes; `key` must be the legacy key."""
+        with self.connection.cursor() as cursor:
+            with cursor.copy(statement("fill_scratch", scratch=self.parts[side])) as copy:
+                for page in pages:
+                    for entry in page:
+                        copy.write_row((entry.key, entry.size, entry.etag, entry.modified))
+        self._scratch(side, "drop_repeated")
+        self._scratch(side, "analyze_scratch")
+
+    def count_scratch(self, side: str) -> int:
+        row = self._scratch(side, "count_scratch").fetchone()
+        return int(row["count"]) if row else 0
+
+    def scratch_keys(self, side: str) -> list[str]:
+        return [row["key"] for row in self._scratch(side, "scratch_keys")]

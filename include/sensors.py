@@ -1,0 +1,61 @@
+"""The steps that wait: deferred in the triggerer, so that no worker slot is held."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import BaseSensorOperator, Context
+
+from include.declaration import Declaration
+from include.kinds import Step
+from include.steps.reconciliation import reconcile
+from include.steps.run import working
+
+# A grace period up to this long is waited for within the run; past it a later run deletes.
+LONGEST_GRACE_IN_RUN = timedelta(minutes=30)
+
+
+class _MigrationSensor(BaseSensorOperator):
+    """A deferrable step of one migration."""
+
+    def __init__(self, *, declaration: Declaration, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.declaration = declaration
+
+    def sleep(self, until: datetime) -> None:
+        self.defer(trigger=DateTimeTrigger(moment=until), method_name="execute")
+
+
+class GracePeriodSensor(_MigrationSensor):
+    """Waits until what this run switched may be deleted, if that is soon; red where the switch left problems."""
+
+    def execute(self, context: Context, event: object = None) -> None:
+        with working(self.declaration, context["run_id"], "grace") as run:
+            run.require_whole(Step.SWITCH)
+            ends = run.ledger.value("grace_ends") if run.mode.deletes else None
+            now = datetime.now(timezone.utc)
+            if ends is None or ends <= now:
+                self.log.info("no object waits")
+                return
+            if ends - now > LONGEST_GRACE_IN_RUN:
+                self.log.info("the grace period ends %s: a later run deletes", ends)
+                return
+            self.log.info("the grace period ends %s: asleep until then", ends)
+            run.lease.hold(ends)
+        self.sleep(ends + timedelta(seconds=1))
+
+
+class ReconciliationSensor(_MigrationSensor):
+    """Green once legacy, production and rows agree for everything in the run's scope; its XCom is the account."""
+
+    def execute(self, context: Context, event: object = None) -> dict[str, Any] | None:
+        begun = context["ti"].start_date or datetime.now(timezone.utc)
+        now = datetime.now(timezone.utc)
+        last = now - begun > timedelta(seconds=self.timeout)
+        account = reconcile(self.declaration, context["run_id"], last=last)
+        if account is None:
+            self.sleep(now + timedelta(seconds=self.poke_interval))
+            return None
+        return account.as_dict()

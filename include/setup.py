@@ -1,0 +1,76 @@
+"""The one-time set-up of a migration: SQL for a database administrator, a policy for the S3 identity.
+
+    python -m include.setup avatars --sql --role migrator | psql "$DB_CONN_STRING"
+    python -m include.setup avatars --iam
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from psycopg import sql
+
+from include import declaration as declarations
+from include import statements as files
+from include.declaration import Declaration
+
+# What check expects of the database; rises with each change of the ledger's tables.
+SCHEMA_VERSION = 1
+ROLE = "migrator"
+DATABASE = "proddatabase"
+_POLICY = Path(__file__).parent / "iam" / "policy.json"
+
+
+def statements(declaration: Declaration, role: str = ROLE, database: str = DATABASE) -> list[str]:
+    """The SQL that readies the product's database; it may be run again. Role, database and table must exist."""
+    table_schema, table = ("public", *declaration.table)[-2:]
+    parts: dict[str, sql.Composable] = {
+        "name": sql.Literal(declaration.name),
+        "role": sql.Identifier(role),
+        "database": sql.Identifier(database),
+        "table": sql.Identifier(table_schema, table),
+        "table_schema": sql.Identifier(table_schema),
+        "column": sql.Identifier(declaration.database.column),
+    }
+    names = sorted(path.stem for path in (files.DIRECTORY / "setup").glob("*.sql"))
+    return [files.statement(f"setup/{name}", **parts).as_string() for name in names]
+
+
+def policy(declaration: Declaration) -> dict[str, Any]:
+    """The IAM policy of the identity that moves the objects, both buckets in one account."""
+    keys = declaration.keys
+    values = {
+        "legacy_bucket": declaration.legacy.bucket,
+        "legacy_prefix": keys.legacy_prefix,
+        "legacy_canary": keys.legacy_canary,
+        "production_bucket": declaration.production.bucket,
+        "production_prefix": keys.production_prefix,
+        "production_canary": keys.production_canary,
+    }
+    quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
+    return dict(json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("migration", help="name of a file in include/migrations")
+    parser.add_argument("--role", default=ROLE, help="database role that Airflow connects as (default: %(default)s)")
+    parser.add_argument("--database", default=DATABASE, help="database of the product (default: %(default)s)")
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--sql", action="store_true", help="print the SQL for a database administrator")
+    kind.add_argument("--iam", action="store_true", help="print the IAM policy")
+    options = parser.parse_args()
+    declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+    if options.sql:
+        sys.stdout.write("".join(f"{text.strip()};\n\n" for text in statements(declared, options.role, options.database)))
+    else:
+        json.dump(policy(declared), sys.stdout, indent=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+-- Take over what the ledger knows and legacy still holds, whoever left it; judge anew what production holds of it.
+UPDATE s3_migration.ledger AS l
+SET
+    run_no = %(run_no)s,
+    legacy_size = s.size,
+    legacy_etag = s.etag,
+    legacy_modified = s.modified,
+    gone_at = NULL,
+    copied_etag = CASE WHEN v.same THEN s.etag ELSE l.copied_etag END,
+    production_etag = CASE WHEN v.same THEN p.etag ELSE l.production_etag END,
+    copied_at = CASE WHEN v.same AND p.etag IS DISTINCT FROM l.production_etag THEN p.modified ELSE l.copied_at END,
+    -- The grace period goes on from the earlier run's switch, if that switched to this very copy.
+    switched_at = CASE
+        WHEN l.gone_at IS NULL AND l.kind IS NULL AND l.copied_etag = s.etag AND p.etag = l.production_etag
+            THEN coalesce(l.switched_at, CASE WHEN l.copied_at <= r.switched_at THEN r.switched_at END)
+    END,
+    kind = CASE
+        WHEN v.same OR p.etag = l.production_etag THEN NULL
+        WHEN l.copied_at IS NULL THEN CASE WHEN p.key IS NOT NULL THEN 'conflict' END
+        WHEN p.key IS NULL THEN 'damaged'
+        WHEN p.modified >= date_trunc('second', l.copied_at) THEN 'superseded'
+        ELSE 'damaged'
+    END,
+    detail = CASE
+        WHEN v.same OR p.etag = l.production_etag THEN NULL
+        WHEN p.key IS NOT NULL
+            THEN format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
+        WHEN l.copied_at IS NOT NULL THEN 'production holds no object'
+    END
+FROM {legacy} AS s
+LEFT JOIN {production} AS p ON p.key = s.key
+CROSS JOIN LATERAL (SELECT coalesce(p.size = s.size AND p.etag = s.etag, false) AS same) AS v,
+s3_migration.run AS r
+WHERE l.migration_id = %(migration_id)s AND l.legacy_key = s.key AND r.run_no = l.run_no

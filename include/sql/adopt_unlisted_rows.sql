@@ -1,0 +1,17 @@
+-- Rows that name a legacy path without an object: switched where production has it (a stale write or a restored
+-- backup named the old path again), else dangling.
+INSERT INTO s3_migration.ledger AS l (
+    migration_id, legacy_key, run_no, production_etag, copied_at, gone_at, kind
+)
+SELECT
+    %(migration_id)s, r.key, %(run_no)s, p.etag, p.modified, now(),
+    CASE WHEN p.key IS NULL THEN 'dangling' END
+FROM {rows} AS r
+LEFT JOIN {production} AS p ON p.key = r.key
+ON CONFLICT (migration_id, legacy_key) DO UPDATE SET
+    run_no = excluded.run_no,
+    production_etag = coalesce(excluded.production_etag, l.production_etag),
+    copied_at = coalesce(excluded.copied_at, l.copied_at),
+    gone_at = coalesce(l.gone_at, excluded.gone_at),
+    kind = excluded.kind,
+    detail = NULL

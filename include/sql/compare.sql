@@ -1,0 +1,42 @@
+-- What legacy and production hold now, against the ledger. Only what is not as it should be is written.
+UPDATE s3_migration.ledger AS l
+SET
+    gone_at = v.gone_at,
+    legacy_size = CASE WHEN v.kind = 'changed' THEN v.size ELSE l.legacy_size END,
+    legacy_etag = CASE WHEN v.kind = 'changed' THEN v.etag ELSE l.legacy_etag END,
+    legacy_modified = CASE WHEN v.kind = 'changed' THEN v.modified ELSE l.legacy_modified END,
+    kind = v.kind,
+    detail = v.detail
+FROM (
+    SELECT
+        x.legacy_key, s.size, s.etag, s.modified,
+        CASE
+            WHEN s.key IS NULL THEN coalesce(x.gone_at, now())
+            WHEN s.etag = x.copied_etag THEN NULL
+            ELSE x.gone_at -- uploaded again after the deletion: the next run's business
+        END AS gone_at,
+        CASE
+            WHEN p.key IS NULL THEN 'damaged'
+            WHEN p.etag = x.production_etag
+                THEN CASE WHEN x.gone_at IS NULL AND s.etag <> x.copied_etag THEN 'changed' END
+            WHEN p.modified >= date_trunc('second', x.copied_at) THEN 'superseded'
+            ELSE 'damaged'
+        END AS kind,
+        CASE
+            WHEN p.key IS NULL THEN 'production holds no object'
+            WHEN p.etag <> x.production_etag
+                THEN format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
+        END AS detail
+    FROM s3_migration.ledger AS x
+    LEFT JOIN {legacy} AS s ON s.key = x.legacy_key
+    LEFT JOIN {production} AS p ON p.key = x.legacy_key
+    WHERE
+        x.migration_id = %(migration_id)s AND x.run_no = %(run_no)s
+        AND (%(keys)s::text[] IS NULL OR x.legacy_key = ANY(%(keys)s))
+        AND x.copied_at IS NOT NULL
+        AND (x.kind IS NULL OR x.kind IN ('named', 'changed', 'failed', 'damaged'))
+        AND (x.gone_at IS NOT NULL OR x.copied_etag = x.legacy_etag)
+) AS v
+WHERE
+    l.migration_id = %(migration_id)s AND l.legacy_key = v.legacy_key
+    AND (l.kind, l.gone_at) IS DISTINCT FROM (v.kind, v.gone_at)

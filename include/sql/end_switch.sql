@@ -1,0 +1,1 @@
+UPDATE s3_migration.run SET switched_at = now() WHERE run_no = %(run_no)s

@@ -1,0 +1,1 @@
+COPY {scratch} (key, size, etag, modified) FROM STDIN

@@ -1,0 +1,14 @@
+-- The next of a chunk that production holds no copy of; a copy of an older version is replaced.
+SELECT
+    legacy_key, legacy_size, legacy_etag,
+    CASE WHEN copied_at IS NOT NULL THEN production_etag END AS replaces
+FROM s3_migration.ledger
+WHERE
+    migration_id = %(migration_id)s AND run_no = %(run_no)s
+    AND legacy_key > %(after)s AND legacy_key >= %(first_key)s AND legacy_key <= %(last_key)s
+    AND gone_at IS NULL
+    AND (copied_at IS NULL OR copied_etag IS DISTINCT FROM legacy_etag)
+    AND kind IS DISTINCT FROM 'superseded'
+    AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+ORDER BY legacy_key
+LIMIT %(most)s

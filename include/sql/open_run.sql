@@ -1,0 +1,8 @@
+-- A run that is cleared and starts over keeps its number and forgets what its steps found.
+INSERT INTO s3_migration.run (migration_id, run_id, mode, object_limit, grace_period)
+VALUES (%(migration_id)s, %(run_id)s, %(mode)s, %(limit)s, %(grace_period)s)
+ON CONFLICT (migration_id, run_id) DO UPDATE SET
+    mode = excluded.mode,
+    object_limit = excluded.object_limit,
+    grace_period = excluded.grace_period
+RETURNING run_no

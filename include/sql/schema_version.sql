@@ -1,0 +1,1 @@
+SELECT max(version) FROM s3_migration.schema_version

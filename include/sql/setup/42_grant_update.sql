@@ -1,0 +1,2 @@
+-- The one column, and no other.
+GRANT UPDATE ({column}) ON {table} TO {role}

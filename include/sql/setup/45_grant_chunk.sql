@@ -1,0 +1,2 @@
+-- A listing that is taken again draws its chunks anew.
+GRANT SELECT, INSERT, DELETE ON s3_migration.chunk TO {role}

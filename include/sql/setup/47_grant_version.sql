@@ -1,0 +1,1 @@
+GRANT SELECT ON s3_migration.schema_version TO {role}

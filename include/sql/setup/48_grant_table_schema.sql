@@ -1,0 +1,1 @@
+GRANT USAGE ON SCHEMA {table_schema} TO {role}

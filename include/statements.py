@@ -1,0 +1,20 @@
+"""The SQL of this project: one statement a file below `include/sql`, identifiers put in as identifiers."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from psycopg import sql
+
+DIRECTORY = Path(__file__).parent / "sql"
+
+
+@cache
+def _text(file: str) -> str:
+    return (DIRECTORY / f"{file}.sql").read_text(encoding="utf-8")
+
+
+def statement(file: str, /, **parts: sql.Composable) -> sql.Composed:
+    """The statement of `include/sql/<file>.sql` with its `{parts}`; values stay bound (`%(value)s`)."""
+    return sql.SQL(_text(file)).format(**parts)  # type: ignore[arg-type]

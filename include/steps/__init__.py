@@ -1,0 +1,1 @@
+"""What each task of the DAG does, one file a step."""

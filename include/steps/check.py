@@ -1,0 +1,314 @@
+"""check: what a run needs, asked for in seconds and before anything is touched."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+from botocore.exceptions import BotoCoreError, ClientError
+from psycopg import Error
+
+from include.bulk_s3 import BulkS3Hook, error_code, error_text
+from include.declaration import Declaration
+from include.kinds import transient
+from include.lease import Lease, LeaseHeld
+from include.ledger import Ledger
+from include.modes import Mode
+from include.setup import SCHEMA_VERSION
+from include.steps.run import s3_hooks
+
+log = logging.getLogger(__name__)
+
+PARAMS = ("mode", "limit")
+
+
+class Impossible(AirflowFailException):
+    """Something that the run needs is not there. The message says what, where, and what mends it."""
+
+
+class NotNow(AirflowException):
+    """As Impossible, but the error is one that time mends."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for."""
+
+    mode: Mode
+    limit: int | None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], declaration: Declaration, *, scheduled: bool) -> Request:
+        """Read the run params; a scheduled run does what the declaration says.
+
+        :raises Impossible: an unknown param or value.
+        """
+        name = declaration.name
+        unknown = sorted(set(params) - set(PARAMS))
+        if unknown:
+            raise Impossible(
+                f"Migration {name}: unknown run params {', '.join(unknown)}; known are {', '.join(PARAMS)}. "
+                f"Nothing was touched. Trigger a new run without them."
+            )
+        mode = declaration.scheduled_mode.value if scheduled else params.get("mode") or Mode.MOVE.value
+        if mode not in {known.value for known in Mode}:
+            raise Impossible(
+                f"Migration {name}: unknown mode {mode!r}; known are {', '.join(known.value for known in Mode)}. "
+                f"Nothing was touched. Trigger a new run with one of them."
+            )
+        limit = None if scheduled else params.get("limit")
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+            raise Impossible(
+                f"Migration {name}: limit {limit!r}: expected a whole number of objects from 1, or nothing for all. "
+                f"Nothing was touched. Trigger a new run."
+            )
+        return cls(Mode(mode), limit)
+
+
+def check(declaration: Declaration, run_id: str, request: Request) -> bool:
+    """See that everything is there, take the lease and open the run.
+
+    :returns: False while another run of the migration is at work: ask again later.
+    :raises Impossible: something is missing; says what mends it.
+    """
+    legacy, production = s3_hooks(declaration)
+    ledger = _connect(declaration)
+    try:
+        migration_id = _check_database(ledger, request.mode)
+        _check_stores(declaration, legacy, production)
+        ledger.of_migration(migration_id)
+        run_no = ledger.value(
+            "open_run",
+            run_id=run_id,
+            mode=request.mode.value,
+            limit=request.limit,
+            grace_period=declaration.grace_period,
+        )
+        ledger.of_run(run_no)
+        try:
+            with Lease(ledger, run_no):
+                if request.mode.copies:
+                    _check_rights(declaration, legacy, production)
+        except LeaseHeld as held:
+            log.info("%s", held)
+            return False
+        return True
+    finally:
+        legacy.close()
+        production.close()
+        ledger.close()
+
+
+# -- the database -------------------------------------------------------------------------------------------------
+
+
+def _setup(declaration: Declaration) -> str:
+    return f"an administrator runs: python -m include.setup {declaration.name} --sql | psql …"
+
+
+def _connect(declaration: Declaration) -> Ledger:
+    conn_id = declaration.database.conn_id
+    try:
+        return Ledger.connect(declaration)
+    except AirflowNotFoundException as error:
+        raise Impossible(
+            f"Migration {declaration.name}: Airflow has no connection {conn_id!r}. Nothing was touched. "
+            f"Mend: define it, e.g. as AIRFLOW_CONN_{conn_id.upper()}."
+        ) from error
+    except Error as error:
+        raise Impossible(
+            f"Migration {declaration.name}: no connection to the database: {_first_line(error)}. Nothing was touched. "
+            f"Mend: correct host, database, login or password of Airflow's connection {conn_id!r}, or GRANT CONNECT."
+        ) from error
+
+
+def _first_line(error: Error) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _check_database(ledger: Ledger, mode: Mode) -> int:
+    """Table, column, rights, ledger. Answers the migration's number."""
+    declaration = ledger.declaration
+    database = declaration.database
+    column = ledger.one(
+        "check_column", table=ledger.parts["table"].as_string(), column=database.column
+    )
+    where = f"{database.table}.{database.column}"
+
+    def refuse(what: str, mend: str) -> Impossible:
+        return Impossible(f"Migration {declaration.name}: {what}. Nothing was touched. Mend: {mend}.")
+
+    if column["kind"] is None:
+        raise refuse(
+            f"the database of {database.conn_id!r} has no table {database.table!r} that its role can see",
+            f"correct database.table in the declaration, or GRANT USAGE on its schema ({_setup(declaration)})",
+        )
+    if column["kind"] != "r":
+        raise refuse(f"{database.table!r} is not an ordinary table", "declare the table that holds the rows")
+    if column["type"] is None:
+        raise refuse(
+            f"table {database.table!r} has no column {database.column!r}", "correct database.column in the declaration"
+        )
+    if column["type"] not in {"text", "character varying"}:
+        raise refuse(f"column {where} is of type {column['type']}, expected text or varchar", "declare another column")
+    if column["encoding"] != "UTF8":
+        raise refuse(f"the database's encoding is {column['encoding']}, S3 keys are UTF-8", "use a UTF8 database")
+    if not column["may_select"]:
+        raise refuse(f"no SELECT on {where}", f"GRANT SELECT ON {database.table} TO the role ({_setup(declaration)})")
+    if mode.switches and not column["may_update"]:
+        raise refuse(
+            f"no UPDATE on {where}",
+            f"GRANT UPDATE ({database.column}) ON {database.table} TO the role ({_setup(declaration)})",
+        )
+    return _check_ledger(ledger, refuse)
+
+
+def _check_ledger(ledger: Ledger, refuse: Callable[[str, str], Impossible]) -> int:
+    setup = _setup(ledger.declaration)
+    there = ledger.one("check_ledger")
+    if not there["schema_there"]:
+        raise refuse("schema s3_migration is absent", setup)
+    if not there["may_use"]:
+        raise refuse("no USAGE and CREATE on schema s3_migration", setup)
+    try:
+        version = ledger.value("schema_version")
+        migration = ledger.find("find_migration", name=ledger.declaration.name)
+    except Error as error:
+        raise refuse(f"the ledger is not readable: {_first_line(error)}", setup) from error
+    if version != SCHEMA_VERSION:
+        raise refuse(f"the ledger is of version {version}, expected {SCHEMA_VERSION}", setup)
+    if migration is None:
+        raise refuse(f"the ledger does not know migration {ledger.declaration.name!r}", setup)
+    return int(migration["migration_id"])
+
+
+# -- the stores ---------------------------------------------------------------------------------------------------
+
+
+def _policy(declaration: Declaration) -> str:
+    return f"see the policy that `python -m include.setup {declaration.name} --iam` prints"
+
+
+def _check_stores(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
+    """Both buckets are there, may be listed, and are of one store."""
+    for side, hook in (("legacy", legacy), ("production", production)):
+        store = getattr(declaration, side)
+        try:
+            with _explained(declaration, f"list s3://{store.bucket}/{store.prefix}", "s3:ListBucket", store.bucket):
+                hook.client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix, MaxKeys=1)
+        except AirflowNotFoundException as error:
+            raise Impossible(
+                f"Migration {declaration.name}: Airflow has no connection {store.conn_id!r}. Nothing was touched. "
+                f"Mend: define it, e.g. as AIRFLOW_CONN_{store.conn_id.upper()}."
+            ) from error
+    ends = legacy.client.meta.endpoint_url, production.client.meta.endpoint_url
+    if _is_own_store(ends[0]) != _is_own_store(ends[1]) or (_is_own_store(ends[0]) and ends[0] != ends[1]):
+        raise Impossible(
+            f"Migration {declaration.name}: legacy is at {ends[0]} and production at {ends[1]}: the copies are made by "
+            f"the store itself, so both must be one store. Nothing was touched. Mend: correct endpoint_url of "
+            f"{declaration.legacy.conn_id!r} or {declaration.production.conn_id!r}."
+        )
+
+
+def _is_own_store(endpoint: str) -> bool:
+    """AWS has an endpoint a region and copies between them; any other store copies within itself."""
+    return ".amazonaws.com" not in endpoint
+
+
+class _explained:
+    """Turn an S3 error of one needed request into a message that says what mends it."""
+
+    def __init__(self, declaration: Declaration, what: str, right: str, bucket: str) -> None:
+        self.declaration, self.what, self.right, self.bucket = declaration, what, right, bucket
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, (ClientError, BotoCoreError)):
+            return
+        code = error_code(error)
+        mend = {
+            "NoSuchBucket": f"create bucket {self.bucket!r}, or correct the declaration",
+            "InvalidAccessKeyId": "correct the access key of Airflow's connection",
+            "SignatureDoesNotMatch": "correct the secret key of Airflow's connection",
+            "ExpiredToken": "renew the session token of Airflow's connection",
+            "NoCredentialsError": "give Airflow's connection credentials",
+        }.get(code, f"see that the bucket exists, and allow {self.right} there: {_policy(self.declaration)}")
+        cause = NotNow if transient(code) else Impossible
+        raise cause(
+            f"Migration {self.declaration.name}: cannot {self.what}: {error_text(error)}. No object was touched. "
+            f"Mend: {mend}."
+        ) from error
+
+
+def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
+    """With one canary key a bucket: every right is there, and conditions are honoured, by both."""
+    keys, source, target = declaration.keys, declaration.legacy.bucket, declaration.production.bucket
+    old, new = keys.legacy_canary, keys.production_canary
+    wrong = '"00000000000000000000000000000000"'
+
+    def need(what: str, right: str, bucket: str) -> _explained:
+        return _explained(declaration, what, right, bucket)
+
+    with need(f"write the canary s3://{source}/{old}", "s3:PutObject (that key alone)", source):
+        etag = legacy.client.put_object(Bucket=source, Key=old, Body=b"canary")["ETag"]
+    with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", target):
+        production.client.delete_object(Bucket=target, Key=new)
+    with need(f"read s3://{source}/{old}", "s3:GetObject", source):
+        legacy.client.head_object(Bucket=source, Key=old)
+
+    def copy(**conditions: str) -> None:
+        production.client.copy_object(
+            Bucket=target, Key=new, CopySource={"Bucket": source, "Key": old}, **conditions  # type: ignore[arg-type]
+        )
+
+    with need(
+        f"copy s3://{source}/{old} to s3://{target}/{new}",
+        f"s3:GetObject on s3://{source}/{keys.legacy_prefix}* and s3:PutObject",
+        target,
+    ):
+        copy(IfNoneMatch="*", CopySourceIfMatch=etag)
+    with need(f"read s3://{target}/{new}", "s3:GetObject", target):
+        production.client.head_object(Bucket=target, Key=new)
+
+    ignored = []
+    with need(f"copy onto s3://{target}/{new}", "s3:PutObject", target):
+        if not _refused(lambda: copy(IfNoneMatch="*")):
+            ignored.append("a copy onto an existing key with If-None-Match: *")
+        if not _refused(lambda: copy(IfMatch=wrong)):
+            ignored.append("a copy with a wrong If-Match")
+        if not _refused(lambda: copy(CopySourceIfMatch=wrong)):
+            ignored.append("a copy with a wrong x-amz-copy-source-if-match")
+    with need(f"delete s3://{source}/{old}", "s3:DeleteObject", source):
+        if not legacy.delete_objects(source, [(old, wrong.strip('"'))])[0].kind:
+            ignored.append("a DeleteObjects with a wrong ETag")
+        elif not _refused(lambda: legacy.client.delete_object(Bucket=source, Key=old, IfMatch=wrong)):
+            ignored.append("a DeleteObject with a wrong If-Match")
+        else:
+            legacy.client.delete_object(Bucket=source, Key=old, IfMatch=etag)
+    with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", target):
+        production.client.delete_object(Bucket=target, Key=new)
+    if ignored:
+        raise Impossible(
+            f"Migration {declaration.name}: the store at {legacy.client.meta.endpoint_url} ignores conditional requests: "
+            f"it carried out {'; '.join(ignored)}. Without them an object that the product rewrites meanwhile could be "
+            f"lost. No object was touched. Mend: use a store (or a proxy in front of it) that honours conditions."
+        )
+
+
+def _refused(request: Callable[[], object]) -> bool:
+    """Whether the store refused for the condition's sake.
+
+    :raises ClientError: it refused for another reason.
+    """
+    try:
+        request()
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in {409, 412}:
+            return True
+        raise
+    return False

@@ -1,0 +1,124 @@
+"""copy_chunk: what production lacks of a chunk, copied and marked batch by batch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from include.bulk_s3 import BATCH, Copy, CopyResult
+from include.declaration import Declaration
+from include.kinds import Step, Version
+from include.steps.run import Chunk, NotWhole, Run, working
+
+log = logging.getLogger(__name__)
+
+# This many answers in a row, and nothing but one and the same error: the cause is not in the objects.
+HOPELESS = 200
+
+
+class Hopeless(NotWhole):
+    """Every request met the same error; the rest was not tried."""
+
+
+def copy_chunk(declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None]) -> None:
+    """Copy what is not copied of one chunk. `label` is told the range, then what became of it."""
+    with working(declaration, run_id, "copy", chunk) as run, run.labelled(label):
+        copy_uncopied(run)
+        run.require_whole(Step.COPY)
+
+
+def copy_uncopied(run: Run, kind: str | None = None) -> None:
+    """Attempt every copy that is missing in the run's chunk (or in all of the run).
+
+    :param kind: only the objects of this kind.
+    :raises Hopeless: nothing but one and the same error came back.
+    """
+    begun, done = time.monotonic(), 0
+    only = OneError()
+    for copies in _batches(run, run.chunk, kind):
+        results = []
+        for result in run.production.copy_objects(
+            run.legacy_bucket, run.production_bucket, copies
+        ):
+            results.append(result)
+            if only.hopeless(result):
+                break
+        with run.ledger.batch():
+            run.lease.fence()
+            mark(run, results)
+        done += len(results)
+        rate = done / max(time.monotonic() - begun, 1e-3)
+        log.info("%d of at most %d objects answered, %.0f objects/s", done, run.chunk.objects or done, rate)
+        if only.count >= HOPELESS:
+            raise Hopeless(
+                f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first {only.count} "
+                f"copies met nothing but {only.code} ({results[-1].detail}). The rest was not tried. Mend the cause, "
+                f"then clear this task with its downstream: docs/runbook.md"
+            )
+
+
+class OneError:
+    """Watches whether anything but one and the same error comes back."""
+
+    def __init__(self) -> None:
+        self.code, self.count, self._other = "", 0, False
+
+    def hopeless(self, result: CopyResult) -> bool:
+        """Count the answer; whether it is time to give up."""
+        if result.kind != "failed" or self.code not in {"", result.code}:
+            self._other = True
+        if self._other:
+            self.count = 0
+            return False
+        self.code, self.count = result.code, self.count + 1
+        return self.count >= HOPELESS
+
+
+def _batches(run: Run, chunk: Chunk, kind: str | None) -> Iterator[list[Copy]]:
+    """The copies to make, in batches of the order of keys; each object once a try."""
+    after = ""
+    while True:
+        rows = run.ledger.execute(
+            "find_uncopied",
+            after=after,
+            first_key=chunk.first_key or "",
+            last_key=chunk.last_key or "\U0010ffff",
+            kind=kind,
+            most=BATCH,
+        ).fetchall()
+        if not rows:
+            return
+        after = rows[-1]["legacy_key"]
+        yield [
+            Copy(
+                row["legacy_key"],
+                run.keys.production_key(row["legacy_key"]),
+                Version(row["legacy_size"], row["legacy_etag"]),
+                row["replaces"],
+            )
+            for row in rows
+        ]
+
+
+def mark(run: Run, results: list[CopyResult]) -> None:
+    """Write one batch of answers into the ledger, and count them."""
+    copied = [result.target is not None and result.kind is None for result in results]
+    run.ledger.execute(
+        "mark_copied",
+        keys=[result.copy.key for result in results],
+        sizes=[result.copy.version.size for result in results],
+        etags=[result.copy.version.etag for result in results],
+        production_etags=[result.target.etag if result.target else None for result in results],
+        copied_ats=[result.modified for result in results],
+        kinds=[result.kind for result in results],
+        details=[result.detail for result in results],
+    )
+    counts = Counter(
+        ("copied" if result.requested else "already_there") if ours else str(result.kind)
+        for result, ours in zip(results, copied, strict=True)
+    )
+    for what, number in counts.items():
+        run.tally(what, number)
+    run.tally_requests()

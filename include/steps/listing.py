@@ -1,0 +1,95 @@
+"""list_legacy: what is to be moved, into the ledger, cut into chunks."""
+
+from __future__ import annotations
+
+import logging
+
+from include.chunks import chunk_length
+from include.declaration import Declaration
+from include.steps.looking import (
+    by_head,
+    first_of,
+    list_legacy,
+    list_production,
+    look_at_legacy,
+    look_at_production,
+)
+from include.steps.run import Run, working
+
+log = logging.getLogger(__name__)
+
+
+def take_listing(declaration: Declaration, run_id: str) -> list[int]:
+    """Stream both sides into scratch tables, forecast, and (unless the mode is plan) merge them into the ledger.
+
+    :returns: the chunk numbers, 1 to at most 1,000; none where nothing is to be done.
+    """
+    with working(declaration, run_id, "list") as run:
+        run.ledger.execute("begin_listing")
+        run.ledger.empty_scratch()
+        _look(run)
+        _forecast(run)
+        with run.ledger.batch():
+            run.lease.fence()
+            chunks = _merge(run) if run.mode.copies else 0
+            run.ledger.execute("end_listing")
+        run.ledger.drop_scratch()
+        log.info("%d chunks", chunks)
+        return list(range(1, chunks + 1))
+
+
+def _look(run: Run) -> None:
+    ledger, limited = run.ledger, run.limit is not None
+    pages = list_legacy(run)
+    ledger.fill_scratch("legacy", first_of(pages, run.limit) if run.limit is not None else pages)
+    objects = ledger.count_scratch("legacy")
+    log.info("legacy: %d objects below s3://%s/%s", objects, run.legacy_bucket, run.keys.legacy_prefix)
+    if not limited:
+        _find_unlisted_rows(run)
+    wanted = objects + ledger.count_scratch("rows")
+    if by_head(wanted, limited):
+        keys = ledger.scratch_keys("legacy") + ledger.scratch_keys("rows")
+        ledger.fill_scratch("production", look_at_production(run, keys))
+    else:
+        ledger.fill_scratch("production", list_production(run))
+    log.info("production: %d objects looked at", ledger.count_scratch("production"))
+
+
+def _find_unlisted_rows(run: Run) -> None:
+    """Rows that name what the listing did not show: look again, since their objects may have come meanwhile."""
+    ledger = run.ledger
+    ledger.execute("find_unlisted_rows")
+    rows = ledger.count_scratch("rows")
+    if not rows:
+        return
+    again = look_at_legacy(run, ledger.scratch_keys("rows")) if by_head(rows, False) else list_legacy(run)
+    ledger.fill_scratch("legacy", again)
+    ledger.execute("forget_listed_rows")
+    log.info("%d keys are named by rows and not in legacy", ledger.count_scratch("rows"))
+
+
+def _forecast(run: Run) -> None:
+    """Count what the listing found; in mode plan this is the whole account."""
+    found = {**run.ledger.one("forecast"), **run.ledger.one("count_named")}
+    found["unreferenced"] = found["objects"] - found.pop("named")
+    for what, number in found.items():
+        run.tally(what, number, add=False)
+    log.info("found: %s", ", ".join(f"{number} {what}" for what, number in found.items()))
+
+
+def _merge(run: Run) -> int:
+    """Adopt what is unfinished, add what is new, draw the chunks. Answers their number."""
+    ledger = run.ledger
+    ledger.execute("adopt_listed")
+    ledger.execute("insert_listed")
+    if run.limit is None:
+        ledger.execute("adopt_gone")
+        ledger.execute("adopt_unlisted_rows")
+    if ledger.value("count_missing"):
+        ledger.execute("judge_missing", kind_of_named=None)
+    ledger.execute("forget_chunks")
+    objects = ledger.value("count_scope")
+    if not objects:
+        return 0
+    length = chunk_length(objects, run.declaration.chunk_size)
+    return ledger.execute("draw_chunks", length=length).rowcount

@@ -1,0 +1,70 @@
+"""reconcile: legacy, production and rows agree for everything in scope; then the account, and the lease given back."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from psycopg import Error
+
+from include.account import Account
+from include.declaration import Declaration
+from include.kinds import PROBLEMS, Step, unwhole
+from include.lease import Lease
+from include.ledger import Ledger
+from include.steps.run import NothingToRestOn, Run, working
+from include.steps.verification import compare_all, settle_rows
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account | None:
+    """Look at all three sides. Answers the account, or None while something can still settle.
+
+    :param last: no further look will be taken.
+    :raises NotWhole: something is left that no further look can settle; the log has the account.
+    """
+    try:
+        with working(declaration, run_id, "reconcile") as run:
+            before = run.states()
+            if run.mode.copies:
+                compare_all(run)
+                settle_rows(run)
+            states = run.states()
+            log.info("objects by state: %s", states or "nothing in scope")
+            if not last and _can_settle(run, before, states):
+                return None
+            account = _close(run, states)
+            run.lease.release()
+            log.info("\n%s", account.as_text())
+            run.require_whole(Step.DELETE)
+            return account
+    except NothingToRestOn:
+        _give_lease_back(declaration, run_id)
+        raise
+
+
+def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> bool:
+    """Rows that the application is still writing, and deletions that the store does not show yet, do."""
+    left = unwhole(states, run.mode, Step.DELETE)
+    reappeared = states.get("copied", 0) > before.get("copied", 0)
+    return bool(left) and (states.get("named", 0) > 0 or reappeared) and not set(left) & set(PROBLEMS) - {"named"}
+
+
+def _close(run: Run, states: dict[str, int]) -> Account:
+    tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
+    run.tally_requests()
+    seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}
+    account = Account.of(run.declaration.name, run.run_id, run.mode.value, states, tallies, seconds)
+    run.ledger.execute("end_run", account=json.dumps(account.as_dict()))
+    return account
+
+
+def _give_lease_back(declaration: Declaration, run_id: str) -> None:
+    """The check took it, and no later step will work under it."""
+    try:
+        ledger = Ledger.connect(declaration)
+        ledger.execute("give_lease_back", name=declaration.name, run_id=run_id)
+        ledger.close()
+    except Error as error:
+        log.info("the lease is left to lapse: %s", error)

@@ -1,0 +1,209 @@
+"""What every step works with: the run, its ledger, its lease and the S3 hooks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from include.bulk_s3 import BulkS3Hook
+from include.declaration import Declaration
+from include.keys import KeyMapping
+from include.kinds import PROBLEMS, Step, transient, unwhole
+from include.lease import Lease
+from include.ledger import Ledger
+from include.modes import Mode
+
+log = logging.getLogger(__name__)
+
+# How many problems a message names; the ledger has them all.
+NAMED = 10
+
+
+class NotWhole(AirflowFailException):
+    """A range that this step should have made whole is not: a person has to look, then clear the task."""
+
+
+class NotWholeYet(AirflowException):
+    """As NotWhole, but every error in it is one that time mends: worth a retry."""
+
+
+class NothingToRestOn(AirflowFailException):
+    """The step that this one builds on never finished."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A range of keys; number 0 is the whole run."""
+
+    number: int = 0
+    first_key: str | None = None
+    last_key: str | None = None
+    objects: int = 0
+
+    @property
+    def bounds(self) -> dict[str, str | None]:
+        return {"first_key": self.first_key, "last_key": self.last_key}
+
+    @property
+    def label(self) -> str:
+        return f"{self.number}: {self.first_key} … {self.last_key}"
+
+
+@dataclass
+class Run:
+    """A run of a migration, within one of its tasks."""
+
+    declaration: Declaration
+    run_id: str
+    run_no: int
+    mode: Mode
+    limit: int | None
+    grace_period: timedelta
+    listed_at: datetime | None
+    step: str
+    ledger: Ledger
+    lease: Lease
+    legacy: BulkS3Hook
+    production: BulkS3Hook
+    chunk: Chunk = Chunk()
+
+    @property
+    def keys(self) -> KeyMapping:
+        return self.declaration.keys
+
+    @property
+    def legacy_bucket(self) -> str:
+        return self.declaration.legacy.bucket
+
+    @property
+    def production_bucket(self) -> str:
+        return self.declaration.production.bucket
+
+    def states(self) -> dict[str, int]:
+        """Objects of the chunk by state."""
+        return {row["state"]: row["objects"] for row in self.ledger.execute("count_states", **self.chunk.bounds)}
+
+    @contextmanager
+    def labelled(self, label: Callable[[str], None]) -> Iterator[None]:
+        """Tell the chunk's range before the work, and its objects by state after it, however it ends."""
+        label(self.chunk.label)
+        try:
+            yield
+        finally:
+            counts = ", ".join(f"{number} {state}" for state, number in sorted(self.states().items()))
+            label(f"{self.chunk.label}: {counts}")
+
+    def tally(self, what: str, number: int, *, add: bool = True) -> None:
+        if number or not add:
+            self.ledger.add_tally(self.step, what, number, self.chunk.number, add=add)
+
+    def tally_requests(self) -> None:
+        """Move the hooks' counters into the ledger."""
+        counted = self.legacy.take_requests()
+        if self.production is not self.legacy:
+            counted += self.production.take_requests()
+        for (operation, outcome), number in sorted(counted.items()):
+            self.tally(f"S3 {operation} {outcome}", number)
+
+    def require_whole(self, step: Step) -> None:
+        """The rule of red: fail if anything of the chunk is not whole up to and including the step.
+
+        :raises NotWhole: names what, why and what next.
+        """
+        left = unwhole(self.states(), self.mode, step)
+        if not left:
+            return
+        named = self.ledger.execute(
+            "find_problems", **self.chunk.bounds, problems=list(PROBLEMS), most=NAMED
+        ).fetchall()
+        total = sum(left.values())
+        lines = [f"  {row['state']}: {row['legacy_key']!r}: {row['detail'] or 'no detail'}" for row in named]
+        if total > len(lines) > 0:
+            lines.append(f"  … and {total - len(lines)} more: SELECT legacy_key, kind, detail FROM s3_migration.ledger")
+        codes = [(row["detail"] or "").partition(":")[0] for row in named]
+        mendable = set(left) == {"failed"} and total <= NAMED and all(transient(code) for code in codes)
+        raise (NotWholeYet if mendable else NotWhole)(
+            f"{_place(self)}: not whole after {self.step}: "
+            + ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
+            + ".\n"
+            + "\n".join(lines)
+            + "\nAll others went on. Mend the cause, then clear this task with its downstream: docs/runbook.md"
+        )
+
+
+def _place(run: Run) -> str:
+    name, chunk = run.declaration.name, run.chunk
+    return f"Migration {name}, chunk {chunk.label}" if chunk.number else f"Migration {name}"
+
+
+def s3_hooks(declaration: Declaration) -> tuple[BulkS3Hook, BulkS3Hook]:
+    """The hooks of legacy and production; one and the same where the connection is one."""
+    legacy = BulkS3Hook(declaration.legacy.conn_id, requests_in_flight=declaration.requests_in_flight)
+    if declaration.production.conn_id == declaration.legacy.conn_id:
+        return legacy, legacy
+    return legacy, BulkS3Hook(
+        declaration.production.conn_id, requests_in_flight=declaration.requests_in_flight
+    )
+
+
+@contextmanager
+def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) -> Iterator[Run]:
+    """The run for one task's work: under the lease, timed, its requests counted whatever comes.
+
+    :raises NothingToRestOn: the check or the listing never finished.
+    :raises LeaseHeld: another run of this migration is at work.
+    """
+    ledger = Ledger.connect(declaration)
+    legacy, production = s3_hooks(declaration)
+    try:
+        row = _find_run(ledger, run_id)
+        if row is None or (row["listed_at"] is None and step != "list"):
+            raise NothingToRestOn(
+                f"Migration {declaration.name}: the listing of run {run_id} never finished, so {step} has nothing to "
+                f"rest on. Clear check or list_legacy, whichever failed, with its downstream."
+            )
+        ledger.of_run(row["run_no"], chunk)
+        with Lease(ledger, row["run_no"]) as lease:
+            run = Run(
+                declaration,
+                run_id,
+                row["run_no"],
+                Mode(row["mode"]),
+                row["object_limit"],
+                row["grace_period"],
+                row["listed_at"],
+                step,
+                ledger,
+                lease,
+                legacy,
+                production,
+                _find_chunk(ledger, chunk),
+            )
+            ledger.execute("begin_timing", step=step, chunk=chunk)
+            try:
+                yield run
+            finally:
+                run.tally_requests()
+                ledger.execute("end_timing", step=step, chunk=chunk)
+    finally:
+        legacy.close()
+        production.close()
+        ledger.close()
+
+
+def _find_run(ledger: Ledger, run_id: str) -> dict[str, Any] | None:
+    migration = ledger.find("find_migration", name=ledger.declaration.name)
+    if migration is None:
+        return None
+    ledger.of_migration(migration["migration_id"])
+    return ledger.find("find_run", run_id=run_id)
+
+
+def _find_chunk(ledger: Ledger, number: int) -> Chunk:
+    return Chunk(number, **ledger.one("find_chunk", chunk=number)) if number else Chunk()

@@ -1,0 +1,69 @@
+"""verify_copies: both sides, looked at anew and independently of the copying, against the ledger."""
+
+from __future__ import annotations
+
+import logging
+
+from include.declaration import Declaration
+from include.kinds import Step
+from include.steps.copying import copy_uncopied
+from include.steps.looking import look_at_both
+from include.steps.run import Run, working
+from include.steps.switching import switch_rows
+
+log = logging.getLogger(__name__)
+
+# How often a legacy object that is rewritten again and again is copied anew by one task.
+MOST_COPIES_ANEW = 3
+
+
+def verify_copies(declaration: Declaration, run_id: str) -> None:
+    """Prove what may be deleted; name what may not. Then hold to the rule of red."""
+    with working(declaration, run_id, "verify") as run:
+        if run.mode.copies:
+            since = run.ledger.value("begin_verification")
+            # None at the first try. A person who clears the task wants what was found missing copied anew.
+            copy_uncopied(run, "damaged")
+            compare_all(run)
+            copy_changed_anew(run)
+            settle_rows(run)
+            damaged = run.ledger.value("end_verification", since=since)
+            states = run.states()
+            run.tally("objects", sum(states.get(state, 0) for state in ("copied", "waiting", "moved")), add=False)
+            log.info("verified, %d damaged; objects by state: %s", damaged, states)
+        run.require_whole(Step.VERIFY)
+
+
+def compare_all(run: Run) -> None:
+    """Hold every copy of the run against what both sides hold now."""
+    keys = [row["legacy_key"] for row in run.ledger.execute("scope_keys")]
+    if keys:
+        _compare(run, keys, None)
+
+
+def copy_changed_anew(run: Run) -> None:
+    """Copy what was rewritten in legacy since its copy over that copy, and prove it, a few times at most."""
+    for _ in range(MOST_COPIES_ANEW):
+        changed = [row["legacy_key"] for row in run.ledger.execute("find_changed", **run.chunk.bounds)]
+        if not changed:
+            return
+        log.info("%d objects were rewritten in legacy since they were copied: copied anew", len(changed))
+        copy_uncopied(run, "changed")
+        _compare(run, changed, changed)
+
+
+def settle_rows(run: Run) -> None:
+    """Switch the rows that named a legacy path again since the switch; mark what rows name even so."""
+    if run.mode.switches:
+        switch_rows(run, late=True)
+        run.ledger.execute("mark_named")
+
+
+def _compare(run: Run, keys: list[str], only: list[str] | None) -> None:
+    look_at_both(run, keys, limited=run.limit is not None)
+    with run.ledger.batch():
+        run.lease.fence()
+        run.ledger.execute("compare", keys=only)
+        if run.ledger.value("count_missing"):
+            run.ledger.execute("judge_missing", kind_of_named="damaged")
+    run.ledger.drop_scratch()

@@ -1,0 +1,203 @@
+"""Real servers once a session; a product of its own (database, buckets) for each test."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+from botocore.config import Config
+
+from include.declaration import Declaration
+from include.setup import policy, statements
+
+from .servers import Postgres, SeaweedFS, free_port
+
+ROLE, PASSWORD = "migrator", "migrator-password"
+# Rights to leave out, one identity each: (statement's Sid, action) of include/iam/policy.json.
+RIGHTS = {
+    "list-legacy": ("ListBothPrefixes", "s3:ListBucket", "legacy"),
+    "list-production": ("ListBothPrefixes", "s3:ListBucket", "production"),
+    "get-legacy": ("ReadAndDeleteLegacy", "s3:GetObject", ""),
+    "delete-legacy": ("ReadAndDeleteLegacy", "s3:DeleteObject", ""),
+    "get-production": ("ReadAndWriteProduction", "s3:GetObject", ""),
+    "put-production": ("ReadAndWriteProduction", "s3:PutObject", ""),
+    "put-canary": ("WriteTheLegacyCanary", "s3:PutObject", ""),
+    "delete-canary": ("DeleteTheProductionCanary", "s3:DeleteObject", ""),
+}
+
+
+def declare(legacy: str = "legacy-s3", production: str = "production-s3", **fields: Any) -> Declaration:
+    """A declaration as in include/migrations/avatars.yaml, small and without a grace period."""
+    return Declaration.model_validate(
+        {
+            "name": "avatars",
+            "legacy": {"conn_id": "legacy_s3", "bucket": legacy, "prefix": "image/"},
+            "production": {"conn_id": "production_s3", "bucket": production, "prefix": "avatar/"},
+            "database": {"conn_id": "proddatabase", "table": "avatars", "column": "path"},
+            "grace_period": "0s",
+            "retries": 0,
+            **fields,
+        }
+    )
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _policy_of_all_tests(without: str = "") -> str:
+    """The shipped policy for the buckets of all tests: `*` for a bucket's random part, less one right."""
+    rendered = policy(declare("legacy-*", "production-*"))
+    left_out = RIGHTS.get(without)
+    for part in rendered["Statement"]:
+        resources = _as_list(part["Resource"])
+        # SeaweedFS' wildcard stops at a newline.
+        part["Resource"] = resources + [f"{each}\n*" for each in resources if each.endswith("/*")]
+        if left_out and part["Sid"] == left_out[0]:
+            if left_out[2]:
+                part["Resource"] = [each for each in part["Resource"] if f":::{left_out[2]}" not in each]
+            else:
+                part["Action"] = [action for action in _as_list(part["Action"]) if action != left_out[1]] or ["s3:None"]
+    return json.dumps(rendered)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    directory = tmp_path_factory.mktemp("postgres")
+    server = Postgres(directory, free_port())
+    server.start()
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    identities: list[dict[str, Any]] = [
+        {"name": "admin", "credentials": [{"accessKey": "admin", "secretKey": "secret"}], "actions": ["Admin"]}
+    ]
+    policies = []
+    for without in ("", *RIGHTS):
+        name = f"without-{without}" if without else "migrator"
+        identities.append(
+            {"name": name, "credentials": [{"accessKey": name, "secretKey": "secret"}], "policyNames": [name]}
+        )
+        policies.append({"name": name, "content": _policy_of_all_tests(without)})
+    server = SeaweedFS(tmp_path_factory.mktemp("s3"), free_port(), {"identities": identities, "policies": policies})
+    server.start()
+    yield server
+    server.stop()
+
+
+def client(endpoint_url: str, key: str = "admin", secret: str = "secret") -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+        config=Config(max_pool_connections=32, s3={"addressing_style": "path"}),
+    )
+
+
+@dataclass
+class Product:
+    """One company's avatars: two buckets and a table, as an administrator sees them."""
+
+    declaration: Declaration
+    s3: Any
+    database: psycopg.Connection[tuple[Any, ...]]
+    endpoint_url: str
+    database_uri: str
+    connections: dict[str, str] = field(default_factory=dict)
+
+    def put(self, side: str, key: str, body: bytes = b"x", **kwargs: Any) -> str:
+        """Write an object into `legacy` or `production`; answers its ETag without quotes."""
+        answer = self.s3.put_object(Bucket=self.bucket(side), Key=key, Body=body, **kwargs)
+        return str(answer["ETag"]).strip('"')
+
+    def bucket(self, side: str) -> str:
+        return str(getattr(self.declaration, side).bucket)
+
+    def objects(self, side: str) -> dict[str, str]:
+        """ETag by key, of all the bucket."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket(side))
+        return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
+
+    def body(self, side: str, key: str) -> bytes:
+        return bytes(self.s3.get_object(Bucket=self.bucket(side), Key=key)["Body"].read())
+
+    def row(self, *paths: str | None) -> None:
+        self.database.cursor().executemany("INSERT INTO avatars (path) VALUES (%s)", [(path,) for path in paths])
+
+    def rows(self) -> list[str | None]:
+        """All paths, in the order of their ids."""
+        return [path for (path,) in self.database.execute("SELECT path FROM avatars ORDER BY id")]
+
+    def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
+        cursor = self.database.execute(text, values)
+        return cursor.fetchall() if cursor.description else []
+
+    def kinds(self) -> dict[str, str | None]:
+        return dict(self.sql("SELECT legacy_key, kind FROM s3_migration.ledger"))  # type: ignore[arg-type]
+
+    def seed(self, *keys: str) -> None:
+        """An object in legacy with a body of its own, and its row."""
+        for key in keys:
+            self.put("legacy", key, f"body of {key}".encode())
+        self.row(*keys)
+
+
+@pytest.fixture
+def product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
+    """An empty product; Airflow's connections (by environment) are the migrator's, with the shipped rights."""
+    name = secrets.token_hex(4)
+    declaration = declare(f"legacy-{name}", f"production-{name}")
+    admin = client(s3.endpoint_url)
+    for bucket in (declaration.legacy.bucket, declaration.production.bucket):
+        admin.create_bucket(Bucket=bucket)
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE product_{name}")
+    with psycopg.connect(postgres.dsn(f"product_{name}"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+        for text in statements(declaration, ROLE, f"product_{name}"):
+            connection.execute(text)  # type: ignore[call-overload]
+        made = Product(declaration, admin, connection, s3.endpoint_url, postgres.dsn(f"product_{name}"))
+        connect_s3(monkeypatch, s3.endpoint_url)
+        connect_database(monkeypatch, postgres.port, f"product_{name}")
+        yield made
+
+
+def connect_s3(
+    monkeypatch: pytest.MonkeyPatch, endpoint_url: str, key: str = "migrator", secret: str = "secret", side: str = ""
+) -> None:
+    """Point Airflow's S3 connections (or the one of `side`) at an endpoint, as an identity."""
+    extra = {"endpoint_url": endpoint_url, "region_name": "us-east-1"}
+    uri = json.dumps({"conn_type": "aws", "login": key, "password": secret, "extra": extra})
+    for conn_id in (f"{side}_s3",) if side else ("legacy_s3", "production_s3"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", uri)
+
+
+def connect_database(
+    monkeypatch: pytest.MonkeyPatch, port: int, database: str, role: str = ROLE, password: str = PASSWORD
+) -> None:
+    fields = {"conn_type": "postgres", "host": "127.0.0.1", "port": port, "login": role, "password": password}
+    monkeypatch.setenv("AIRFLOW_CONN_PRODDATABASE", json.dumps({**fields, "schema": database}))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _airflow_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the Airflow of the person who runs it."""
+    os.environ["AIRFLOW_HOME"] = str(tmp_path_factory.mktemp("airflow"))
+
+
+ROOT = Path(__file__).parent.parent
