@@ -49,8 +49,8 @@ def migration(declared: Declaration) -> DAG:
                 type="string",
                 enum=[mode.value for mode in Mode],
                 title="What to do",
-                description="plan: count only, change nothing. copy: copy only. switch: copy, then point the rows at the "
-                "copies. move: all of it, then delete from legacy what is proven.",
+                description="plan: count only, change nothing. copy: copy only. switch: copy, then point the rows "
+                "at the copies. move: all of it, then delete from legacy what is proven.",
             ),
             "limit": Param(
                 None,

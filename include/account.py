@@ -109,7 +109,7 @@ class Account:
         lines = [f"Account of run {self.run_id} of migration {self.migration}, mode {self.mode}"]
         lines += [f"  {name:<14} {text}" for name, text in done]
         if self.mode != "plan":
-            lines += [f"  problems       " + ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())]
+            lines += ["  problems       " + ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())]
             lines += ["  now            " + (_listed(self.states) or "nothing in scope")]
         lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]

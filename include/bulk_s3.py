@@ -21,6 +21,7 @@ from include.kinds import Verdict, Version, after_refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 # One DeleteObjects request takes this many keys, one page of a listing holds as many.
 BATCH = 1_000
@@ -138,7 +139,7 @@ class BulkS3Hook(S3Hook):
             read_timeout=60,
         )
         # What the connection's config_kwargs say wins.
-        return cast("Config", super()._get_config(ours.merge(config or self.config)))
+        return super()._get_config(ours.merge(config or self.config))
 
     @cached_property
     def client(self) -> S3Client:
@@ -247,7 +248,10 @@ class BulkS3Hook(S3Hook):
                 refused = error_text(error)
             source, target = self.head(source_bucket, copy.key), self.head(bucket, copy.target)
             verdict = after_refusal(
-                copy.version, copy.replaces, source and source.version, target and target.version
+                copy.version,
+                copy.replaces,
+                source.version if source else None,
+                target.version if target else None,
             )
             if verdict is Verdict.COMPARE and source and target:
                 same = self._same_bytes(source_bucket, source, bucket, target)
@@ -292,7 +296,7 @@ class BulkS3Hook(S3Hook):
         target: dict[str, Any] = {"Bucket": bucket, "Key": copy.target}
         upload = self.client.create_multipart_upload(**target, **kept)["UploadId"]
         try:
-            parts = []
+            parts: list[CompletedPartTypeDef] = []
             for number, first in enumerate(range(0, copy.version.size, self.part_size), start=1):
                 last = min(first + self.part_size, copy.version.size) - 1
                 answer = self.client.upload_part_copy(
@@ -322,7 +326,7 @@ class BulkS3Hook(S3Hook):
 
     # -- deleting -----------------------------------------------------------------------------------------------
 
-    def delete_objects(self, bucket: str, versions: Sequence[tuple[str, str]]) -> list[DeleteResult]:
+    def delete_versions(self, bucket: str, versions: Sequence[tuple[str, str]]) -> list[DeleteResult]:
         """Delete each key only while it still has this ETag: a thousand a request.
 
         :param versions: (key, ETag) pairs.

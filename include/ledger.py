@@ -116,11 +116,11 @@ class Ledger:
 
     def fill_scratch(self, side: str, pages: Iterable[list[S3Object]]) -> None:
         """COPY what was seen, as it comes; `key` must be the legacy key."""
-        with self.connection.cursor() as cursor:
-            with cursor.copy(statement("fill_scratch", scratch=self.parts[side])) as copy:
-                for page in pages:
-                    for entry in page:
-                        copy.write_row((entry.key, entry.size, entry.etag, entry.modified))
+        into = statement("fill_scratch", scratch=self.parts[side])
+        with self.connection.cursor() as cursor, cursor.copy(into) as copy:
+            for page in pages:
+                for entry in page:
+                    copy.write_row((entry.key, entry.size, entry.etag, entry.modified))
         self._scratch(side, "drop_repeated")
         self._scratch(side, "analyze_scratch")
 

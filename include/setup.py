@@ -67,7 +67,8 @@ def main() -> None:
     options = parser.parse_args()
     declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
     if options.sql:
-        sys.stdout.write("".join(f"{text.strip()};\n\n" for text in statements(declared, options.role, options.database)))
+        texts = statements(declared, options.role, options.database)
+        sys.stdout.write("".join(f"{text.strip()};\n\n" for text in texts))
     else:
         json.dump(policy(declared), sys.stdout, indent=2)
 

@@ -17,4 +17,4 @@ def _text(file: str) -> str:
 
 def statement(file: str, /, **parts: sql.Composable) -> sql.Composed:
     """The statement of `include/sql/<file>.sql` with its `{parts}`; values stay bound (`%(value)s`)."""
-    return sql.SQL(_text(file)).format(**parts)  # type: ignore[arg-type]
+    return sql.SQL(_text(file)).format(**parts)

@@ -284,7 +284,7 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
         if not _refused(lambda: copy(CopySourceIfMatch=wrong)):
             ignored.append("a copy with a wrong x-amz-copy-source-if-match")
     with need(f"delete s3://{source}/{old}", "s3:DeleteObject", source):
-        if not legacy.delete_objects(source, [(old, wrong.strip('"'))])[0].kind:
+        if not legacy.delete_versions(source, [(old, wrong.strip('"'))])[0].kind:
             ignored.append("a DeleteObjects with a wrong ETag")
         elif not _refused(lambda: legacy.client.delete_object(Bucket=source, Key=old, IfMatch=wrong)):
             ignored.append("a DeleteObject with a wrong If-Match")
@@ -294,8 +294,8 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
         production.client.delete_object(Bucket=target, Key=new)
     if ignored:
         raise Impossible(
-            f"Migration {declaration.name}: the store at {legacy.client.meta.endpoint_url} ignores conditional requests: "
-            f"it carried out {'; '.join(ignored)}. Without them an object that the product rewrites meanwhile could be "
+            f"Migration {declaration.name}: the store at {legacy.client.meta.endpoint_url} ignores conditional "
+            f"requests: it carried out {'; '.join(ignored)}. Without them an object that the product rewrites meanwhile could be "
             f"lost. No object was touched. Mend: use a store (or a proxy in front of it) that honours conditions."
         )
 

@@ -53,8 +53,8 @@ def copy_uncopied(run: Run, kind: str | None = None) -> None:
         log.info("%d of at most %d objects answered, %.0f objects/s", done, run.chunk.objects or done, rate)
         if only.count >= HOPELESS:
             raise Hopeless(
-                f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first {only.count} "
-                f"copies met nothing but {only.code} ({results[-1].detail}). The rest was not tried. Mend the cause, "
+                f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first "
+                f"{only.count} copies met nothing but {only.code} ({results[-1].detail}). The rest was not tried. Mend the cause, "
                 f"then clear this task with its downstream: docs/runbook.md"
             )
 

@@ -44,8 +44,8 @@ def require_open(run: Run) -> None:
     gate, name = run.ledger.one("gate"), run.declaration.name
     if gate["deletion_stopped"] is not None:
         raise GateClosed(
-            f"Migration {name}: deletion was stopped by hand: {gate['deletion_stopped']}. To go on: UPDATE "
-            f"s3_migration.migration SET deletion_stopped = NULL WHERE name = '{name}', then clear this task."
+            f"Migration {name}: deletion was stopped by hand: {gate['deletion_stopped']}. To go on, an administrator "
+            f"sets deletion_stopped to NULL in s3_migration.migration; then clear this task (docs/runbook.md)."
         )
     if gate["verified_at"] is None:
         raise GateClosed(f"Migration {name}: the verification never finished. Clear verify_copies with its downstream.")
@@ -94,7 +94,7 @@ def _delete_proven(run: Run) -> None:
 
 
 def _delete_batch(run: Run, versions: list[tuple[str, str]]) -> None:
-    results = run.legacy.delete_objects(run.legacy_bucket, versions)
+    results = run.legacy.delete_versions(run.legacy_bucket, versions)
     run.ledger.execute(
         "mark_deleted",
         keys=[result.key for result in results],

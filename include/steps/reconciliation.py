@@ -10,7 +10,6 @@ from psycopg import Error
 from include.account import Account
 from include.declaration import Declaration
 from include.kinds import PROBLEMS, Step, unwhole
-from include.lease import Lease
 from include.ledger import Ledger
 from include.steps.run import NothingToRestOn, Run, working
 from include.steps.verification import compare_all, settle_rows
@@ -52,8 +51,8 @@ def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> boo
 
 
 def _close(run: Run, states: dict[str, int]) -> Account:
-    tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
     run.tally_requests()
+    tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
     seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}
     account = Account.of(run.declaration.name, run.run_id, run.mode.value, states, tallies, seconds)
     run.ledger.execute("end_run", account=json.dumps(account.as_dict()))

@@ -125,7 +125,7 @@ class Run:
         total = sum(left.values())
         lines = [f"  {row['state']}: {row['legacy_key']!r}: {row['detail'] or 'no detail'}" for row in named]
         if total > len(lines) > 0:
-            lines.append(f"  … and {total - len(lines)} more: SELECT legacy_key, kind, detail FROM s3_migration.ledger")
+            lines.append(f"  … and {total - len(lines)} more, each in s3_migration.ledger with its detail")
         codes = [(row["detail"] or "").partition(":")[0] for row in named]
         mendable = set(left) == {"failed"} and total <= NAMED and all(transient(code) for code in codes)
         raise (NotWholeYet if mendable else NotWhole)(

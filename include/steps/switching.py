@@ -59,8 +59,8 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
             locked_passes += 1
             if locked_passes > LOCKED_PASSES:
                 raise RowsLocked(
-                    f"Migration {run.declaration.name}: rows of {run.declaration.database.table} stayed locked by other "
-                    f"transactions through {locked_passes} passes; {total} rows were switched. "
+                    f"Migration {run.declaration.name}: rows of {run.declaration.database.table} stayed locked by "
+                    f"other transactions through {locked_passes} passes; {total} rows were switched. "
                     f"See pg_stat_activity and pg_locks for the holder; the task tries again by itself."
                 )
             time.sleep(min(2.0**locked_passes / 4, 15))
