@@ -7,9 +7,11 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from croniter import croniter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from include.keys import KeyMapping
 from include.modes import Mode
@@ -32,6 +34,21 @@ def duration(value: object) -> object:
     """Read `90s`, `15m`, `24h` or `7d`; anything else is left to pydantic (seconds, ISO 8601)."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else value
+
+
+def cron(value: str) -> str:
+    """A cron expression of five fields, or a preset such as `@daily`."""
+    if not croniter.is_valid(value):
+        raise ValueError(f"{value!r} is no cron expression, e.g. 0 2 * * * for every night at two")
+    return value
+
+
+def timezone_name(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{value!r} is no time zone, e.g. Europe/Zurich") from error
+    return value
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0), le=timedelta(days=3650))]
@@ -74,8 +91,8 @@ class Declaration(_Part):
     legacy: Store
     production: Store
     database: Database
-    schedule: Annotated[str | None, Field(description="cron expression; none: only by hand")] = None
-    timezone: str = "UTC"
+    schedule: Annotated[str, AfterValidator(cron)] | None = None  # none: only by hand
+    timezone: Annotated[str, AfterValidator(timezone_name)] = "UTC"
     scheduled_mode: Annotated[Mode, Field(description="what scheduled runs do")] = Mode.PLAN
     chunk_size: Annotated[int, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
     parallel_chunks: Annotated[int, Field(ge=1, le=256, description="mapped tasks at once")] = 4
@@ -117,9 +134,9 @@ def _refuse_nested(field: str, legacy: str, production: str, why: str) -> None:
         )
 
 
-def paths(directory: Path = DIRECTORY) -> list[Path]:
+def paths() -> list[Path]:
     """The declarations' files, in the order of their names."""
-    return sorted(path for path in directory.iterdir() if path.suffix in {".yaml", ".yml"})
+    return sorted(path for path in DIRECTORY.iterdir() if path.suffix in {".yaml", ".yml"})
 
 
 def load(path: Path) -> Declaration:
@@ -149,11 +166,11 @@ def _explain(path: Path, fault: Any) -> str:
     if fault["type"] == "missing":
         got, mend = "absent", f"add {field}"
     elif fault["type"] == "extra_forbidden":
-        got, mend = repr(fault["input"])[:80], f"remove {field}, or correct its spelling"
-    elif fault["type"] == "value_error":
-        got, mend = "overlapping sides", f"declare two different places for {field}"
+        got, mend = _short(fault["input"]), f"remove {field}, or correct its spelling"
     else:
-        got, mend = repr(fault["input"])[:80], f"correct {field}"
-    return f"{path}: {field}: {got}: {fault['msg']}. Mend: {mend} (fields: include/declaration.py)."
+        got, mend = _short(fault["input"]), f"correct {field}"
+    return f"{path}: {field}: {got}: {fault['msg'].removeprefix('Value error, ')}. Mend: {mend} (fields: include/declaration.py)."
 
 
+def _short(value: object) -> str:
+    return "the whole" if isinstance(value, dict) else repr(value)[:80]

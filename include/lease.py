@@ -9,7 +9,6 @@ from types import TracebackType
 from airflow.sdk.exceptions import AirflowException
 from psycopg import Error
 
-from include.declaration import Declaration
 from include.ledger import Ledger
 
 # Long enough for a database failover, short enough for the night: a run whose worker died is waited for this long.
@@ -35,6 +34,8 @@ class Lease:
 
     def __enter__(self) -> Lease:
         self._token = self._take()
+        # A connection of its own: the task's may be busy with one long statement.
+        self._renewing = self._connect()
         self._thread.start()
         return self
 
@@ -78,13 +79,16 @@ class Lease:
         self._ledger.execute("release_lease", run_no=self._run_no, token=self._token)
 
     def _renew(self) -> None:
-        """On a connection of its own: the task's may be busy with one long statement."""
-        declaration: Declaration = self._ledger.declaration
         while not self._stopped.wait(TTL.total_seconds() / 4):
             try:
-                ledger = Ledger.connect(declaration)
-                ledger.values.update(self._ledger.values)
-                ledger.execute("renew_lease", run_no=self._run_no, token=self._token, ttl=TTL)
-                ledger.close()
+                if self._renewing.connection.broken:
+                    self._renewing = self._connect()
+                self._renewing.execute("renew_lease", run_no=self._run_no, token=self._token, ttl=TTL)
             except Error:
                 continue  # the next turn tries again; a lease that lapsed is noticed by the fence
+        self._renewing.close()
+
+    def _connect(self) -> Ledger:
+        ledger = Ledger.connect(self._ledger.declaration)
+        ledger.values.update(self._ledger.values)
+        return ledger

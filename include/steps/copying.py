@@ -26,7 +26,7 @@ def copy_chunk(declaration: Declaration, run_id: str, chunk: int, label: Callabl
     """Copy what is not copied of one chunk. `label` is told the range, then what became of it."""
     with working(declaration, run_id, "copy", chunk) as run, run.labelled(label):
         copy_uncopied(run)
-        run.require_whole(Step.COPY)
+        run.require_whole(Step.COPY, retry=True)
 
 
 def copy_uncopied(run: Run, kind: str | None = None) -> None:

@@ -75,7 +75,7 @@ def delete_chunk(declaration: Declaration, run_id: str, chunk: int, label: Calla
         copy_changed_anew(run)
         _delete_proven(run)
         require_open(run)
-        run.require_whole(Step.DELETE)
+        run.require_whole(Step.DELETE, retry=True)
 
 
 def _delete_proven(run: Run) -> None:

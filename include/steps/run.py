@@ -111,10 +111,12 @@ class Run:
         for (operation, outcome), number in sorted(counted.items()):
             self.tally(f"S3 {operation} {outcome}", number)
 
-    def require_whole(self, step: Step) -> None:
+    def require_whole(self, step: Step, *, retry: bool = False) -> None:
         """The rule of red: fail if anything of the chunk is not whole up to and including the step.
 
+        :param retry: a retry of this very task would try again what failed.
         :raises NotWhole: names what, why and what next.
+        :raises NotWholeYet: the same, and time may mend all of it.
         """
         left = unwhole(self.states(), self.mode, step)
         if not left:
@@ -127,7 +129,7 @@ class Run:
         if total > len(lines) > 0:
             lines.append(f"  … and {total - len(lines)} more, each in s3_migration.ledger with its detail")
         codes = [(row["detail"] or "").partition(":")[0] for row in named]
-        mendable = set(left) == {"failed"} and total <= NAMED and all(transient(code) for code in codes)
+        mendable = retry and set(left) == {"failed"} and total <= NAMED and all(transient(code) for code in codes)
         raise (NotWholeYet if mendable else NotWhole)(
             f"{_place(self)}: not whole after {self.step}: "
             + ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
