@@ -16,7 +16,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from include.keys import KeyMapping
 from include.modes import Mode
 
-DIRECTORY = Path(__file__).parent / "migrations"
+# A deployment may keep its declarations elsewhere.
+DIRECTORY = Path(os.environ.get("S3_MIGRATION_DECLARATIONS") or Path(__file__).parent / "migrations")
 
 # A deployment (the embedded stack among them) may shorten or lengthen the grace period of all its migrations.
 GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -53,7 +54,8 @@ class Ledger:
         # Rows of a live product are locked for moments only: rather give up than make the application wait, and
         # do so before its deadlock detector (1 s) looks for a victim.
         connection.execute("SET lock_timeout = '500ms'")
-        connection.execute("SET application_name = 's3_migration'")
+        # pg_stat_activity tells whose statement it is, and which process to look at.
+        connection.execute("SELECT set_config('application_name', %s, false)", [f"s3_migration pid {os.getpid()}"])
         return cls(connection, declaration)
 
     def of_migration(self, migration_id: int) -> None:

@@ -1,0 +1,47 @@
+"""A live stack and its product: what the tests under the real scheduler, and in the browser, drive."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from include.local.api import AirflowApi
+
+from .conftest import Product
+
+DAG = "migrate_avatars"
+_READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
+
+
+@dataclass
+class Platform(Product):
+    """The product of a stack, with its Airflow."""
+
+    api: AirflowApi = None  # type: ignore[assignment]
+
+    def reset(self) -> None:
+        """An empty product and an empty ledger; Airflow keeps the runs that were."""
+        for side in ("legacy", "production"):
+            with ThreadPoolExecutor(16) as pool:
+                for key in self.objects(side):
+                    pool.submit(self.s3.delete_object, Bucket=self.bucket(side), Key=key)
+        self.sql("TRUNCATE avatars RESTART IDENTITY")
+        self.sql("TRUNCATE s3_migration.tally, s3_migration.timing, s3_migration.chunk, s3_migration.ledger")
+        self.sql("UPDATE s3_migration.migration SET lease_run_no = NULL, lease_until = NULL, deletion_stopped = NULL")
+
+    def seed_many(self, keys: list[str]) -> None:
+        """As `seed`, for thousands."""
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(lambda key: self.put("legacy", key, key.encode()), keys))
+        self.row(*keys)
+
+    def run(self, **conf: object) -> tuple[str, str]:
+        """Trigger a run and wait for its end; answers its id and its state."""
+        run_id = self.api.trigger(DAG, **conf)
+        return run_id, self.api.wait(DAG, run_id)
+
+    def requests(self) -> Counter[str]:
+        """Requests that change something, of all runs since `reset`, as the hook counted them."""
+        rows = self.sql("SELECT substr(what, 4), sum(number)::int FROM s3_migration.tally WHERE what LIKE 'S3 %%' GROUP BY 1")
+        return Counter({what: number for what, number in rows if what not in _READS})

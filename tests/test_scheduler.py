@@ -1,0 +1,270 @@
+"""Whole runs under the real scheduler: the truth table of the wiring, cleared both ways, killed, and adopted.
+
+One stack for all; every test begins with an empty product.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .platform import DAG, Platform
+
+pytestmark = pytest.mark.scheduler
+
+GREEN = {
+    "check": ["success"],
+    "list_legacy": ["success"],
+    "copy_chunk": ["success"],
+    "switch_paths": ["success"],
+    "wait_grace": ["success"],
+    "verify_copies": ["success"],
+    "may_delete": ["success"],
+    "delete_chunk": ["success"],
+    "reconcile": ["success"],
+}
+SINGLES_AFTER_CHECK = ("switch_paths", "wait_grace", "verify_copies", "may_delete", "reconcile")
+
+
+@pytest.fixture
+def platform(live: Platform) -> Iterator[Platform]:
+    live.reset()
+    yield live
+
+
+def keys(count: int) -> list[str]:
+    return [f"image/{number:04}.png" for number in range(count)]
+
+
+def moved(platform: Platform, names: list[str]) -> bool:
+    """Whether exactly these avatars have moved, rows and all."""
+    copies = [name.replace("image/", "avatar/", 1) for name in names]
+    return (
+        platform.objects("legacy") == {}
+        and sorted(platform.objects("production")) == copies
+        and sorted(path for path in platform.rows() if path) == copies
+    )
+
+
+def test_everything_moves_and_a_second_run_changes_nothing(platform: Platform) -> None:
+    platform.seed(*keys(5))
+    run_id, state = platform.run()
+    assert state == "success"
+    assert platform.api.states(DAG, run_id) == {**GREEN, "copy_chunk": ["success"] * 3, "delete_chunk": ["success"] * 3}
+    assert moved(platform, keys(5))
+
+    before = platform.requests()
+    run_id, state = platform.run()
+    assert state == "success"
+    assert platform.api.states(DAG, run_id) == {**GREEN, "copy_chunk": ["skipped"], "delete_chunk": ["skipped"]}
+    account = platform.api.account(DAG, run_id)
+    assert (account["copied"], account["rows_switched"], account["deleted"]) == (0, 0, 0)
+    assert account["requests"] == {"ListObjectsV2 200": 1}
+    assert platform.requests() == before
+    assert moved(platform, keys(5))
+
+
+@pytest.mark.parametrize(("mode", "left"), [("plan", 3), ("switch", 3)])
+def test_a_mode_that_deletes_nothing_closes_the_gate_by_a_skip(platform: Platform, mode: str, left: int) -> None:
+    platform.seed(*keys(3))
+    run_id, state = platform.run(mode=mode)
+    assert state == "success"
+    states = platform.api.states(DAG, run_id)
+    assert (states["may_delete"], states["reconcile"]) == (["skipped"], ["success"])
+    assert set(states["delete_chunk"]) == {"skipped"}
+    assert len(platform.objects("legacy")) == left
+    assert platform.rows() == (keys(3) if mode == "plan" else [key.replace("image", "avatar") for key in keys(3)])
+
+
+def one_instance(platform: Platform, run_id: str) -> None:
+    """Clear the one red instance with its downstream."""
+    (red,) = [
+        instance["map_index"]
+        for instance in platform.api.instances(DAG, run_id)
+        if instance["task_id"] == "copy_chunk" and instance["state"] == "failed"
+    ]
+    platform.api.clear(DAG, run_id, ("copy_chunk", red))
+
+
+def all_that_failed(platform: Platform, run_id: str) -> None:
+    platform.api.clear(DAG, run_id, only_failed=True)
+
+
+BOTH_WAYS = pytest.mark.parametrize("clear", [one_instance, all_that_failed])
+
+
+@BOTH_WAYS
+def test_a_failed_chunk_is_red_and_whole_after_it_is_mended_and_cleared(
+    platform: Platform, clear: Callable[[Platform, str], None]
+) -> None:
+    platform.seed(*keys(5))
+    platform.put("production", "avatar/0003.png", b"someone else's")
+    run_id, state = platform.run()
+    assert state == "failed"
+    states = platform.api.states(DAG, run_id)
+    assert sorted(states["copy_chunk"]) == ["failed", "success", "success"]
+    assert all(states[task] == ["failed"] for task in SINGLES_AFTER_CHECK)
+    # the others moved all the same
+    assert sorted(platform.objects("legacy")) == ["image/0003.png"]
+    assert platform.body("production", "avatar/0003.png") == b"someone else's"
+    log = platform.api.log(DAG, run_id, "copy_chunk", map_index=states["copy_chunk"].index("failed"))
+    assert "conflict: 'image/0003.png'" in log
+
+    copies = platform.requests()["CopyObject 200"]
+    platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0003.png")
+    clear(platform, run_id)
+    assert platform.api.wait(DAG, run_id) == "success"
+    assert set(sum(platform.api.states(DAG, run_id).values(), [])) == {"success"}
+    assert moved(platform, keys(5))
+    assert platform.requests()["CopyObject 200"] == copies + 1  # no finished work again
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends", "first_red"),
+    [
+        (
+            "REVOKE UPDATE (path) ON avatars FROM migrator",
+            "GRANT UPDATE (path) ON avatars TO migrator",
+            "check",
+        ),
+        (
+            "REVOKE INSERT ON s3_migration.ledger FROM migrator",
+            "GRANT INSERT ON s3_migration.ledger TO migrator",
+            "list_legacy",
+        ),
+        (
+            "CREATE UNIQUE INDEX one_path ON avatars (path); INSERT INTO avatars (path) VALUES ('avatar/0001.png')",
+            "DROP INDEX one_path; DELETE FROM avatars WHERE path = 'avatar/0001.png' AND id > 5",
+            "switch_paths",
+        ),
+    ],
+)
+def test_a_red_step_makes_every_later_single_step_red_and_clearing_what_failed_makes_it_whole(
+    platform: Platform, breaks: str, mends: str, first_red: str
+) -> None:
+    platform.seed(*keys(5))
+    platform.sql(breaks)
+    try:
+        run_id, state = platform.run()
+    finally:
+        platform.sql(mends)
+    assert state == "failed"
+    states = platform.api.states(DAG, run_id)
+    assert states[first_red] == ["failed"]
+    later = SINGLES_AFTER_CHECK[SINGLES_AFTER_CHECK.index(first_red) :] if first_red in SINGLES_AFTER_CHECK else ()
+    assert all(states[task] == ["failed"] for task in later or SINGLES_AFTER_CHECK)
+    if first_red == "check":
+        assert platform.requests() == {}
+    platform.api.clear(DAG, run_id, only_failed=True)
+    assert platform.api.wait(DAG, run_id) == "success"
+    assert moved(platform, keys(5))
+
+
+def until(look: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `look` answers as soon as it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(f"{look} stayed empty for {seconds} s")
+
+
+def test_damage_closes_the_gate_for_all_and_clearing_the_verification_heals_it(platform: Platform) -> None:
+    platform.seed(*keys(5))
+    run_id = platform.api.trigger(DAG)
+    # between switch and verification: during the grace period
+    until(lambda: platform.rows() and all(path.startswith("avatar/") for path in platform.rows() if path))
+    platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0002.png")
+    assert platform.api.wait(DAG, run_id) == "failed"
+    states = platform.api.states(DAG, run_id)
+    assert (states["verify_copies"], states["may_delete"], states["reconcile"]) == (["failed"],) * 3
+    assert set(states["delete_chunk"]) == {"failed"}
+    assert sorted(platform.objects("legacy")) == keys(5)  # nothing at all was deleted
+    platform.api.clear(DAG, run_id, "verify_copies")
+    assert platform.api.wait(DAG, run_id) == "success"
+    assert moved(platform, keys(5))
+
+
+def test_a_copy_task_killed_in_the_middle_is_run_again_and_repeats_a_batch_at_most(platform: Platform) -> None:
+    names = [f"image/{number:05}.png" for number in range(6_000)]
+    platform.seed_many(names)
+    run_id = platform.api.trigger(DAG, mode="copy")
+
+    def pid() -> int | None:
+        rows = platform.sql(
+            "SELECT split_part(a.application_name, ' ', 3)::int FROM pg_stat_activity AS a "
+            "WHERE a.application_name LIKE 's3_migration pid %%' "
+            "AND (SELECT count(*) FROM s3_migration.ledger WHERE copied_at IS NOT NULL) BETWEEN 1 AND 5000 LIMIT 1"
+        )
+        return int(rows[0][0]) if rows else None
+
+    os.kill(until(pid), signal.SIGKILL)
+    assert platform.api.wait(DAG, run_id) == "success"
+    tries = [each["try_number"] for each in platform.api.instances(DAG, run_id) if each["task_id"] == "copy_chunk"]
+    assert max(tries) >= 2
+    assert len(platform.objects("production")) == 6_000
+    account = platform.api.account(DAG, run_id)
+    assert account["states"] == {"copied": 6_000}
+    assert account["copied"] + account["already_there"] == 6_000
+    assert account["already_there"] <= 1_000
+
+
+def test_two_runs_at_once_take_turns(platform: Platform) -> None:
+    """`max_active_runs` does not keep a backfill from running beside a manual run; the lease does."""
+    platform.seed(*keys(5))
+    by_hand = platform.api.trigger(DAG)
+    platform.api.ask(
+        "POST",
+        "/backfills",
+        json={
+            "dag_id": DAG,
+            "from_date": "2026-03-01T00:00:00Z",
+            "to_date": "2026-03-02T23:00:00Z",
+            "dag_run_conf": {},
+            "max_active_runs": 1,
+        },
+    )
+
+    def backfilled() -> list[str]:
+        runs = platform.api.ask("GET", f"/dags/{DAG}/dagRuns", params={"limit": 100, "order_by": "-run_after"})
+        return [run["dag_run_id"] for run in runs["dag_runs"] if run["run_type"] == "backfill"]
+
+    run_ids = [by_hand, *until(backfilled)]
+    assert [platform.api.wait(DAG, run_id) for run_id in run_ids] == ["success"] * len(run_ids)
+    assert moved(platform, keys(5))
+    work = sorted(
+        platform.sql(
+            "SELECT min(t.started_at), max(t.ended_at) FROM s3_migration.timing AS t "
+            "JOIN s3_migration.run AS r USING (run_no) WHERE r.run_id = ANY(%s) GROUP BY t.run_no",
+            run_ids,
+        )
+    )
+    assert len(work) == len(run_ids) >= 2
+    assert all(first[1] <= second[0] for first, second in zip(work, work[1:]))
+
+
+def test_what_a_run_left_half_done_another_adopts(platform: Platform) -> None:
+    platform.seed(*keys(5))
+    first = platform.api.trigger(DAG)
+    until(lambda: platform.rows() and all(path.startswith("avatar/") for path in platform.rows() if path))
+    platform.api.ask("PATCH", f"/dags/{DAG}/dagRuns/{first}", json={"state": "failed"})
+    platform.sql("UPDATE s3_migration.migration SET lease_until = now()")  # as three minutes later
+    second, state = platform.run()
+    assert state == "success"
+    account = platform.api.account(DAG, second)
+    assert (account["staged"], account["already_there"], account["copied"], account["deleted"]) == (5, 5, 0, 5)
+    assert moved(platform, keys(5))
+
+
+def test_unknown_params_are_refused_before_anything_is_touched(platform: Platform) -> None:
+    platform.seed(*keys(1))
+    run_id, state = platform.run(moed="plan")
+    assert state == "failed"
+    assert "unknown run params moed" in platform.api.log(DAG, run_id, "check")
+    assert sorted(platform.objects("legacy")) == keys(1)
