@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 BATCH = 1_000
 # CopyObject takes objects up to 5 GiB; above that the copy is made of parts.
 COPY_LIMIT = 5 * 1024**3
+MOST_PARTS = 10_000
+EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
+# SeaweedFS shows a folder that only the keys below it imply, but neither lists nor deletes it: it is no object.
+IMPLIED_FOLDER_ETAG = f"{EMPTY_ETAG}-0"
 # A live product may rewrite an object while it is copied; past this many tries a person is told.
 MOST_TRIES = 5
 
@@ -44,6 +49,13 @@ _COPIED_HEADERS = (
     "StorageClass",
     "WebsiteRedirectLocation",
 )
+
+
+class NoAnswer(Exception):
+    """The store said 200 and nothing more: whether it did what was asked is not known."""
+
+
+_ERRORS = (ClientError, BotoCoreError, NoAnswer)
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,7 @@ class BulkS3Hook(S3Hook):
     """`S3Hook` for many objects at once: conditional copies and deletes, streamed listings, counted requests.
 
     :param requests_in_flight: how many requests run at once.
+    :param attempts: how often a request is sent before it fails.
     :param copy_limit: bytes above which a copy is made of parts.
     """
 
@@ -118,12 +131,14 @@ class BulkS3Hook(S3Hook):
         aws_conn_id: str,
         *,
         requests_in_flight: int = 32,
+        attempts: int = 6,
         copy_limit: int = COPY_LIMIT,
         part_size: int = 256 * 1024**2,
         **kwargs: Any,
     ) -> None:
         super().__init__(aws_conn_id=aws_conn_id, **kwargs)
         self.requests_in_flight = requests_in_flight
+        self.attempts = attempts
         self.copy_limit = copy_limit
         self.part_size = part_size
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -134,7 +149,8 @@ class BulkS3Hook(S3Hook):
     def _get_config(self, config: Config | None = None) -> Config:
         ours = Config(
             max_pool_connections=self.requests_in_flight,
-            retries={"mode": "standard", "total_max_attempts": 6},
+            # Mode standard gives up early when many requests at once meet a 503: normal while S3 splits a prefix.
+            retries={"mode": "legacy", "total_max_attempts": self.attempts},
             connect_timeout=10,
             read_timeout=60,
         )
@@ -143,6 +159,8 @@ class BulkS3Hook(S3Hook):
 
     @cached_property
     def client(self) -> S3Client:
+        if self.aws_conn_id:
+            self.get_connection(self.aws_conn_id)  # or S3Hook takes whatever credentials the worker has
         client = cast("S3Client", self.get_conn())
         client.meta.events.register("response-received.s3", self._count)
         return client
@@ -196,7 +214,10 @@ class BulkS3Hook(S3Hook):
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
-        return S3Object(key, answer["ContentLength"], answer["ETag"].strip('"'), answer["LastModified"])
+        etag = answer["ETag"].strip('"')
+        if key.endswith("/") and etag == IMPLIED_FOLDER_ETAG:
+            return None
+        return S3Object(key, answer["ContentLength"], etag, answer["LastModified"])
 
     def head_objects(self, bucket: str, keys: Iterable[str]) -> Iterator[list[S3Object]]:
         """Those of the keys that are there, in pages; one request a key, many at once."""
@@ -204,6 +225,19 @@ class BulkS3Hook(S3Hook):
         page = [entry for entry in found if entry is not None]
         if page:
             yield page
+
+    def _compare(
+        self, source_bucket: str, source: S3Object, bucket: str, target: S3Object, replaces: str | None
+    ) -> Verdict:
+        try:
+            same = self._same_bytes(source_bucket, source, bucket, target)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in {404, 412}:
+                return Verdict.RETRY  # one of them was rewritten since we looked
+            raise
+        if same:
+            return Verdict.SAME
+        return Verdict.SUPERSEDED if replaces else Verdict.CONFLICT
 
     def _same_bytes(self, source_bucket: str, source: S3Object, bucket: str, target: S3Object) -> bool:
         first = self.client.get_object(Bucket=source_bucket, Key=source.key, IfMatch=f'"{source.etag}"')["Body"]
@@ -232,7 +266,7 @@ class BulkS3Hook(S3Hook):
     def _copy(self, source_bucket: str, bucket: str, copy: Copy) -> CopyResult:
         try:
             return self._copy_until_judged(source_bucket, bucket, copy)
-        except (ClientError, BotoCoreError) as error:
+        except _ERRORS as error:
             return CopyResult(copy, kind="failed", detail=error_text(error), code=error_code(error))
 
     def _copy_until_judged(self, source_bucket: str, bucket: str, copy: Copy) -> CopyResult:
@@ -254,8 +288,7 @@ class BulkS3Hook(S3Hook):
                 target.version if target else None,
             )
             if verdict is Verdict.COMPARE and source and target:
-                same = self._same_bytes(source_bucket, source, bucket, target)
-                verdict = Verdict.SAME if same else Verdict.CONFLICT
+                verdict = self._compare(source_bucket, source, bucket, target, copy.replaces)
             if verdict is Verdict.GONE:
                 return CopyResult(copy, kind="withdrawn", detail=refused)
             if verdict is Verdict.SAME and target:
@@ -265,7 +298,9 @@ class BulkS3Hook(S3Hook):
                 return CopyResult(copy, kind=verdict.value, detail=held)
             if verdict is Verdict.REWRITTEN and source:
                 copy = replace(copy, version=source.version)
-            elif status == 404 and copy.key.endswith("/") and copy.version.size == 0:
+            elif copy.replaces and target is None:
+                copy = replace(copy, replaces=None)  # our earlier copy is gone, and legacy still has the object
+            elif status == 404 and copy.key.endswith("/") and copy.version == Version(0, EMPTY_ETAG):
                 # SeaweedFS lists folder markers and shows them, but says NoSuchKey to their copy.
                 etag, modified = self._put_empty(source_bucket, bucket, copy)
                 return CopyResult(copy, Version(0, etag), modified)
@@ -277,14 +312,14 @@ class BulkS3Hook(S3Hook):
     def _send_copy(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, datetime]:
         if copy.version.size > self.copy_limit:
             return self._copy_in_parts(source_bucket, bucket, copy)
-        result = self.client.copy_object(
+        answer = self.client.copy_object(
             Bucket=bucket,
             Key=copy.target,
             CopySource={"Bucket": source_bucket, "Key": copy.key},
             CopySourceIfMatch=f'"{copy.version.etag}"',
             **_target_condition(copy),
-        )["CopyObjectResult"]
-        return result["ETag"].strip('"'), result["LastModified"]
+        )
+        return _said(answer, "CopyObjectResult", "ETag").strip('"'), _said(answer, "CopyObjectResult", "LastModified")
 
     def _copy_in_parts(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, datetime]:
         """A multipart copy takes no headers, metadata or tags along by itself: read and set them."""
@@ -297,8 +332,9 @@ class BulkS3Hook(S3Hook):
         upload = self.client.create_multipart_upload(**target, **kept)["UploadId"]
         try:
             parts: list[CompletedPartTypeDef] = []
-            for number, first in enumerate(range(0, copy.version.size, self.part_size), start=1):
-                last = min(first + self.part_size, copy.version.size) - 1
+            length = max(self.part_size, -(-copy.version.size // MOST_PARTS))
+            for number, first in enumerate(range(0, copy.version.size, length), start=1):
+                last = min(first + length, copy.version.size) - 1
                 answer = self.client.upload_part_copy(
                     **target,
                     UploadId=upload,
@@ -307,20 +343,28 @@ class BulkS3Hook(S3Hook):
                     CopySourceIfMatch=f'"{copy.version.etag}"',
                     CopySourceRange=f"bytes={first}-{last}",
                 )
-                parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+                parts.append({"PartNumber": number, "ETag": _said(answer, "CopyPartResult", "ETag")})
             done = self.client.complete_multipart_upload(
                 **target, UploadId=upload, MultipartUpload={"Parts": parts}, **_target_condition(copy)
             )
         except BaseException:
-            self.client.abort_multipart_upload(**target, UploadId=upload)
+            with suppress(*_ERRORS):  # why it failed matters more
+                self.client.abort_multipart_upload(**target, UploadId=upload)
             raise
-        made = self.client.head_object(**target, IfMatch=done["ETag"])
-        return done["ETag"].strip('"'), made["LastModified"]
+        etag = _said(done, "ETag")
+        made = self.client.head_object(**target, IfMatch=etag)
+        return etag.strip('"'), made["LastModified"]
 
     def _put_empty(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, datetime]:
         head = self.client.head_object(Bucket=source_bucket, Key=copy.key, IfMatch=f'"{copy.version.etag}"')
         kept = {name: head[name] for name in _COPIED_HEADERS if head.get(name)}  # type: ignore[literal-required]
-        put = self.client.put_object(Bucket=bucket, Key=copy.target, Body=b"", **kept, **_target_condition(copy))
+        target: dict[str, Any] = {"Bucket": bucket, "Key": copy.target, "Body": b"", **kept}
+        try:
+            put = self.client.put_object(**target, **_target_condition(copy))
+        except ClientError as error:
+            if error_code(error) != "PreconditionFailed" or self.head(bucket, copy.target) is not None:
+                raise
+            put = self.client.put_object(**target)  # refused for the sake of a folder that is only implied
         made = self.client.head_object(Bucket=bucket, Key=copy.target)
         return put["ETag"].strip('"'), made["LastModified"]
 
@@ -347,7 +391,7 @@ class BulkS3Hook(S3Hook):
             answer = self.client.delete_objects(
                 Bucket=bucket, Delete={"Objects": [{"Key": key, "ETag": f'"{etag}"'} for key, etag in batch]}
             )
-        except (ClientError, BotoCoreError) as error:
+        except _ERRORS as error:
             return [_not_deleted(key, error_code(error), error_text(error)) for key, _ in batch]
         gone = {entry["Key"] for entry in answer.get("Deleted", [])}
         errors = {entry["Key"]: entry for entry in answer.get("Errors", [])}
@@ -365,7 +409,7 @@ class BulkS3Hook(S3Hook):
     def _delete_one(self, bucket: str, key: str, etag: str) -> DeleteResult:
         try:
             self.client.delete_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')
-        except (ClientError, BotoCoreError) as error:
+        except _ERRORS as error:
             return _not_deleted(key, error_code(error), error_text(error))
         return DeleteResult(key)
 
@@ -375,11 +419,21 @@ class BulkS3Hook(S3Hook):
             return result
         try:
             now = self.head(bucket, result.key)
-        except (ClientError, BotoCoreError) as error:
+        except _ERRORS as error:
             return _not_deleted(result.key, error_code(error), error_text(error))
         if now is None:
             return DeleteResult(result.key)
         return replace(result, kind="changed", now=now) if now.etag != etag else result
+
+
+def _said(answer: Mapping[str, Any], *names: str) -> Any:
+    """A part of a 200's answer that cannot be done without."""
+    value: Any = answer
+    for name in names:
+        if name not in value:
+            raise NoAnswer(f"the store said 200 without {'.'.join(names)}")
+        value = value[name]
+    return value
 
 
 def _target_condition(copy: Copy) -> dict[str, Any]:

@@ -42,6 +42,7 @@ _TRANSIENT = frozenset(
         "OperationAborted",
         "ConditionalRequestConflict",
         "ConnectionError",
+        "NoAnswer",
         "500",
         "502",
         "503",
@@ -90,9 +91,9 @@ def after_refusal(
         return Verdict.RETRY
     if destination == source:
         return Verdict.SAME
-    if replaces is not None:
-        return Verdict.SUPERSEDED
-    return Verdict.COMPARE if destination.size == source.size else Verdict.CONFLICT
+    if destination.size == source.size:
+        return Verdict.COMPARE
+    return Verdict.CONFLICT if replaces is None else Verdict.SUPERSEDED
 
 
 class Step(Enum):

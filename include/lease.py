@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 
 from airflow.sdk.exceptions import AirflowException
-from psycopg import Error
+from psycopg import Error, errors
 
 from include.ledger import Ledger
 
 # Long enough for a database failover, short enough for the night: a run whose worker died is waited for this long.
 TTL = timedelta(minutes=3)
+# For a batch of the lease's former holder to end.
+PATIENCE = "30s"
 
 
 class LeaseHeld(AirflowException):
@@ -47,8 +50,9 @@ class Lease:
     def _take(self) -> int:
         row = self._ledger.find("keep_lease", run_no=self._run_no, ttl=TTL)
         if row is None:
-            with self._ledger.batch():
-                self._ledger.connection.execute("SET LOCAL lock_timeout = '30s'")
+            # Where a batch in flight lasts longer, we are told so and come again.
+            with suppress(errors.LockNotAvailable), self._ledger.batch():
+                self._ledger.connection.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
                 row = self._ledger.find("take_lease", run_no=self._run_no, ttl=TTL)
         if row is None:
             raise LeaseHeld(self._held_by())

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ import psycopg
 import pytest
 from botocore.config import Config
 
+from include import declaration as declarations
 from include.declaration import Declaration
 from include.setup import policy, statements
-
-from .servers import Postgres, SeaweedFS, free_port
+from include.local.ports import free_port
+from include.local.postgres import Postgres
+from include.local.product import ensure_role
+from include.local.s3 import Identity, SeaweedFS
 
 ROLE, PASSWORD = "migrator", "migrator-password"
 # Rights to leave out, one identity each: (statement's Sid, action) of include/iam/policy.json.
@@ -53,46 +57,33 @@ def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _policy_of_all_tests(without: str = "") -> str:
-    """The shipped policy for the buckets of all tests: `*` for a bucket's random part, less one right."""
+def _identity(without: str = "") -> Identity:
+    """Who has the shipped rights on the buckets of all tests (`*` for their random part), less one right."""
     rendered = policy(declare("legacy-*", "production-*"))
     left_out = RIGHTS.get(without)
     for part in rendered["Statement"]:
-        resources = _as_list(part["Resource"])
-        # SeaweedFS' wildcard stops at a newline.
-        part["Resource"] = resources + [f"{each}\n*" for each in resources if each.endswith("/*")]
         if left_out and part["Sid"] == left_out[0]:
             if left_out[2]:
                 part["Resource"] = [each for each in part["Resource"] if f":::{left_out[2]}" not in each]
             else:
                 part["Action"] = [action for action in _as_list(part["Action"]) if action != left_out[1]] or ["s3:None"]
-    return json.dumps(rendered)
+    name = f"without-{without}" if without else "migrator"
+    return Identity(name, name, "secret", rendered)
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    directory = tmp_path_factory.mktemp("postgres")
-    server = Postgres(directory, free_port())
+    server = Postgres(tmp_path_factory.mktemp("postgres"), free_port(), "secret")
     server.start()
-    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
+    ensure_role(server, ROLE, PASSWORD)
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    identities: list[dict[str, Any]] = [
-        {"name": "admin", "credentials": [{"accessKey": "admin", "secretKey": "secret"}], "actions": ["Admin"]}
-    ]
-    policies = []
-    for without in ("", *RIGHTS):
-        name = f"without-{without}" if without else "migrator"
-        identities.append(
-            {"name": name, "credentials": [{"accessKey": name, "secretKey": "secret"}], "policyNames": [name]}
-        )
-        policies.append({"name": name, "content": _policy_of_all_tests(without)})
-    server = SeaweedFS(tmp_path_factory.mktemp("s3"), free_port(), {"identities": identities, "policies": policies})
+    identities = (Identity("admin", "admin", "secret"), _identity(), *map(_identity, RIGHTS))
+    server = SeaweedFS(tmp_path_factory.mktemp("s3"), free_port(), identities)
     server.start()
     yield server
     server.stop()
@@ -133,6 +124,10 @@ class Product:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket(side))
         return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
 
+    def remove(self, side: str, *keys: str) -> None:
+        for key in keys:
+            self.s3.delete_object(Bucket=self.bucket(side), Key=key)
+
     def body(self, side: str, key: str) -> bytes:
         return bytes(self.s3.get_object(Bucket=self.bucket(side), Key=key)["Body"].read())
 
@@ -160,6 +155,12 @@ class Product:
 @pytest.fixture
 def product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
     """An empty product; Airflow's connections (by environment) are the migrator's, with the shipped rights."""
+    with made_product(postgres, s3, monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def made_product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
     name = secrets.token_hex(4)
     declaration = declare(f"legacy-{name}", f"production-{name}")
     admin = client(s3.endpoint_url)
@@ -175,6 +176,10 @@ def product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) 
         connect_s3(monkeypatch, s3.endpoint_url)
         connect_database(monkeypatch, postgres.port, f"product_{name}")
         yield made
+    # Each bucket keeps volumes of the store to itself: a hundred tests would use them all up.
+    for side in ("legacy", "production"):
+        made.remove(side, *made.objects(side))
+        admin.delete_bucket(Bucket=made.bucket(side))
 
 
 def connect_s3(
@@ -201,3 +206,41 @@ def _airflow_home(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 ROOT = Path(__file__).parent.parent
+
+
+# Small chunks, so that a handful of objects makes several; short waits. One more with chunks that take a while.
+LIVE = """
+legacy: {conn_id: legacy_s3, bucket: legacy-s3, prefix: image/}
+production: {conn_id: production_s3, bucket: production-s3, prefix: avatar/}
+database: {conn_id: proddatabase, table: avatars, column: path}
+schedule: "0 2 * * *"
+grace_period: 4s
+retry_delay: 1s
+"""
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The embedded stack, whole, in a directory of its own."""
+    from include.local.stack import Stack
+
+    from .platform import BIG, DAG, Platform
+
+    directory = tmp_path_factory.mktemp("live")
+    (directory / "avatars.yaml").write_text(f"{LIVE}chunk_size: 2\n")
+    (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 3000\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(declarations, "DIRECTORY", directory)
+        stack = Stack(
+            directory / "stack", {"S3_MIGRATION_DECLARATIONS": str(directory), "S3_MIGRATION_GRACE_PERIOD": "4s"}
+        )
+        stack.up()
+        try:
+            api = stack.airflow.api()
+            for dag in (DAG, BIG):
+                api.pause(dag, paused=False)
+            uri = stack.postgres.dsn("proddatabase")
+            with psycopg.connect(uri, autocommit=True) as connection:
+                yield Platform(declare(), stack.s3.client(), connection, stack.s3.endpoint_url, uri, api=api, stack=stack)
+        finally:
+            stack.down()

@@ -1,37 +1,61 @@
-"""The steps of a run in the order of the DAG, as the scheduler would call them, for tests that need no scheduler."""
+"""The tasks of a run in the order, and under the trigger rules, of the DAG: for tests that need no scheduler."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from airflow.sdk.exceptions import AirflowException
 
 from include.account import Account
+from include.bulk_s3 import BulkS3Hook
 from include.declaration import Declaration
+from include.ledger import Ledger
 from include.modes import Mode
-from include.steps import check, copying, deletion, listing, switching, verification
+from include.steps import check, copying, deletion, listing, run, switching, verification
 from include.steps.reconciliation import reconcile
 
+from .conftest import Product
+
 _runs = itertools.count(1)
-Hook = Callable[[], None]
+Hook = Callable[[], object]
+Task = tuple[str, int]  # step and chunk; chunk 0 is the whole run
+HOOKS = tuple(f"before_{step}" for step in ("copy", "switch", "verify", "gate", "delete", "reconcile"))
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches this."""
 
 
 class Flow:
-    """Runs of one migration. A step's exception ends the run, after what `all_done` would still have done is left."""
+    """Runs of one migration, one at a time. `red` has the tasks that failed, and how."""
 
-    def __init__(self, declaration: Declaration) -> None:
+    def __init__(self, declaration: Declaration, hooks: tuple[BulkS3Hook, BulkS3Hook]) -> None:
         self.declaration = declaration
+        self.hooks = hooks  # of legacy and production
         self.run_id = ""
         self.chunks: list[int] = []
+        self.red: dict[Task, AirflowException] = {}
+
+    # -- single steps -------------------------------------------------------------------------------------------
 
     def begin(self, mode: Mode = Mode.MOVE, limit: int | None = None) -> None:
-        """check and list_legacy."""
+        """check and list_legacy of a new run."""
         self.run_id = f"test__{next(_runs)}"
         assert check.check(self.declaration, self.run_id, check.Request(mode, limit))
+        self.list()
+
+    def list(self) -> None:
         self.chunks = listing.take_listing(self.declaration, self.run_id)
+
+    def copy_chunk(self, chunk: int) -> None:
+        copying.copy_chunk(self.declaration, self.run_id, chunk, lambda _: None)
 
     def copy(self) -> None:
         for chunk in self.chunks:
-            copying.copy_chunk(self.declaration, self.run_id, chunk, lambda _: None)
+            self.copy_chunk(chunk)
 
     def switch(self) -> None:
         switching.switch_paths(self.declaration, self.run_id)
@@ -42,37 +66,93 @@ class Flow:
     def gate(self) -> bool:
         return deletion.may_delete(self.declaration, self.run_id)
 
+    def delete_chunk(self, chunk: int) -> None:
+        deletion.delete_chunk(self.declaration, self.run_id, chunk, lambda _: None)
+
     def delete(self) -> None:
         for chunk in self.chunks:
-            deletion.delete_chunk(self.declaration, self.run_id, chunk, lambda _: None)
+            self.delete_chunk(chunk)
 
-    def reconcile(self) -> Account:
-        account = reconcile(self.declaration, self.run_id, last=True)
+    def reconcile(self) -> None:
+        reconcile(self.declaration, self.run_id, last=True)
+
+    # -- whole runs ---------------------------------------------------------------------------------------------
+
+    def run(self, mode: Mode = Mode.MOVE, limit: int | None = None, **hooks: Hook) -> Account:
+        """A run that has to end green. A hook (`before_<step>`) is what happens just before that step."""
+        account = self.attempt(mode, limit, **hooks)
+        for failure in self.red.values():
+            raise failure
         assert account is not None
         return account
 
-    def run(
-        self,
-        mode: Mode = Mode.MOVE,
-        limit: int | None = None,
-        *,
-        before_copy: Hook = lambda: None,
-        before_switch: Hook = lambda: None,
-        before_verify: Hook = lambda: None,
-        before_delete: Hook = lambda: None,
-        before_reconcile: Hook = lambda: None,
-    ) -> Account:
-        """A whole run; each hook is what the product does just before that step."""
+    def attempt(self, mode: Mode = Mode.MOVE, limit: int | None = None, **hooks: Hook) -> Account:
+        """A run, however it ends."""
         self.begin(mode, limit)
-        before_copy()
-        if mode.copies:
-            self.copy()
-        before_switch()
-        self.switch()
-        before_verify()
-        self.verify()
-        before_delete()
-        if self.gate():
-            self.delete()
-        before_reconcile()
-        return self.reconcile()
+        return self.work_off(self.tasks(), **hooks)
+
+    def clear_failed(self) -> Account:
+        """Rerun what is red and nothing that succeeded, as "clear failed" on the run does."""
+        return self.work_off([task for task in self.tasks() if task in self.red])
+
+    def clear_chunk(self, chunk: int) -> Account:
+        """Rerun one copy_chunk with its downstream: no sibling, all that follows."""
+        return self.work_off([task for task in self.tasks() if task == ("copy", chunk) or task[0] != "copy"])
+
+    def tasks(self) -> list[Task]:
+        """Everything after the listing."""
+        copies = [("copy", chunk) for chunk in self.chunks]
+        deletes = [("delete", chunk) for chunk in self.chunks]
+        return [*copies, ("switch", 0), ("verify", 0), ("gate", 0), *deletes, ("reconcile", 0)]
+
+    def work_off(self, tasks: Iterable[Task], **hooks: Hook) -> Account:
+        """Every step waits for the one before to be done, red or not (all_done); a skipped gate skips delete_chunk."""
+        assert set(hooks) <= set(HOOKS), hooks
+        skipped = False
+        for step, chunk in tasks:
+            hooks.pop(f"before_{step}", lambda: None)()
+            if step == "delete" and skipped:
+                continue
+            self.red.pop((step, chunk), None)
+            try:
+                if step == "gate":
+                    skipped = not self.gate()
+                elif chunk:
+                    getattr(self, f"{step}_chunk")(chunk)
+                else:
+                    getattr(self, step)()
+            except AirflowException as error:
+                self.red[step, chunk] = error
+        return self.account()
+
+    def account(self) -> Account | None:
+        """The account that reconcile left in the run's row, if it came that far: a red run has one too."""
+        ledger = Ledger.connect(self.declaration)
+        row = ledger.connection.execute("SELECT account FROM s3_migration.run WHERE run_id = %s", [self.run_id]).fetchone()
+        ledger.close()
+        return Account(**row["account"]) if row and row["account"] else None
+
+
+@contextmanager
+def shared_clients(declaration: Declaration, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BulkS3Hook, BulkS3Hook]]:
+    """One S3 client a side for all steps of a test: making one takes longer than most steps do."""
+    hooks = run.s3_hooks(declaration)
+    for hook in hooks:
+        # What a step has not counted is nobody's, as with a hook of its own.
+        monkeypatch.setattr(hook, "close", hook.take_requests)
+    for module in (run, check):
+        monkeypatch.setattr(module, "s3_hooks", lambda *_, **__: hooks)
+    yield hooks
+    for hook in hooks:
+        BulkS3Hook.close(hook)
+
+
+def unserved(product: Product) -> set[str]:
+    """Rows that name an object that is not there: what promise 1 rules out."""
+    there = set(product.objects("legacy")) | set(product.objects("production"))
+    return {path for path in product.rows() if path and path.startswith(("image/", "avatar/"))} - there
+
+
+def lapse(product: Product) -> None:
+    """The run's worker is dead: nothing renews its lease any more."""
+    product.sql("UPDATE s3_migration.migration SET lease_until = now() - interval '1s'")

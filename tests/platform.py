@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from include.local.api import AirflowApi
+from include.local.stack import Stack
 
 from .conftest import Product
 
-DAG = "migrate_avatars"
+DAG, BIG = "migrate_avatars", "migrate_big"
 _READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
 
 
@@ -19,6 +20,7 @@ class Platform(Product):
     """The product of a stack, with its Airflow."""
 
     api: AirflowApi = None  # type: ignore[assignment]
+    stack: Stack = None  # type: ignore[assignment]
 
     def reset(self) -> None:
         """An empty product and an empty ledger; Airflow keeps the runs that were."""
@@ -40,6 +42,12 @@ class Platform(Product):
         """Trigger a run and wait for its end; answers its id and its state."""
         run_id = self.api.trigger(DAG, **conf)
         return run_id, self.api.wait(DAG, run_id)
+
+    def quiet(self) -> None:
+        """No run of an earlier test is left."""
+        for dag in (DAG, BIG):
+            for run in self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"]})["dag_runs"]:
+                self.api.wait(dag, run["dag_run_id"])
 
     def requests(self) -> Counter[str]:
         """Requests that change something, of all runs since `reset`, as the hook counted them."""

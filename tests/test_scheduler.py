@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .platform import DAG, Platform
+from .platform import BIG, DAG, Platform
 
 pytestmark = pytest.mark.scheduler
 
@@ -33,6 +33,7 @@ SINGLES_AFTER_CHECK = ("switch_paths", "wait_grace", "verify_copies", "may_delet
 
 @pytest.fixture
 def platform(live: Platform) -> Iterator[Platform]:
+    live.quiet()
     live.reset()
     yield live
 
@@ -194,7 +195,7 @@ def test_damage_closes_the_gate_for_all_and_clearing_the_verification_heals_it(p
 def test_a_copy_task_killed_in_the_middle_is_run_again_and_repeats_a_batch_at_most(platform: Platform) -> None:
     names = [f"image/{number:05}.png" for number in range(6_000)]
     platform.seed_many(names)
-    run_id = platform.api.trigger(DAG, mode="copy")
+    run_id = platform.api.trigger(BIG, mode="copy")
 
     def pid() -> int | None:
         rows = platform.sql(
@@ -205,11 +206,11 @@ def test_a_copy_task_killed_in_the_middle_is_run_again_and_repeats_a_batch_at_mo
         return int(rows[0][0]) if rows else None
 
     os.kill(until(pid), signal.SIGKILL)
-    assert platform.api.wait(DAG, run_id) == "success"
-    tries = [each["try_number"] for each in platform.api.instances(DAG, run_id) if each["task_id"] == "copy_chunk"]
+    assert platform.api.wait(BIG, run_id) == "success"
+    tries = [each["try_number"] for each in platform.api.instances(BIG, run_id) if each["task_id"] == "copy_chunk"]
     assert max(tries) >= 2
     assert len(platform.objects("production")) == 6_000
-    account = platform.api.account(DAG, run_id)
+    account = platform.api.account(BIG, run_id)
     assert account["states"] == {"copied": 6_000}
     assert account["copied"] + account["already_there"] == 6_000
     assert account["already_there"] <= 1_000

@@ -21,9 +21,7 @@ class AirflowApi:
         answer = httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=30)
         answer.raise_for_status()
         token = answer.json()["access_token"]
-        self._client = httpx.Client(
-            base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30
-        )
+        self._client = httpx.Client(base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
     def ask(self, method: str, path: str, **kwargs: Any) -> Any:
         answer = self._client.request(method, path, **kwargs)
@@ -90,4 +88,12 @@ class AirflowApi:
     def log(self, dag_id: str, run_id: str, task: str, *, map_index: int = -1, attempt: int = 1) -> str:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
         lines = self.ask("GET", path, params={"map_index": map_index, "full_content": "true"})["content"]
-        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in lines)
+        return "\n".join(text for line in lines for text in _texts(line))
+
+
+def _texts(line: dict[str, Any] | str) -> list[str]:
+    """What a line of a log says, exceptions included."""
+    if isinstance(line, str):
+        return [line]
+    errors = line.get("error_detail") or []
+    return [str(line.get("event"))] + [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in errors]

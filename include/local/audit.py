@@ -29,9 +29,7 @@ def look(declaration: Declaration, s3: S3Client, database: Connection[Any]) -> W
     """Take the whole world down, as an administrator."""
     table, column = sql.Identifier(*declaration.table), sql.Identifier(declaration.database.column)
     rows = database.execute(sql.SQL("SELECT id, {} FROM {}").format(column, table)).fetchall()
-    return World(
-        _contents(s3, declaration.legacy.bucket), _contents(s3, declaration.production.bucket), dict(rows)
-    )
+    return World(_contents(s3, declaration.legacy.bucket), _contents(s3, declaration.production.bucket), dict(rows))
 
 
 def _contents(s3: S3Client, bucket: str) -> dict[str, str]:

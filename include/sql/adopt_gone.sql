@@ -3,7 +3,10 @@ UPDATE s3_migration.ledger AS l
 SET
     run_no = %(run_no)s,
     gone_at = now(),
-    kind = CASE WHEN l.copied_at IS NULL THEN 'withdrawn' ELSE nullif(l.kind, 'named') END
+    kind = CASE
+        WHEN l.copied_at IS NULL THEN 'withdrawn'
+        WHEN l.kind IN ('damaged', 'superseded') THEN l.kind -- of production, whatever legacy holds
+    END
 WHERE
     l.migration_id = %(migration_id)s
     AND l.gone_at IS NULL

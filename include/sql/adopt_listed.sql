@@ -7,25 +7,29 @@ SET
     legacy_modified = s.modified,
     gone_at = NULL,
     copied_etag = CASE WHEN v.same THEN s.etag ELSE l.copied_etag END,
-    production_etag = CASE WHEN v.same THEN p.etag ELSE l.production_etag END,
-    copied_at = CASE WHEN v.same AND p.etag IS DISTINCT FROM l.production_etag THEN p.modified ELSE l.copied_at END,
+    -- Without copied_etag what stands there of production was never ours: only a row was pointed at it.
+    production_etag = CASE WHEN v.same THEN p.etag WHEN l.copied_etag IS NOT NULL THEN l.production_etag END,
+    copied_at = CASE
+        WHEN v.same AND (l.copied_etag IS NULL OR p.etag <> l.production_etag) THEN p.modified
+        WHEN l.copied_etag IS NOT NULL THEN l.copied_at
+    END,
     -- The grace period goes on from the earlier run's switch, if that switched to this very copy.
     switched_at = CASE
         WHEN l.gone_at IS NULL AND l.kind IS NULL AND l.copied_etag = s.etag AND p.etag = l.production_etag
             THEN coalesce(l.switched_at, CASE WHEN l.copied_at <= r.switched_at THEN r.switched_at END)
     END,
     kind = CASE
-        WHEN v.same OR p.etag = l.production_etag THEN NULL
-        WHEN l.copied_at IS NULL THEN CASE WHEN p.key IS NOT NULL THEN 'conflict' END
+        WHEN v.same OR (l.copied_etag IS NOT NULL AND p.etag = l.production_etag) THEN NULL
+        WHEN l.copied_etag IS NULL THEN CASE WHEN p.key IS NOT NULL THEN 'conflict' END
         WHEN p.key IS NULL THEN 'damaged'
         WHEN p.modified >= date_trunc('second', l.copied_at) THEN 'superseded'
         ELSE 'damaged'
     END,
     detail = CASE
-        WHEN v.same OR p.etag = l.production_etag THEN NULL
+        WHEN v.same OR (l.copied_etag IS NOT NULL AND p.etag = l.production_etag) THEN NULL
         WHEN p.key IS NOT NULL
             THEN format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
-        WHEN l.copied_at IS NOT NULL THEN 'production holds no object'
+        WHEN l.copied_etag IS NOT NULL THEN 'production holds no object'
     END
 FROM {legacy} AS s
 LEFT JOIN {production} AS p ON p.key = s.key

@@ -10,6 +10,10 @@ FROM {rows} AS r
 LEFT JOIN {production} AS p ON p.key = r.key
 ON CONFLICT (migration_id, legacy_key) DO UPDATE SET
     run_no = excluded.run_no,
+    -- What production holds by now need not be our copy any more.
+    copied_etag = CASE
+        WHEN excluded.production_etag IS NULL OR excluded.production_etag = l.production_etag THEN l.copied_etag
+    END,
     production_etag = coalesce(excluded.production_etag, l.production_etag),
     copied_at = coalesce(excluded.copied_at, l.copied_at),
     gone_at = coalesce(l.gone_at, excluded.gone_at),

@@ -3,7 +3,9 @@ SELECT
     c.relkind::text AS kind,
     format_type(t.oid, NULL) AS type,
     information_schema._pg_char_max_length(t.oid, a.atttypmod) AS length,
-    has_column_privilege(c.oid, a.attnum, 'SELECT') AS may_select,
+    -- Of the whole table: rows are switched by their place, a column that no one can be granted.
+    has_table_privilege(c.oid, 'SELECT') AS may_select,
+    row_security_active(c.oid) AS hides_rows,
     has_column_privilege(c.oid, a.attnum, 'UPDATE') AS may_update,
     pg_encoding_to_char(d.encoding) AS encoding
 FROM pg_database AS d

@@ -3,7 +3,7 @@ SELECT
     count(*) AS objects,
     coalesce(sum(s.size), 0)::bigint AS bytes,
     count(*) FILTER (WHERE v.there) AS already_there,
-    count(*) FILTER (WHERE p.key IS NOT NULL AND NOT v.there AND l.copied_at IS NULL) AS conflict,
+    count(*) FILTER (WHERE p.key IS NOT NULL AND NOT v.there AND l.copied_etag IS NULL) AS conflict,
     (SELECT count(*) FROM {rows} AS r WHERE NOT EXISTS (SELECT FROM {production} AS q WHERE q.key = r.key)) AS dangling
 FROM {legacy} AS s
 LEFT JOIN {production} AS p ON p.key = s.key

@@ -1,4 +1,4 @@
--- A run that is cleared and starts over keeps its number and forgets what its steps found.
+-- A run that is cleared and starts over keeps its number (and has forgotten what its steps found: forget_run.sql).
 INSERT INTO s3_migration.run (migration_id, run_id, mode, object_limit, grace_period)
 VALUES (%(migration_id)s, %(run_id)s, %(mode)s, %(limit)s, %(grace_period)s)
 ON CONFLICT (migration_id, run_id) DO UPDATE SET

@@ -1,7 +1,7 @@
 -- Point the rows of some pages at their copies: by physical range, since no index on the column can be counted on.
 -- Run again it changes nothing: a switched path begins with no legacy path. A row is switched only if it still names
 -- the legacy path when its lock is had. Where a row named the old path again after the switch, the object's grace
--- period starts anew: at the run's time (null here), or now where the run's switch is over.
+-- period starts anew: at the run's time (null here), or now where the run's switch is over (late).
 WITH switched AS (
     UPDATE {table} AS a
     SET {column} = %(production_path_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
@@ -20,10 +20,10 @@ WITH switched AS (
 
 restarted AS (
     UPDATE s3_migration.ledger AS l
-    SET switched_at = %(switched_at)s::timestamptz
+    SET switched_at = CASE WHEN %(late)s THEN now() END
     FROM (SELECT DISTINCT legacy_key, switched_at FROM switched) AS s
     WHERE l.migration_id = %(migration_id)s AND l.legacy_key = s.legacy_key
-        AND s.switched_at IS DISTINCT FROM %(switched_at)s::timestamptz
+        AND (s.switched_at IS NOT NULL OR %(late)s)
 )
 
 SELECT count(*) FROM switched

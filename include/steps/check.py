@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Error
+from psycopg.errors import InsufficientPrivilege
 
 from include.bulk_s3 import BulkS3Hook, error_code, error_text
-from include.declaration import Declaration
+from include.declaration import Declaration, Store
 from include.kinds import transient
 from include.lease import Lease, LeaseHeld
 from include.ledger import Ledger
@@ -53,10 +55,11 @@ class Request:
                 f"Migration {name}: unknown run params {', '.join(unknown)}; known are {', '.join(PARAMS)}. "
                 f"Nothing was touched. Trigger a new run without them."
             )
-        mode = declaration.scheduled_mode.value if scheduled else params.get("mode") or Mode.MOVE.value
-        if mode not in {known.value for known in Mode}:
+        asked, known = params.get("mode"), [mode.value for mode in Mode]
+        mode = declaration.scheduled_mode.value if scheduled else Mode.MOVE.value if asked is None else asked
+        if mode not in known:
             raise Impossible(
-                f"Migration {name}: unknown mode {mode!r}; known are {', '.join(known.value for known in Mode)}. "
+                f"Migration {name}: unknown mode {mode!r}; known are {', '.join(known)}. "
                 f"Nothing was touched. Trigger a new run with one of them."
             )
         limit = None if scheduled else params.get("limit")
@@ -74,9 +77,11 @@ def check(declaration: Declaration, run_id: str, request: Request) -> bool:
     :returns: False while another run of the migration is at work: ask again later.
     :raises Impossible: something is missing; says what mends it.
     """
-    legacy, production = s3_hooks(declaration)
+    legacy, production = s3_hooks(declaration, attempts=3)
     ledger = _connect(declaration)
     try:
+        with suppress(Error):  # what is missing is said below
+            ledger.execute("forget_run", name=declaration.name, run_id=run_id)
         migration_id = _check_database(ledger, request.mode)
         _check_stores(declaration, legacy, production)
         ledger.of_migration(migration_id)
@@ -89,9 +94,14 @@ def check(declaration: Declaration, run_id: str, request: Request) -> bool:
         )
         ledger.of_run(run_no)
         try:
-            with Lease(ledger, run_no):
+            with Lease(ledger, run_no) as lease:
                 if request.mode.copies:
-                    _check_rights(declaration, legacy, production)
+                    try:
+                        _check_rights(declaration, legacy, production)
+                    except BaseException:
+                        _remove_canaries(declaration, legacy, production)
+                        lease.release()
+                        raise
         except LeaseHeld as held:
             log.info("%s", held)
             return False
@@ -133,19 +143,21 @@ def _check_database(ledger: Ledger, mode: Mode) -> int:
     """Table, column, rights, ledger. Answers the migration's number."""
     declaration = ledger.declaration
     database = declaration.database
-    column = ledger.one(
-        "check_column", table=ledger.parts["table"].as_string(), column=database.column
-    )
     where = f"{database.table}.{database.column}"
 
     def refuse(what: str, mend: str) -> Impossible:
         return Impossible(f"Migration {declaration.name}: {what}. Nothing was touched. Mend: {mend}.")
 
+    unseen = refuse(
+        f"the database of {database.conn_id!r} has no table {database.table!r} that its role can see",
+        f"correct database.table in the declaration, or GRANT USAGE on its schema ({_setup(declaration)})",
+    )
+    try:
+        column = ledger.one("check_column", table=ledger.parts["table"].as_string(), column=database.column)
+    except InsufficientPrivilege as error:
+        raise unseen from error
     if column["kind"] is None:
-        raise refuse(
-            f"the database of {database.conn_id!r} has no table {database.table!r} that its role can see",
-            f"correct database.table in the declaration, or GRANT USAGE on its schema ({_setup(declaration)})",
-        )
+        raise unseen
     if column["kind"] != "r":
         raise refuse(f"{database.table!r} is not an ordinary table", "declare the table that holds the rows")
     if column["type"] is None:
@@ -157,7 +169,12 @@ def _check_database(ledger: Ledger, mode: Mode) -> int:
     if column["encoding"] != "UTF8":
         raise refuse(f"the database's encoding is {column['encoding']}, S3 keys are UTF-8", "use a UTF8 database")
     if not column["may_select"]:
-        raise refuse(f"no SELECT on {where}", f"GRANT SELECT ON {database.table} TO the role ({_setup(declaration)})")
+        raise refuse(f"no SELECT on {database.table}", f"GRANT SELECT ON {database.table} TO the role ({_setup(declaration)})")
+    if column["hides_rows"]:
+        raise refuse(
+            f"row-level security hides rows of {database.table!r}, so their objects would look as if no row named them",
+            "ALTER ROLE … BYPASSRLS for the role",
+        )
     if mode.switches and not column["may_update"]:
         raise refuse(
             f"no UPDATE on {where}",
@@ -197,7 +214,7 @@ def _check_stores(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
     for side, hook in (("legacy", legacy), ("production", production)):
         store = getattr(declaration, side)
         try:
-            with _explained(declaration, f"list s3://{store.bucket}/{store.prefix}", "s3:ListBucket", store.bucket):
+            with _explained(declaration, f"list s3://{store.bucket}/{store.prefix}", "s3:ListBucket", store):
                 hook.client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix, MaxKeys=1)
         except AirflowNotFoundException as error:
             raise Impossible(
@@ -221,8 +238,8 @@ def _is_own_store(endpoint: str) -> bool:
 class _explained:
     """Turn an S3 error of one needed request into a message that says what mends it."""
 
-    def __init__(self, declaration: Declaration, what: str, right: str, bucket: str) -> None:
-        self.declaration, self.what, self.right, self.bucket = declaration, what, right, bucket
+    def __init__(self, declaration: Declaration, what: str, right: str, store: Store) -> None:
+        self.declaration, self.what, self.right, self.store = declaration, what, right, store
 
     def __enter__(self) -> None:
         return None
@@ -230,13 +247,14 @@ class _explained:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, (ClientError, BotoCoreError)):
             return
-        code = error_code(error)
+        code, connection = error_code(error), f"Airflow's connection {self.store.conn_id!r}"
         mend = {
-            "NoSuchBucket": f"create bucket {self.bucket!r}, or correct the declaration",
-            "InvalidAccessKeyId": "correct the access key of Airflow's connection",
-            "SignatureDoesNotMatch": "correct the secret key of Airflow's connection",
-            "ExpiredToken": "renew the session token of Airflow's connection",
-            "NoCredentialsError": "give Airflow's connection credentials",
+            "NoSuchBucket": f"create bucket {self.store.bucket!r}, or correct the declaration",
+            "InvalidAccessKeyId": f"correct the access key of {connection}",
+            "SignatureDoesNotMatch": f"correct the secret key of {connection}",
+            "ExpiredToken": f"renew the session token of {connection}",
+            "NoCredentialsError": f"give {connection} credentials",
+            "ConnectionError": f"see that the store is up, or correct endpoint_url of {connection}",
         }.get(code, f"see that the bucket exists, and allow {self.right} there: {_policy(self.declaration)}")
         cause = NotNow if transient(code) else Impossible
         raise cause(
@@ -251,14 +269,14 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
     old, new = keys.legacy_canary, keys.production_canary
     wrong = '"00000000000000000000000000000000"'
 
-    def need(what: str, right: str, bucket: str) -> _explained:
-        return _explained(declaration, what, right, bucket)
+    def need(what: str, right: str, store: Store) -> _explained:
+        return _explained(declaration, what, right, store)
 
-    with need(f"write the canary s3://{source}/{old}", "s3:PutObject (that key alone)", source):
+    with need(f"write the canary s3://{source}/{old}", "s3:PutObject (that key alone)", declaration.legacy):
         etag = legacy.client.put_object(Bucket=source, Key=old, Body=b"canary")["ETag"]
-    with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", target):
+    with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", declaration.production):
         production.client.delete_object(Bucket=target, Key=new)
-    with need(f"read s3://{source}/{old}", "s3:GetObject", source):
+    with need(f"read s3://{source}/{old}", "s3:GetObject", declaration.legacy):
         legacy.client.head_object(Bucket=source, Key=old)
 
     def copy(**conditions: str) -> None:
@@ -269,28 +287,28 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
     with need(
         f"copy s3://{source}/{old} to s3://{target}/{new}",
         f"s3:GetObject on s3://{source}/{keys.legacy_prefix}* and s3:PutObject",
-        target,
+        declaration.production,
     ):
         copy(IfNoneMatch="*", CopySourceIfMatch=etag)
-    with need(f"read s3://{target}/{new}", "s3:GetObject", target):
+    with need(f"read s3://{target}/{new}", "s3:GetObject", declaration.production):
         production.client.head_object(Bucket=target, Key=new)
 
     ignored = []
-    with need(f"copy onto s3://{target}/{new}", "s3:PutObject", target):
+    with need(f"copy onto s3://{target}/{new}", "s3:PutObject", declaration.production):
         if not _refused(lambda: copy(IfNoneMatch="*")):
             ignored.append("a copy onto an existing key with If-None-Match: *")
         if not _refused(lambda: copy(IfMatch=wrong)):
             ignored.append("a copy with a wrong If-Match")
         if not _refused(lambda: copy(CopySourceIfMatch=wrong)):
             ignored.append("a copy with a wrong x-amz-copy-source-if-match")
-    with need(f"delete s3://{source}/{old}", "s3:DeleteObject", source):
+    with need(f"delete s3://{source}/{old}", "s3:DeleteObject", declaration.legacy):
         if not legacy.delete_versions(source, [(old, wrong.strip('"'))])[0].kind:
             ignored.append("a DeleteObjects with a wrong ETag")
         elif not _refused(lambda: legacy.client.delete_object(Bucket=source, Key=old, IfMatch=wrong)):
             ignored.append("a DeleteObject with a wrong If-Match")
         else:
             legacy.client.delete_object(Bucket=source, Key=old, IfMatch=etag)
-    with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", target):
+    with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", declaration.production):
         production.client.delete_object(Bucket=target, Key=new)
     if ignored:
         raise Impossible(
@@ -298,6 +316,15 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
             f"requests: it carried out {'; '.join(ignored)}. Without them an object that the product rewrites meanwhile could be "
             f"lost. No object was touched. Mend: use a store (or a proxy in front of it) that honours conditions."
         )
+
+
+def _remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
+    """As far as the rights go."""
+    keys = declaration.keys
+    with suppress(ClientError, BotoCoreError):
+        legacy.client.delete_object(Bucket=declaration.legacy.bucket, Key=keys.legacy_canary)
+    with suppress(ClientError, BotoCoreError):
+        production.client.delete_object(Bucket=declaration.production.bucket, Key=keys.production_canary)
 
 
 def _refused(request: Callable[[], object]) -> bool:

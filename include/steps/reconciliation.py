@@ -46,8 +46,10 @@ def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account |
 def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> bool:
     """Rows that the application is still writing, and deletions that the store does not show yet, do."""
     left = unwhole(states, run.mode, Step.DELETE)
+    if not left or set(left) & set(PROBLEMS) - {"named"} or run.ledger.value("count_refused_rows"):
+        return False
     reappeared = states.get("copied", 0) > before.get("copied", 0)
-    return bool(left) and (states.get("named", 0) > 0 or reappeared) and not set(left) & set(PROBLEMS) - {"named"}
+    return "named" in left or reappeared
 
 
 def _close(run: Run, states: dict[str, int]) -> Account:

@@ -144,14 +144,13 @@ def _place(run: Run) -> str:
     return f"Migration {name}, chunk {chunk.label}" if chunk.number else f"Migration {name}"
 
 
-def s3_hooks(declaration: Declaration) -> tuple[BulkS3Hook, BulkS3Hook]:
+def s3_hooks(declaration: Declaration, **options: Any) -> tuple[BulkS3Hook, BulkS3Hook]:
     """The hooks of legacy and production; one and the same where the connection is one."""
-    legacy = BulkS3Hook(declaration.legacy.conn_id, requests_in_flight=declaration.requests_in_flight)
+    options = {"requests_in_flight": declaration.requests_in_flight, **options}
+    legacy = BulkS3Hook(declaration.legacy.conn_id, **options)
     if declaration.production.conn_id == declaration.legacy.conn_id:
         return legacy, legacy
-    return legacy, BulkS3Hook(
-        declaration.production.conn_id, requests_in_flight=declaration.requests_in_flight
-    )
+    return legacy, BulkS3Hook(declaration.production.conn_id, **options)
 
 
 @contextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import datetime, timezone
+from contextlib import suppress
 
 from airflow.sdk.exceptions import AirflowException
-from psycopg import Error, errors
+from psycopg import DatabaseError, OperationalError, errors
 
 from include.declaration import Declaration
 from include.kinds import Step
@@ -18,13 +18,12 @@ log = logging.getLogger(__name__)
 # A transaction is to last about a quarter of a second: the pages of one batch follow from the time of the last.
 AIM_SECONDS = 0.25
 FIRST_PAGES = 64
-MOST_PAGES = 65_536
+# Pages without such rows are passed quickly, and the next may be full of them.
+MOST_PAGES = 1_024
 # Passes in which rows stayed locked, with growing pauses between them, before the task gives up for now.
 LOCKED_PASSES = 6
 
 _LOCKED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
-# Of the row itself, or of a constraint or trigger on it: the row alone is at fault.
-_REFUSED = (errors.IntegrityError, errors.DataError, errors.RaiseException, errors.WithCheckOptionViolation)
 
 
 class RowsLocked(AirflowException):
@@ -35,6 +34,7 @@ def switch_paths(declaration: Declaration, run_id: str) -> None:
     """Switch the rows of all that is copied, whatever failed before; then hold to the rule of red."""
     with working(declaration, run_id, "switch") as run:
         if run.mode.switches:
+            run.ledger.execute("retry_refused_rows")
             switch_rows(run)
             run.ledger.execute("end_switch")
         run.require_whole(Step.SWITCH)
@@ -49,7 +49,7 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
     """
     total, locked_passes = 0, 0
     while True:
-        switched, locked = _pass(run, datetime.now(timezone.utc) if late else None)
+        switched, locked = _pass(run, late)
         total += switched
         if switched:
             log.info("pass over the table: %d rows switched, %d in all", switched, total)
@@ -66,18 +66,20 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
             time.sleep(min(2.0**locked_passes / 4, 15))
 
 
-def _pass(run: Run, switched_at: datetime | None) -> tuple[int, int]:
-    """One pass over all pages. Answers rows switched and batches left because of locks."""
+def _pass(run: Run, late: bool) -> tuple[int, int]:
+    """One pass over all pages. Answers rows switched and batches that held locked rows."""
     pages = run.ledger.value("count_pages", table=run.ledger.parts["table"].as_string())
     switched = locked = first = 0
     length = FIRST_PAGES
     while first < pages:
         begun = time.monotonic()
         try:
-            switched += _switch_pages(run, first, first + length, switched_at)
+            switched += _switch_pages(run, "switch_rows", first, first + length, late)
         except _LOCKED as error:
             log.info("pages %d to %d: %s", first, first + length, type(error).__name__)
             locked += 1
+            with suppress(*_LOCKED):
+                switched += _switch_pages(run, "switch_unlocked_rows", first, first + length, late)
         seconds = time.monotonic() - begun
         first += length
         if seconds > 2 * AIM_SECONDS:
@@ -87,37 +89,46 @@ def _pass(run: Run, switched_at: datetime | None) -> tuple[int, int]:
     return switched, locked
 
 
-def _switch_pages(run: Run, first: int, last: int, switched_at: datetime | None) -> int:
+def _switch_pages(run: Run, file: str, first: int, last: int, late: bool) -> int:
     """Switch the rows of pages first to last - 1; a row that the database refuses is found and named."""
     try:
-        return _switch(run, f"({first},0)", f"({last},0)", switched_at)
-    except _REFUSED:
-        if last - first > 1:
-            middle = (first + last) // 2
-            return _switch_pages(run, first, middle, switched_at) + _switch_pages(run, middle, last, switched_at)
-    return sum(_switch_one(run, row["ctid"], row["legacy_key"], switched_at) for row in _rows_of(run, first))
+        return _switch(run, file, f"({first},0)", f"({last},0)", late)
+    except DatabaseError as error:
+        if not _is_of_a_row(error):
+            raise
+    if last - first > 1:
+        middle = (first + last) // 2
+        return _switch_pages(run, file, first, middle, late) + _switch_pages(run, file, middle, last, late)
+    return sum(_switch_one(run, file, row["ctid"], row["legacy_key"], late) for row in _rows_of(run, first))
+
+
+def _is_of_a_row(error: DatabaseError) -> bool:
+    """Whether a constraint, a trigger (with any SQLSTATE) or a policy refused a row: that row alone is at fault."""
+    return not isinstance(error, OperationalError)
 
 
 def _rows_of(run: Run, page: int) -> list[dict[str, str]]:
     return run.ledger.execute("find_rows_to_switch", first=f"({page},0)", last=f"({page + 1},0)").fetchall()
 
 
-def _switch_one(run: Run, ctid: str, key: str, switched_at: datetime | None) -> int:
+def _switch_one(run: Run, file: str, ctid: str, key: str, late: bool) -> int:
     page, item = ctid.strip("()").split(",")
     try:
-        return _switch(run, ctid, f"({page},{int(item) + 1})", switched_at)
-    except _REFUSED as error:
+        return _switch(run, file, ctid, f"({page},{int(item) + 1})", late)
+    except DatabaseError as error:
+        if not _is_of_a_row(error):
+            raise
         run.ledger.execute("mark_refused_row", key=key, detail=_explain(error))
         return 0
 
 
-def _explain(error: Error) -> str:
+def _explain(error: DatabaseError) -> str:
     return f"{error.sqlstate}: row not switched: {str(error).splitlines()[0]}"
 
 
-def _switch(run: Run, first: str, last: str, switched_at: datetime | None) -> int:
+def _switch(run: Run, file: str, first: str, last: str, late: bool) -> int:
     with run.ledger.batch():
         run.lease.fence()
-        switched = int(run.ledger.value("switch_rows", first=first, last=last, switched_at=switched_at))
+        switched = int(run.ledger.value(file, first=first, last=last, late=late))
         run.tally("rows", switched)
     return switched

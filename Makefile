@@ -1,0 +1,70 @@
+# Everything works from requirements.lock in .venv; `make install` comes first by itself, and once.
+
+BIN := .venv/bin
+PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11 python3.10 python3.14)
+
+# Without bytecode Airflow takes twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+# Another project's modules would shadow those of the lock.
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+.PHONY: help install demo test check up down seed lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+install: ## what the other targets need, into .venv (PYTHON=… to choose one of 3.10 to 3.14)
+	@cmp -s requirements.lock .venv/installed.lock && $(BIN)/python -c '' 2>/dev/null && exit 0; \
+	for python in $(PYTHONS); do \
+		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+		case $$version in \
+			3.10|3.11|3.12|3.13|3.14) ;; \
+			*) seen="$$seen; $$python is $$version"; continue ;; \
+		esac; \
+		$$python -c 'import ensurepip, venv' 2>/dev/null && break; \
+		seen="$$seen; $$python has no venv module (Debian, Ubuntu: apt install python$$version-venv)"; \
+		version=; \
+	done; \
+	case "$$version" in 3.10|3.11|3.12|3.13|3.14) ;; *) \
+		echo "make install: needs Python 3.10 to 3.14 with venv (or PYTHON=/path/to/one)$${seen:-; none of $(PYTHONS) found}" >&2; \
+		exit 1 ;; \
+	esac; \
+	set -e; \
+	echo "Installing into .venv with Python $$version, once: some 200 packages"; \
+	rm -rf .venv; \
+	$$python -m venv .venv; \
+	awk '/^[^ #]/ {ours = /^uv==/} ours' requirements.lock > .venv/uv.txt; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt; \
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock \
+		|| $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock; \
+	cp requirements.lock .venv/installed.lock
+
+demo: install ## the whole job on 10,000 avatars, and a check of every promise; leaves nothing running
+	@$(BIN)/python -m include.local.demo
+
+test: install ## the tests
+	@$(BIN)/python -m pytest
+
+check: install ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy include $(wildcard plugins/*.py)
+
+up: install ## start the embedded stack, with the UI, and keep it
+	@$(BIN)/python -m include.local.stack up
+
+down: install ## stop it; its data stays
+	@$(BIN)/python -m include.local.stack down
+
+seed: install ## fill the product: N=1000 avatars; AWKWARD=1: every awkward key and case; CONFLICTS=1: conflicts
+	@$(BIN)/python -m include.local.seed --objects $(or $(N),1000) $(if $(AWKWARD),--awkward) $(if $(CONFLICTS),--conflicts)
+
+lock: install ## make requirements.lock anew from requirements*.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
+
+clean: ## remove all that was made here: .venv, the stack and its data, caches
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.local.stack down; fi
+	@rm -rf .venv .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

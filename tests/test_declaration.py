@@ -1,0 +1,276 @@
+"""A declaration that can be used is read as it stands; any other names file, field, value and mend."""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from include import declaration as declarations
+from include.declaration import GRACE_PERIOD_VARIABLE, DeclarationError, load
+from include.modes import Mode
+
+LEAST: dict[str, Any] = {
+    "legacy": {"conn_id": "legacy_s3", "bucket": "legacy-s3", "prefix": "image/"},
+    "production": {"conn_id": "production_s3", "bucket": "production-s3", "prefix": "avatar/"},
+    "database": {"conn_id": "proddatabase", "table": "avatars", "column": "path"},
+}
+ABSENT = object()
+
+
+@pytest.fixture(autouse=True)
+def _no_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(GRACE_PERIOD_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "avatars.yaml"
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    """LEAST with `legacy__prefix="x"` and the like."""
+    made = copy.deepcopy(LEAST)
+    for name, value in changes.items():
+        *parents, last = name.split("__")
+        place = made
+        for parent in parents:
+            place = place[parent]
+        if value is ABSENT:
+            del place[last]
+        else:
+            place[last] = value
+    return made
+
+
+def write(file: Path, **changes: Any) -> Path:
+    file.write_text(yaml.safe_dump(fields(**changes), allow_unicode=True), encoding="utf-8")
+    return file
+
+
+def fault(file: Path) -> str:
+    with pytest.raises(DeclarationError) as caught:
+        load(file)
+    return str(caught.value)
+
+
+# -- what can be used ---------------------------------------------------------------------------------------------
+
+
+def test_the_least_declaration_has_the_documented_defaults(file: Path) -> None:
+    made = load(write(file))
+    assert made.name == "avatars"
+    assert (made.schedule, made.timezone, made.scheduled_mode) == (None, "UTC", Mode.PLAN)
+    assert (made.grace_period, made.proof_max_age) == (timedelta(hours=24), timedelta(hours=1))
+    assert (made.chunk_size, made.parallel_chunks, made.requests_in_flight) == (10_000, 4, 32)
+    assert (made.retries, made.retry_delay, made.owners) == (3, timedelta(seconds=30), ["sre"])
+    assert made.table == ("avatars",)
+
+
+def test_rows_name_keys_as_they_are_unless_declared_otherwise(file: Path) -> None:
+    keys = load(write(file)).keys
+    assert (keys.legacy_path("image/1"), keys.production_path("image/1")) == ("image/1", "avatar/1")
+    keys = load(write(file, legacy__path_prefix="/old/", production__path_prefix="/new/")).keys
+    assert (keys.legacy_path("image/1"), keys.production_path("image/1")) == ("/old/1", "/new/1")
+
+
+def test_the_shipped_declaration_can_be_used() -> None:
+    shipped = load(Path(declarations.__file__).parent / "migrations" / "avatars.yaml")
+    assert (shipped.name, shipped.scheduled_mode) == ("avatars", Mode.PLAN)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("24h", timedelta(hours=24)),
+        ("7d", timedelta(days=7)),
+        (" 7 d ", timedelta(days=7)),
+        ("0s", timedelta(0)),
+        (90, timedelta(seconds=90)),
+        ("PT15M", timedelta(minutes=15)),
+        ("3650d", timedelta(days=3650)),
+    ],
+)
+def test_durations(file: Path, written: object, read: timedelta) -> None:
+    assert load(write(file, grace_period=written)).grace_period == read
+
+
+def test_a_deployment_may_set_the_grace_period(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GRACE_PERIOD_VARIABLE, "5s")
+    assert load(write(file, grace_period="24h")).grace_period == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("changes", [
+    {"legacy__bucket": "one", "production__bucket": "one"},
+    {"legacy__prefix": "same/", "production__prefix": "same/", "legacy__path_prefix": "a", "production__path_prefix": "b"},
+    {"database__table": "shop.avatars"},
+    {"database__table": 'sh op.ava"t;ars', "database__column": 'pa"th; --'},
+    {"legacy__prefix": "bilder/ä \U0001f600?*#%"},
+    {"schedule": "@daily", "timezone": "Europe/Zurich", "scheduled_mode": "move"},
+    {"owners": ["ava", "bob"], "description": "Avatars"},
+    {"chunk_size": 1, "parallel_chunks": 1, "requests_in_flight": 1, "retries": 0},
+], ids=str)
+def test_what_may_be_declared(file: Path, changes: dict[str, Any]) -> None:
+    load(write(file, **changes))
+
+
+# -- what cannot be used ------------------------------------------------------------------------------------------
+
+BAD: list[tuple[str, Any, str]] = [  # field, value, what is said of it
+    *((f"{side}.{field}", value, said)
+      for side in ("legacy", "production")
+      for field in ("conn_id", "bucket", "prefix", "path_prefix")
+      for value, said in (("", "at least 1 character"), (5, "valid string"), (None, "valid string"), (["a"], "valid string"))),
+    *((f"{side}.{field}", ABSENT, "absent") for side in ("legacy", "production") for field in ("conn_id", "bucket", "prefix")),
+    *((f"database.{field}", value, said)
+      for field in ("conn_id", "table", "column")
+      for value, said in (("", ""), (5, "valid string"), (ABSENT, "absent"))),
+    ("database.table", "a.b.c", "match"),
+    ("database.table", ".avatars", "match"),
+    ("database.table", "shop.", "match"),
+    ("legacy", ABSENT, "absent"),
+    ("legacy", "legacy-s3", "dictionary"),
+    ("production", ABSENT, "absent"),
+    ("database", ABSENT, "absent"),
+    ("database", None, "dictionary"),
+    ("legacy.bukket", "x", "remove legacy.bukket, or correct its spelling"),
+    ("chunksize", 5, "remove chunksize, or correct its spelling"),
+    ("name", "", "match"),
+    ("name", "Avatars", "match"),
+    ("name", "ava tars", "match"),
+    ("name", "a" * 41, "match"),
+    ("name", "1a", "match"),
+    ("schedule", "at night", "no cron expression"),
+    ("schedule", "0 2 * *", "no cron expression"),
+    ("schedule", "0 0 2 * * *", "no cron expression"),
+    ("schedule", "61 2 * * *", "no cron expression"),
+    ("schedule", "", "no cron expression"),
+    ("schedule", 5, "valid string"),
+    ("timezone", "Mars/Olympus", "no time zone"),
+    ("timezone", "Europe", "no time zone"),
+    ("timezone", "../Europe/Zurich", "no time zone"),
+    ("timezone", "", "no time zone"),
+    ("scheduled_mode", "delete", "'plan', 'copy', 'switch' or 'move'"),
+    ("scheduled_mode", "Move", "'plan', 'copy', 'switch' or 'move'"),
+    ("scheduled_mode", None, "'plan', 'copy', 'switch' or 'move'"),
+    ("chunk_size", 0, "greater than or equal to 1"),
+    ("chunk_size", -1, "greater than or equal to 1"),
+    ("chunk_size", 10_000_001, "less than or equal to 10000000"),
+    ("chunk_size", 1.5, "valid integer"),
+    ("chunk_size", "many", "valid integer"),
+    ("chunk_size", True, "valid integer"),
+    ("chunk_size", None, "valid integer"),
+    ("parallel_chunks", 0, "greater than or equal to 1"),
+    ("parallel_chunks", 257, "less than or equal to 256"),
+    ("requests_in_flight", 0, "greater than or equal to 1"),
+    ("requests_in_flight", 1001, "less than or equal to 1000"),
+    ("retries", -1, "greater than or equal to 0"),
+    ("retries", 21, "less than or equal to 20"),
+    *((field, value, said)
+      for field in ("grace_period", "proof_max_age", "retry_delay")
+      for value, said in (
+          ("soon", "duration"), ("-5s", "duration"), ("5 weeks", "duration"), ("24", "duration"), ("", "duration"),
+          (-1, "greater than or equal to 0"), ("4000d", "less than or equal to"), ("99999999999d", "duration"),
+          (True, "duration"), (None, "duration"), (float("inf"), "duration"),
+      )),
+    ("proof_max_age", "0s", "greater than 0"),
+    ("owners", "sre", "valid list"),
+    ("owners", [""], "at least 1 character"),
+    ("owners", [], "at least 1 item"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"), BAD, ids=[f"{field}={'absent' if v is ABSENT else repr(v)[:20]}" for field, v, _ in BAD]
+)
+def test_a_bad_field_is_named_with_its_value_and_mend(file: Path, field: str, value: Any, said: str) -> None:
+    message = fault(write(file, **{field.replace(".", "__"): value}))
+    assert message.startswith(f"{file}: {field}"), message
+    assert ("absent" if value is ABSENT else repr(value)[:60]) in message
+    assert said in message
+    assert f"Mend: {'add' if value is ABSENT else ''}" in message
+    assert "include/declaration.py" in message
+
+
+@pytest.mark.parametrize(("legacy", "production"), [("a/", "a/"), ("a/", "a/b/"), ("a/b/", "a/"), ("a", "ab")])
+def test_two_prefixes_of_one_bucket_may_not_overlap(file: Path, legacy: str, production: str) -> None:
+    same = {"legacy__bucket": "one", "production__bucket": "one"}
+    paths = {"legacy__path_prefix": "old/", "production__path_prefix": "new/"}
+    message = fault(write(file, legacy__prefix=legacy, production__prefix=production, **same, **paths))
+    assert message.startswith(f"{file}: legacy, production: ")
+    assert f"legacy.prefix {legacy!r} and production.prefix {production!r} must not be equal or nested" in message
+    assert "Mend: " in message
+    load(write(file, legacy__prefix=legacy, production__prefix=production, **paths))
+
+
+@pytest.mark.parametrize(("legacy", "production"), [("a/", "a/"), ("a/", "a/b/"), ("a/b/", "a/"), ("a", "ab")])
+def test_two_prefixes_of_the_rows_may_not_overlap(file: Path, legacy: str, production: str) -> None:
+    message = fault(write(file, legacy__path_prefix=legacy, production__path_prefix=production))
+    assert f"legacy.path_prefix {legacy!r} and production.path_prefix {production!r} must not be" in message
+    assert "Mend: " in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"legacy: {bucket: [",
+        b"\tlegacy: x",
+        b"legacy: &a *b",
+        b"\xff\xfe\x00 no text",
+        b"legacy: \x00",
+        b"{[a]: b}",
+        b"description: 2026-99-99",
+        b"description: !!python/object/apply:os.system [exit]",
+        b"[" * 5000,
+    ],
+    ids=["open", "tab", "alias", "no UTF-8", "NUL", "list as key", "no date", "python", "deep"],
+)
+def test_what_is_no_yaml(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    message = fault(file)
+    assert message.startswith(f"{file}: not readable as YAML: ")
+    assert message.endswith("Mend: correct the file.")
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet", "- legacy\n- production", "legacy", "5", "null"], ids=repr)
+def test_what_holds_no_fields(file: Path, content: str) -> None:
+    file.write_text(content, encoding="utf-8")
+    message = fault(file)
+    assert message.startswith(f"{file}: expected fields (legacy, production, database, …), got ")
+    assert "Mend: see include/migrations/avatars.yaml" in message
+
+
+def test_a_key_that_is_no_text(file: Path) -> None:
+    file.write_text(yaml.safe_dump({**LEAST, 5: "x"}), encoding="utf-8")
+    assert fault(file).startswith(f"{file}: 5")
+
+
+def test_a_file_that_cannot_be_read(file: Path) -> None:
+    assert fault(file).startswith(f"{file}: not readable as YAML: ")
+    file.mkdir()
+    assert fault(file).startswith(f"{file}: not readable as YAML: ")
+
+
+def test_all_faults_are_named_at_once(file: Path) -> None:
+    lines = fault(write(file, chunk_size=0, legacy__bucket=ABSENT, bukket="x", scheduled_mode="all")).splitlines()
+    assert sorted(line.split(": ")[1] for line in lines) == ["bukket", "chunk_size", "legacy.bucket", "scheduled_mode"]
+    assert all(line.startswith(f"{file}: ") and "Mend: " in line for line in lines)
+
+
+def test_a_bad_file_name(tmp_path: Path) -> None:
+    assert "name: 'My-Avatars'" in fault(write(tmp_path / "My-Avatars.yaml"))
+
+
+def test_a_bad_grace_period_of_the_deployment_is_not_blamed_on_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GRACE_PERIOD_VARIABLE, "soon")
+    message = fault(write(file, grace_period="24h"))
+    assert "'soon'" in message
+    assert GRACE_PERIOD_VARIABLE in message
