@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from croniter import croniter
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
 from include.keys import KeyMapping
 from include.modes import Mode
@@ -22,8 +31,8 @@ DIRECTORY = Path(os.environ.get("S3_MIGRATION_DECLARATIONS") or Path(__file__).p
 # A deployment (the embedded stack among them) may shorten or lengthen the grace period of all its migrations.
 GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_DURATION = re.compile(r"\s*(\d+)\s*([smhd])\s*")
+_NAME = r"^[a-z][a-z0-9_]{0,39}$"
+_DURATION = re.compile(r"\s*(\d{1,9})\s*([smhd])\s*", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -31,15 +40,19 @@ class DeclarationError(ValueError):
     """A declaration that cannot be used. The message names file, field, value and mend."""
 
 
-def duration(value: object) -> object:
-    """Read `90s`, `15m`, `24h` or `7d`; anything else is left to pydantic (seconds, ISO 8601)."""
+def duration(value: object) -> timedelta:
+    """Read `90s`, `15m`, `24h` or `7d`. No bare number: a grace period of 24 would be one of seconds."""
+    if isinstance(value, timedelta):
+        return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else value
+    if match is None:
+        raise ValueError("expected a duration with its unit, e.g. 90s, 15m, 24h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def cron(value: str) -> str:
     """A cron expression of five fields, or a preset such as `@daily`."""
-    if not croniter.is_valid(value):
+    if not croniter.is_valid(value) or len(value.split()) > 5:
         raise ValueError(f"{value!r} is no cron expression, e.g. 0 2 * * * for every night at two")
     return value
 
@@ -47,7 +60,7 @@ def cron(value: str) -> str:
 def timezone_name(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{value!r} is no time zone, e.g. Europe/Zurich") from error
     return value
 
@@ -66,14 +79,14 @@ class Store(_Part):
     conn_id: Text
     bucket: Text
     prefix: Annotated[Text, Field(description="keys below it take part, e.g. image/")]
-    path_prefix: Annotated[Text, Field(description="what stands for the prefix in a row; default: the prefix")]
+    path_prefix: Annotated[Text, Field(description="what stands for the prefix in a row; default: the prefix")] = ""
 
     @model_validator(mode="before")
     @classmethod
     def _path_prefix_is_the_prefix_by_default(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "prefix" in value:
-            return {"path_prefix": value["prefix"], **value}
-        return value
+        # A prefix that is refused is one fault, not two.
+        prefix = value.get("prefix") if isinstance(value, dict) else None
+        return {"path_prefix": prefix, **value} if prefix and isinstance(prefix, str) else value
 
 
 class Database(_Part):
@@ -87,7 +100,7 @@ class Database(_Part):
 class Declaration(_Part):
     """Everything one migration needs to know. Durations: `90s`, `15m`, `24h`, `7d`."""
 
-    name: Annotated[str, Field(pattern=_NAME.pattern)]
+    name: Annotated[str, Field(pattern=_NAME)]
     description: str = ""
     legacy: Store
     production: Store
@@ -95,16 +108,16 @@ class Declaration(_Part):
     schedule: Annotated[str, AfterValidator(cron)] | None = None  # none: only by hand
     timezone: Annotated[str, AfterValidator(timezone_name)] = "UTC"
     scheduled_mode: Annotated[Mode, Field(description="what scheduled runs do")] = Mode.PLAN
-    chunk_size: Annotated[int, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
-    parallel_chunks: Annotated[int, Field(ge=1, le=256, description="mapped tasks at once")] = 4
-    requests_in_flight: Annotated[int, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 32
+    chunk_size: Annotated[StrictInt, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
+    parallel_chunks: Annotated[StrictInt, Field(ge=1, le=256, description="mapped tasks at once")] = 4
+    requests_in_flight: Annotated[StrictInt, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 32
     grace_period: Annotated[Duration, Field(description="from the switch to the deletion")] = timedelta(hours=24)
     proof_max_age: Annotated[Duration, Field(gt=timedelta(0), description="oldest proof that deletes")] = timedelta(
         hours=1
     )
-    retries: Annotated[int, Field(ge=0, le=20, description="of a task, for what time can mend")] = 3
+    retries: Annotated[StrictInt, Field(ge=0, le=20, description="of a task, for what time can mend")] = 3
     retry_delay: Annotated[Duration, Field(description="before the first retry; doubles")] = timedelta(seconds=30)
-    owners: list[Text] = ["sre"]
+    owners: Annotated[list[Text], Field(min_length=1)] = ["sre"]
 
     @model_validator(mode="after")
     def _two_places(self) -> Declaration:
@@ -147,7 +160,7 @@ def load(path: Path) -> Declaration:
     """
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise DeclarationError(f"{path}: not readable as YAML: {error}. Mend: correct the file.") from error
     if not isinstance(fields, dict):
         raise DeclarationError(
@@ -164,13 +177,19 @@ def load(path: Path) -> Declaration:
 
 def _explain(path: Path, fault: Any) -> str:
     field = ".".join(str(part) for part in fault["loc"]) or "legacy, production"
-    if fault["type"] == "missing":
+    place: object = path
+    if field == "grace_period" and os.environ.get(GRACE_PERIOD_VARIABLE):
+        place, got, mend = "the environment", _short(fault["input"]), f"correct or unset {GRACE_PERIOD_VARIABLE}"
+    elif field == "name":
+        got, mend = _short(fault["input"]), "rename the file: small letters, digits and _, at most 40"
+    elif fault["type"] == "missing":
         got, mend = "absent", f"add {field}"
     elif fault["type"] == "extra_forbidden":
         got, mend = _short(fault["input"]), f"remove {field}, or correct its spelling"
     else:
         got, mend = _short(fault["input"]), f"correct {field}"
-    return f"{path}: {field}: {got}: {fault['msg'].removeprefix('Value error, ')}. Mend: {mend} (fields: include/declaration.py)."
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{place}: {field}: {got}: {said}. Mend: {mend} (fields: include/declaration.py)."
 
 
 def _short(value: object) -> str:

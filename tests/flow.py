@@ -43,7 +43,7 @@ class Flow:
 
     def begin(self, mode: Mode = Mode.MOVE, limit: int | None = None) -> None:
         """check and list_legacy of a new run."""
-        self.run_id = f"test__{next(_runs)}"
+        self.run_id, self.red = f"test__{next(_runs)}", {}
         assert check.check(self.declaration, self.run_id, check.Request(mode, limit))
         self.list()
 

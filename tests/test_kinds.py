@@ -66,7 +66,7 @@ STATES = (*PROBLEMS, "listed", "copied", "waiting", "moved", "superseded", "with
 
 def test_every_documented_state_is_in_the_truth_table() -> None:
     rows = [line.split("|") for line in str(kinds.__doc__).splitlines() if line.startswith("| ")]
-    documented = {row[1].strip(): row[2].strip() for row in rows if row[1].strip() .strip("-") not in {"state", ""}}
+    documented = {row[1].strip(): row[2].strip() for row in rows if row[1].strip().strip("-") not in {"state", ""}}
     assert set(documented) == set(STATES)
     assert {state for state, problem in documented.items() if problem == "yes"} == set(PROBLEMS)
 
@@ -104,7 +104,14 @@ def test_time_mends(code: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "NoSuchKey", "KeyTooLongError"),
+        *(
+            "AccessDenied",
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+            "NoSuchBucket",
+            "NoSuchKey",
+            "KeyTooLongError",
+        ),
         *("403", "404", "PreconditionFailed", "InvalidObjectState", "Unknown", ""),
     ],
 )

@@ -87,17 +87,18 @@ def test_everything_moves_and_a_second_run_changes_nothing(
     assert world(product) == before
 
 
+LONG = "/".join(["y" * 250] * 4) + "/" + "z" * 12  # with a prefix of six characters a byte short of what S3 allows
 # Those that SeaweedFS holds as they are; it folds `//` and `\` and refuses `.` and `..` (tests/test_bulk_s3.py).
 AWKWARD = (
     *("a b", " lead", "trail ", "+", "%2F", "%", "%s", "{}", "?x=1&y#z", "'\"<>", "*", "[x]", "$1;", "~:@|`^="),
     *("\n", "a\tb", "\x01", "\x7f", "\x85", "\u00a0", "\u2028", "\u202e", "\ufffe", "é", "e\u0301", "ü€", "🎉"),
-    *("", "dir/", "dir/child", "dir/deep/er", "folder/", "..a", "A", "a", "x" * 255, "/".join(["y" * 250] * 4) + "/" + "z" * 14),
+    *("", "dir/", "dir/child", "dir/deep/er", "folder/", "..a", "A", "a", "x" * 255, LONG),
 )
 
 
 def test_any_legal_key_moves_with_its_row(product: Product, flow: Flow, look: str) -> None:
     keys = [f"image/{rest}" for rest in AWKWARD]
-    assert max(len(key.encode()) for key in keys) == 1024
+    assert max(len(key.encode()) for key in keys) == 1023
     etags = {key: product.put("legacy", key, b"" if key.endswith("/") else key.encode()) for key in keys}
     assert product.objects("legacy") == etags, "the server folds one of these keys"
     product.row(*keys)
@@ -106,6 +107,15 @@ def test_any_legal_key_moves_with_its_row(product: Product, flow: Flow, look: st
     assert product.objects("legacy") == {}
     assert product.objects("production") == {f"avatar/{key[6:]}": etag for key, etag in etags.items()}
     assert product.rows() == [f"avatar/{rest}" for rest in AWKWARD]
+
+
+def test_a_key_that_is_too_long_for_production_is_named_and_kept(product: Product, flow: Flow) -> None:
+    product.seed(*GOOD, f"image/{LONG}x")
+    account = flow.attempt()
+    assert account.states == {"failed": 1, "moved": 3}
+    assert "KeyTooLong" in str(flow.red["copy", 2])
+    assert set(product.objects("legacy")) == {f"image/{LONG}x"}
+    assert product.rows()[-1] == f"image/{LONG}x"
 
 
 def test_a_folder_that_only_the_store_makes_up_is_no_object(product: Product, flow: Flow, look: str) -> None:

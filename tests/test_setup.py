@@ -1,0 +1,211 @@
+"""What is shipped for an administrator to run: SQL that quotes whatever it is given, and a policy that grants no more
+than the README says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from include.local.postgres import Postgres
+from include.modes import Mode
+from include.setup import policy, statements
+from include.steps.check import Request, check
+
+from .conftest import PASSWORD, Product, connect_database, declare
+from .flow import Flow
+
+# -- the policy ---------------------------------------------------------------------------------------------------
+
+
+def grants(made: dict[str, Any]) -> set[tuple[str, str]]:
+    def each(value: str | list[str]) -> list[str]:
+        return [value] if isinstance(value, str) else value
+
+    return {
+        (action, resource)
+        for part in made["Statement"]
+        for action in each(part["Action"])
+        for resource in each(part["Resource"])
+    }
+
+
+def test_exactly_the_listed_rights_are_granted() -> None:
+    legacy, production = "arn:aws:s3:::legacy-s3", "arn:aws:s3:::production-s3"
+    made = policy(declare())
+    assert made["Version"] == "2012-10-17"
+    assert {(part["Effect"], *sorted(set(part) - {"Sid"})) for part in made["Statement"]} == {
+        ("Allow", "Action", "Effect", "Resource")
+    }
+    assert grants(made) == {
+        ("s3:ListBucket", legacy),
+        ("s3:GetObject", f"{legacy}/image/*"),
+        ("s3:GetObjectTagging", f"{legacy}/image/*"),
+        ("s3:DeleteObject", f"{legacy}/image/*"),
+        ("s3:PutObject", f"{legacy}/image/.s3-migration-canary"),
+        ("s3:ListBucket", production),
+        ("s3:GetObject", f"{production}/avatar/*"),
+        ("s3:PutObject", f"{production}/avatar/*"),
+        ("s3:PutObjectTagging", f"{production}/avatar/*"),
+        ("s3:AbortMultipartUpload", f"{production}/avatar/*"),
+        ("s3:DeleteObject", f"{production}/avatar/.s3-migration-canary"),
+    }
+
+
+@pytest.mark.parametrize(
+    "prefix", ['a"b/', "a\\b/", "ä\U0001f600/", "a\nb\t/", "$prefix/", "${legacy_bucket}/", "a b/"]
+)
+def test_a_prefix_is_written_as_it_is(prefix: str) -> None:
+    made = policy(declare(legacy={"conn_id": "c", "bucket": "legacy-s3", "prefix": prefix}))
+    assert ("s3:DeleteObject", f"arn:aws:s3:::legacy-s3/{literal(prefix)}*") in grants(made)
+    assert json.loads(json.dumps(made)) == made
+
+
+def literal(prefix: str) -> str:
+    return prefix.replace("$", "${$}").replace("*", "${*}").replace("?", "${?}")
+
+
+@pytest.mark.parametrize("prefix", ["im*ge/", "im?ge/", "${aws:username}/"])
+def test_a_prefix_is_no_pattern(prefix: str) -> None:
+    """As AWS reads a policy, `${*}`, `${?}` and `${$}` stand for the characters themselves."""
+    made = policy(declare(legacy={"conn_id": "c", "bucket": "legacy-s3", "prefix": prefix}))
+    resources = {resource for action, resource in grants(made) if action == "s3:DeleteObject"}
+    assert f"arn:aws:s3:::legacy-s3/{literal(prefix)}*" in resources
+    assert not any(fnmatchcase("arn:aws:s3:::legacy-s3/image/a.png", resource) for resource in resources)
+
+
+# -- the statements -----------------------------------------------------------------------------------------------
+
+HOSTILE = {
+    "schema": 'sh"op; --',
+    "table": 'ava"tars; drop %s',
+    "column": 'pa\'th "%(run_no)s" {table}',
+    "role": 'mi"g;rator %',
+}
+
+
+@pytest.fixture
+def hostile(product: Product, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
+    """The product's table under names that break what is not quoted."""
+    names = {name: sql.Identifier(value) for name, value in HOSTILE.items()}
+    for text in (
+        "CREATE SCHEMA {schema}",
+        "ALTER TABLE avatars SET SCHEMA {schema}",
+        "ALTER TABLE {schema}.avatars RENAME TO {table}",
+        "ALTER TABLE {schema}.{table} RENAME path TO {column}",
+        "CREATE ROLE {role} LOGIN PASSWORD 'migrator-password'",
+    ):
+        product.database.execute(sql.SQL(text).format(**names))
+    product.declaration = declare(
+        product.bucket("legacy"),
+        product.bucket("production"),
+        database={
+            "conn_id": "proddatabase",
+            "table": f"{HOSTILE['schema']}.{HOSTILE['table']}",
+            "column": HOSTILE["column"],
+        },
+    )
+    connect_database(monkeypatch, postgres.port, product.database.info.dbname, HOSTILE["role"], PASSWORD)
+    yield product
+    product.database.execute(sql.SQL("DROP OWNED BY {role}").format(**names))
+    product.database.execute(sql.SQL("DROP ROLE {role}").format(**names))
+
+
+def test_hostile_names_are_quoted_in_the_set_up_and_on_all_the_way(hostile: Product) -> None:
+    for _ in range(2):
+        for text in statements(hostile.declaration, HOSTILE["role"], hostile.database.info.dbname):
+            hostile.sql(text)
+    names = {name: sql.Identifier(value) for name, value in HOSTILE.items()}
+    hostile.put("legacy", "image/1.png")
+    hostile.database.execute(sql.SQL("INSERT INTO {schema}.{table} ({column}) VALUES ('image/1.png')").format(**names))
+    account = Flow(hostile.declaration).run()
+    assert (account.copied, account.rows_switched, account.deleted) == (1, 1, 1)
+    rows = hostile.database.execute(sql.SQL("SELECT {column} FROM {schema}.{table}").format(**names)).fetchall()
+    assert rows == [("avatar/1.png",)]
+
+
+RIGHTS_OF_ALL = "SELECT table_name, privilege_type FROM information_schema.table_privileges WHERE grantee = 'migrator'"
+RIGHTS_OF_COLUMNS = """
+    SELECT table_name, column_name, privilege_type FROM information_schema.column_privileges
+    WHERE grantee = 'migrator' AND privilege_type IN ('UPDATE', 'REFERENCES')
+"""
+
+
+def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -> None:
+    assert set(product.sql(RIGHTS_OF_ALL)) == {
+        ("avatars", "SELECT"),
+        *((table, right) for table in ("ledger", "run", "tally", "timing") for right in ("SELECT", "INSERT", "UPDATE")),
+        *(("chunk", right) for right in ("SELECT", "INSERT", "DELETE")),
+        ("migration", "SELECT"),
+        ("schema_version", "SELECT"),
+    }
+    columns = {(table, column) for table, column, _ in product.sql(RIGHTS_OF_COLUMNS)}
+    assert {column for table, column in columns if table == "avatars"} == {"path"}
+    assert {column for table, column in columns if table == "migration"} == {
+        "lease_run_no",
+        "lease_token",
+        "lease_until",
+    }
+    assert "schema_version" not in {table for table, _ in columns}
+
+
+def test_the_set_up_may_be_run_again_beside_what_it_made(product: Product) -> None:
+    product.seed("image/1.png")
+    Flow(product.declaration).run()
+    kept = [
+        "SELECT * FROM s3_migration.ledger",
+        "SELECT * FROM s3_migration.migration",
+        "SELECT * FROM s3_migration.run",
+    ]
+    before = [product.sql(text) for text in kept]
+    for text in statements(product.declaration, database=product.database.info.dbname):
+        product.sql(text)
+    assert [product.sql(text) for text in kept] == before
+
+
+def test_two_migrations_share_a_database(product: Product) -> None:
+    other = product.declaration.model_copy(update={"name": "banners"})
+    for text in statements(other, database=product.database.info.dbname):
+        product.sql(text)
+    assert product.sql("SELECT name FROM s3_migration.migration ORDER BY name") == [("avatars",), ("banners",)]
+
+
+# -- the command --------------------------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "include.setup", *arguments],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_prints_a_script_that_psql_takes_as_it_is(product: Product) -> None:
+    printed = run("avatars", "--sql", "--database", product.database.info.dbname)
+    assert printed.returncode == 0, printed.stderr
+    product.sql("DROP SCHEMA s3_migration CASCADE")
+    product.sql(printed.stdout)
+    assert check(product.declaration, "r", Request(Mode.MOVE, None))
+
+
+def test_the_command_prints_the_policy() -> None:
+    printed = run("avatars", "--iam")
+    assert json.loads(printed.stdout) == policy(declare())
+
+
+@pytest.mark.parametrize("arguments", [["avatars"], ["avatars", "--sql", "--iam"], ["nobody", "--sql"]], ids=" ".join)
+def test_the_command_refuses_what_it_cannot_do(arguments: list[str]) -> None:
+    printed = run(*arguments)
+    assert printed.returncode != 0
+    assert printed.stdout == ""
+    assert "Traceback" not in printed.stderr
