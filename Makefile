@@ -16,6 +16,7 @@ help: ## list the targets
 
 install: ## what the other targets need, into .venv (PYTHON=… to choose one of 3.10 to 3.14)
 	@cmp -s requirements.lock .venv/installed.lock && $(BIN)/python -c '' 2>/dev/null && exit 0; \
+	seen=; version=; \
 	for python in $(PYTHONS); do \
 		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
 		case $$version in \
@@ -65,6 +66,8 @@ lock: install ## make requirements.lock anew from requirements*.txt
 		--no-emit-find-links --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
 
 clean: ## remove all that was made here: .venv, the stack and its data, caches
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.local.stack down; fi
+	@for kept in .local/settings.json .local/*/settings.json; do \
+		[ ! -f $$kept ] || $(BIN)/python -m include.local.stack down --directory $$(dirname $$kept) || exit 1; \
+	done
 	@rm -rf .venv .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

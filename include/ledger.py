@@ -19,6 +19,11 @@ from include.statements import statement
 SCRATCH = ("legacy", "production", "rows")
 
 
+def _identifier(*names: str) -> sql.Identifier:
+    """For a statement with bound values: there psycopg reads a `%` of a name as the start of a placeholder."""
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
+
+
 class Ledger:
     """One connection to the product's database; every statement is its own transaction, or part of `batch()`."""
 
@@ -35,10 +40,11 @@ class Ledger:
             "legacy_path_rest": len(keys.legacy_path_prefix) + 1,
             "production_path_rest": len(keys.production_path_prefix) + 1,
             "proof_max_age": declaration.proof_max_age,
+            "table": sql.Identifier(*declaration.table).as_string(),
         }
         self.parts: dict[str, sql.Composable] = {
-            "table": sql.Identifier(*declaration.table),
-            "column": sql.Identifier(database.column),
+            "table": _identifier(*declaration.table),
+            "column": _identifier(database.column),
         }
 
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from string import Template
@@ -46,14 +47,19 @@ def policy(declaration: Declaration) -> dict[str, Any]:
     keys = declaration.keys
     values = {
         "legacy_bucket": declaration.legacy.bucket,
-        "legacy_prefix": keys.legacy_prefix,
-        "legacy_canary": keys.legacy_canary,
+        "legacy_prefix": _literal(keys.legacy_prefix),
+        "legacy_canary": _literal(keys.legacy_canary),
         "production_bucket": declaration.production.bucket,
-        "production_prefix": keys.production_prefix,
-        "production_canary": keys.production_canary,
+        "production_prefix": _literal(keys.production_prefix),
+        "production_canary": _literal(keys.production_canary),
     }
     quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
     return dict(json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted)))
+
+
+def _literal(text: str) -> str:
+    """The text as IAM takes it literally: in a resource `*` and `?` are wildcards, `${` begins a variable."""
+    return re.sub(r"[*?$]", r"${\g<0>}", text)
 
 
 def main() -> None:
@@ -65,7 +71,10 @@ def main() -> None:
     kind.add_argument("--sql", action="store_true", help="print the SQL for a database administrator")
     kind.add_argument("--iam", action="store_true", help="print the IAM policy")
     options = parser.parse_args()
-    declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+    try:
+        declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+    except declarations.DeclarationError as error:
+        parser.error(str(error))
     if options.sql:
         texts = statements(declared, options.role, options.database)
         sys.stdout.write("".join(f"{text.strip()};\n\n" for text in texts))

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from botocore import retryhandler
 
+from include.local.ports import free_port
+from include.local.postgres import Postgres
+from include.local.s3 import SeaweedFS
 from include.modes import Mode
 from include.setup import statements
 from include.steps.check import Impossible, NotNow, Request, check
 
 from . import proxy as faults
 from .conftest import ROLE, Product, connect_database, connect_s3, declare, made_product
-from .flow import Flow
+from .flow import Flow, shared_clients
 from .proxy import Proxy
-from include.local.ports import free_port
-from include.local.postgres import Postgres
-from include.local.s3 import SeaweedFS
 
 KEYS = ("image/1.png", "image/ä b.png")
 SETUP = "python -m include.setup avatars --sql"
@@ -128,15 +128,18 @@ def test_a_plan_writes_no_canary(checked: Checked, proxy: Proxy) -> None:
     assert set(proxy.seen) == {"ListObjectsV2"}
 
 
-def test_a_canary_left_by_a_killed_check_is_no_obstacle_and_is_not_moved(product: Product) -> None:
+def test_a_canary_left_by_a_killed_check_is_no_obstacle_and_is_not_moved(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = product.declaration.keys
     product.seed(*KEYS)
-    for mode in (Mode.PLAN, Mode.MOVE):
-        product.put("legacy", keys.legacy_canary, b"killed")
-        product.put("production", keys.production_canary, b"killed, too")
-        account = Flow(product.declaration).run(mode)
-        assert account.staged == len(KEYS)
-        assert set(product.kinds()) <= set(KEYS)
+    with shared_clients(product.declaration, monkeypatch) as hooks:
+        for mode in (Mode.PLAN, Mode.MOVE):
+            product.put("legacy", keys.legacy_canary, b"killed")
+            product.put("production", keys.production_canary, b"killed, too")
+            account = Flow(product.declaration, hooks).run(mode)
+            assert account.staged == len(KEYS)
+            assert set(product.kinds()) <= set(KEYS)
     assert keys.production_canary not in product.objects("production")
 
 

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from include.declaration import Declaration
 from include.local.postgres import Postgres
 from include.modes import Mode
 from include.setup import policy, statements
 from include.steps.check import Request, check
 
 from .conftest import PASSWORD, Product, connect_database, declare
-from .flow import Flow
+from .flow import Flow, shared_clients
 
 # -- the policy ---------------------------------------------------------------------------------------------------
 
@@ -63,9 +64,14 @@ def test_exactly_the_listed_rights_are_granted() -> None:
     "prefix", ['a"b/', "a\\b/", "ä\U0001f600/", "a\nb\t/", "$prefix/", "${legacy_bucket}/", "a b/"]
 )
 def test_a_prefix_is_written_as_it_is(prefix: str) -> None:
-    made = policy(declare(legacy={"conn_id": "c", "bucket": "legacy-s3", "prefix": prefix}))
+    made = policy(declared(prefix))
     assert ("s3:DeleteObject", f"arn:aws:s3:::legacy-s3/{literal(prefix)}*") in grants(made)
     assert json.loads(json.dumps(made)) == made
+
+
+def declared(prefix: str) -> Declaration:
+    store = declare().legacy.model_copy(update={"prefix": prefix})
+    return declare().model_copy(update={"legacy": store})
 
 
 def literal(prefix: str) -> str:
@@ -75,7 +81,7 @@ def literal(prefix: str) -> str:
 @pytest.mark.parametrize("prefix", ["im*ge/", "im?ge/", "${aws:username}/"])
 def test_a_prefix_is_no_pattern(prefix: str) -> None:
     """As AWS reads a policy, `${*}`, `${?}` and `${$}` stand for the characters themselves."""
-    made = policy(declare(legacy={"conn_id": "c", "bucket": "legacy-s3", "prefix": prefix}))
+    made = policy(declared(prefix))
     resources = {resource for action, resource in grants(made) if action == "s3:DeleteObject"}
     assert f"arn:aws:s3:::legacy-s3/{literal(prefix)}*" in resources
     assert not any(fnmatchcase("arn:aws:s3:::legacy-s3/image/a.png", resource) for resource in resources)
@@ -118,14 +124,17 @@ def hostile(product: Product, postgres: Postgres, monkeypatch: pytest.MonkeyPatc
     product.database.execute(sql.SQL("DROP ROLE {role}").format(**names))
 
 
-def test_hostile_names_are_quoted_in_the_set_up_and_on_all_the_way(hostile: Product) -> None:
+def test_hostile_names_are_quoted_in_the_set_up_and_on_all_the_way(
+    hostile: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(2):
         for text in statements(hostile.declaration, HOSTILE["role"], hostile.database.info.dbname):
-            hostile.sql(text)
+            hostile.database.execute(text)
     names = {name: sql.Identifier(value) for name, value in HOSTILE.items()}
     hostile.put("legacy", "image/1.png")
     hostile.database.execute(sql.SQL("INSERT INTO {schema}.{table} ({column}) VALUES ('image/1.png')").format(**names))
-    account = Flow(hostile.declaration).run()
+    with shared_clients(hostile.declaration, monkeypatch) as hooks:
+        account = Flow(hostile.declaration, hooks).run()
     assert (account.copied, account.rows_switched, account.deleted) == (1, 1, 1)
     rows = hostile.database.execute(sql.SQL("SELECT {column} FROM {schema}.{table}").format(**names)).fetchall()
     assert rows == [("avatar/1.png",)]
@@ -156,14 +165,11 @@ def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -
     assert "schema_version" not in {table for table, _ in columns}
 
 
-def test_the_set_up_may_be_run_again_beside_what_it_made(product: Product) -> None:
+def test_the_set_up_may_be_run_again_beside_what_it_made(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     product.seed("image/1.png")
-    Flow(product.declaration).run()
-    kept = [
-        "SELECT * FROM s3_migration.ledger",
-        "SELECT * FROM s3_migration.migration",
-        "SELECT * FROM s3_migration.run",
-    ]
+    with shared_clients(product.declaration, monkeypatch) as hooks:
+        Flow(product.declaration, hooks).run()
+    kept = ["TABLE s3_migration.ledger", "TABLE s3_migration.migration", "TABLE s3_migration.run"]
     before = [product.sql(text) for text in kept]
     for text in statements(product.declaration, database=product.database.info.dbname):
         product.sql(text)

@@ -13,10 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from typing import Any
 
-import httpx
 import psycopg
 
 from include import declaration as declarations
@@ -84,13 +82,15 @@ class Demo:
         api.pause(DAG, paused=False)
         run_id = api.trigger(DAG)
         line = Line(self.say)
-        state = api.wait(DAG, run_id, seconds=900, meanwhile=lambda: line.show(_progress(database)))
+
+        def show() -> None:
+            queued = api.state(DAG, run_id) == "queued"
+            line.show("queued behind the scheduled plan that unpausing starts" if queued else _progress(database))
+
+        state = api.wait(DAG, run_id, seconds=900, meanwhile=show)
         line.end()
-        try:
-            found = api.account(DAG, run_id)
-        except httpx.HTTPStatusError:
-            return state, None
-        return state, Account(**{each.name: found[each.name] for each in fields(Account)})
+        row = database.execute("SELECT account FROM s3_migration.run WHERE run_id = %s", [run_id]).fetchone()
+        return state, Account(**row[0]) if row and row[0] else None
 
     def _verdict(self, state: str, before: World, after: World) -> bool:
         broken = broken_promises(self.declaration.keys, before, after)

@@ -70,6 +70,7 @@ class Process:
         self.start(["/bin/sh", "-c", f'"$@" && {and_then}', self.name, *command], environment)
         while self.running():
             time.sleep(0.05)
+        _reap(self._pid())
 
     def running(self) -> bool:
         return self._held() and _lives(self._pid())
@@ -97,6 +98,7 @@ class Process:
                 for each in _session(pid):
                     _send(each, signal.SIGKILL)
             time.sleep(0.05)
+        _reap(pid)
 
     def wait(self, ready: Callable[[], bool], *, seconds: float) -> None:
         """Wait until it is ready.
@@ -113,6 +115,11 @@ class Process:
                 self.fail(f"is not ready after {seconds:.0f} s")
             time.sleep(0.1)
 
+    def fail(self, what: str) -> NoReturn:
+        """:raises LocalError: with the end of the log."""
+        tail = self.log.read_text(errors="replace").splitlines()[-15:]
+        raise LocalError("\n".join([f"{self.name} {what}; the end of {self.log}:", *(f"    {line}" for line in tail)]))
+
     def _held(self) -> bool:
         """Whether it, or a child of it, lives."""
         try:
@@ -123,10 +130,6 @@ class Process:
         except FileNotFoundError:
             pass
         return False
-
-    def fail(self, what: str) -> NoReturn:
-        tail = self.log.read_text(errors="replace").splitlines()[-15:]
-        raise LocalError("\n".join([f"{self.name} {what}; the end of {self.log}:", *(f"    {line}" for line in tail)]))
 
     def _pid(self) -> int:
         # The lock is held a moment before the number is written.
@@ -157,3 +160,9 @@ def _lives(pid: int) -> bool:
 def _send(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _reap(pid: int) -> None:
+    """Let go of a process that ended, where it was this very Python that started it."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

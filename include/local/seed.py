@@ -20,7 +20,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,13 @@ class Uploader:
         self._url, self._bucket = urlsplit(target.endpoint_url), bucket
         self._auth = S3SigV4Auth(Credentials(target.access_key, target.secret_key), "s3", target.region)
         self._kept = threading.local()
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Uploader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
 
     def put(self, key: str, body: bytes) -> None:
         """Write one object; tries again where the connection breaks or the server is busy.
@@ -128,6 +135,7 @@ class Uploader:
         if kept is None:
             kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
             kept = self._kept.connection = kind(self._url.netloc, timeout=60)
+            self._opened.callback(kept.close)
         return kept
 
 
@@ -148,7 +156,8 @@ def seed_avatars(target: Target, database: psycopg.Connection[Any], count: int) 
     if moved:
         print(f"{len(moved):,} of them have been moved already, and stay where they are")
     numbers = [number for number in range(1, count + 1) if number not in moved]
-    _put_avatars(Uploader(target, _LEGACY_BUCKET), numbers)
+    with Uploader(target, _LEGACY_BUCKET) as uploader:
+        _put_avatars(uploader, numbers)
     added = _add_rows(database, (f"{LEGACY}avatar-{number}.png" for number in numbers))
     print(f"{len(numbers):,} objects, {added:,} new rows")
 

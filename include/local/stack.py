@@ -1,6 +1,6 @@
 """The embedded stack: a real S3 server, a real PostgreSQL and Airflow on loopback, with an empty product to move.
 
-    python -m include.local.stack up|down
+    python -m include.local.stack up|down [--directory D]
 
 Everything lies in one directory, `.local`: `down` and `up` go on with the same data, ports and passwords.
 """
@@ -227,9 +227,10 @@ def _short(path: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["up", "down"])
-    command = parser.parse_args().command
+    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="of another stack (default: .local)")
+    options = parser.parse_args()
+    command, stack = options.command, Stack(options.directory.resolve())
     reach_loopback_directly()
-    stack = Stack()
     begun = time.monotonic()
     try:
         if command == "down":

@@ -15,7 +15,7 @@ SET
     END,
     -- The grace period goes on from the earlier run's switch, if that switched to this very copy.
     switched_at = CASE
-        WHEN l.gone_at IS NULL AND l.kind IS NULL AND l.copied_etag = s.etag AND p.etag = l.production_etag
+        WHEN l.gone_at IS NULL AND (l.kind IS NULL OR l.kind = 'failed') AND l.copied_etag = s.etag AND p.etag = l.production_etag
             THEN coalesce(l.switched_at, CASE WHEN l.copied_at <= r.switched_at THEN r.switched_at END)
     END,
     kind = CASE

@@ -153,7 +153,7 @@ def _check_database(ledger: Ledger, mode: Mode) -> int:
         f"correct database.table in the declaration, or GRANT USAGE on its schema ({_setup(declaration)})",
     )
     try:
-        column = ledger.one("check_column", table=ledger.parts["table"].as_string(), column=database.column)
+        column = ledger.one("check_column", column=database.column)
     except InsufficientPrivilege as error:
         raise unseen from error
     if column["kind"] is None:
@@ -169,7 +169,9 @@ def _check_database(ledger: Ledger, mode: Mode) -> int:
     if column["encoding"] != "UTF8":
         raise refuse(f"the database's encoding is {column['encoding']}, S3 keys are UTF-8", "use a UTF8 database")
     if not column["may_select"]:
-        raise refuse(f"no SELECT on {database.table}", f"GRANT SELECT ON {database.table} TO the role ({_setup(declaration)})")
+        raise refuse(
+            f"no SELECT on {database.table}", f"GRANT SELECT ON {database.table} TO the role ({_setup(declaration)})"
+        )
     if column["hides_rows"]:
         raise refuse(
             f"row-level security hides rows of {database.table!r}, so their objects would look as if no row named them",
@@ -258,8 +260,8 @@ class _explained:
         }.get(code, f"see that the bucket exists, and allow {self.right} there: {_policy(self.declaration)}")
         cause = NotNow if transient(code) else Impossible
         raise cause(
-            f"Migration {self.declaration.name}: cannot {self.what}: {error_text(error)}. No object was touched. "
-            f"Mend: {mend}."
+            f"Migration {self.declaration.name}: cannot {self.what}: {error_text(error).rstrip('.')}. "
+            f"No object was touched. Mend: {mend}."
         ) from error
 
 
@@ -313,8 +315,9 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
     if ignored:
         raise Impossible(
             f"Migration {declaration.name}: the store at {legacy.client.meta.endpoint_url} ignores conditional "
-            f"requests: it carried out {'; '.join(ignored)}. Without them an object that the product rewrites meanwhile could be "
-            f"lost. No object was touched. Mend: use a store (or a proxy in front of it) that honours conditions."
+            f"requests: it carried out {'; '.join(ignored)}. Without them an object that the product rewrites "
+            f"meanwhile could be lost. No object was touched. Mend: use a store, or a proxy in front of it, that "
+            f"honours conditions."
         )
 
 

@@ -67,8 +67,11 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
 
 
 def _pass(run: Run, late: bool) -> tuple[int, int]:
-    """One pass over all pages. Answers rows switched and batches that held locked rows."""
-    pages = run.ledger.value("count_pages", table=run.ledger.parts["table"].as_string())
+    """One pass over all pages. Answers rows switched, and batches that met a lock."""
+    try:
+        pages = run.ledger.value("count_pages")
+    except _LOCKED:
+        return 0, 1
     switched = locked = first = 0
     length = FIRST_PAGES
     while first < pages:
