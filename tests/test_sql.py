@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -157,134 +158,350 @@ def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 TABLES = ("avatars", *(f"s3_migration.{name}" for name in ("migration", "run", "ledger", "chunk", "tally", "timing")))
+Contents = dict[str, dict[Any, dict[str, Any]]]
 
 
-def contents(ledger: Ledger) -> dict[str, set[tuple[Any, ...]]]:
-    """All rows of all tables; a scratch table that is not there has none."""
-    found = {}
-    for table in TABLES:
-        rows = ledger.connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(*table.split("."))))
-        found[table.rpartition(".")[2]] = {tuple(map(str, row.values())) for row in rows}
-    for side in SCRATCH:
-        name = ledger.parts[side].as_string()
-        there = ledger.connection.execute("SELECT to_regclass(%s) AS there", [name]).fetchone()
-        assert there is not None
-        rows = ledger.connection.execute(sql.SQL("SELECT * FROM {}").format(ledger.parts[side])) if there["there"] else []
-        found[side] = {tuple(map(str, row.values())) for row in rows}
+def contents(ledger: Ledger) -> Contents:
+    """All rows of all tables; a scratch table may be absent."""
+    found: Contents = {}
+    names = {table.rpartition(".")[2]: sql.Identifier(*table.split(".")) for table in TABLES}
+    for name, table in {**names, **{side: ledger.parts[side] for side in SCRATCH}}.items():
+        there = ledger.connection.execute("SELECT to_regclass(%s) AS there", [table.as_string()]).fetchone()
+        if there and there["there"]:
+            rows = ledger.connection.execute(sql.SQL("SELECT * FROM {}").format(table)).fetchall()
+            found[name] = {row.get("legacy_key") or (str(row), number): row for number, row in numbered(rows)}
     return found
 
 
-def differing(before: dict[str, set[tuple[Any, ...]]], after: dict[str, set[tuple[Any, ...]]]) -> dict[str, Any]:
-    """What a statement wrote: of the ledger the keys, of any other table the number of its rows written."""
-    changed: dict[str, Any] = {}
-    for table in before:
-        rows = before[table] ^ after[table]
-        if rows and table == "ledger":
-            changed[table] = " ".join(sorted({next(v for v in row if v.startswith("image/"))[6:] for row in rows}))
-        elif rows:
-            changed[table] = max(len(before[table] - after[table]), len(after[table] - before[table]))
-    return changed
+def numbered(rows: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row with how often the like has come before."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        seen[str(row)] += 1
+        yield seen[str(row)], row
+
+
+def state(row: dict[str, Any]) -> str:
+    if row["kind"]:
+        return str(row["kind"])
+    if row["copied_at"] is None or (row["gone_at"] is None and row["copied_etag"] != row["legacy_etag"]):
+        return "listed"
+    return "moved" if row["gone_at"] else "copied"
+
+
+def written(before: Contents, after: Contents) -> dict[str, Any]:
+    """What a statement wrote: of the ledger the objects and what they are now, of any other table how many rows."""
+    found: dict[str, Any] = {}
+    for table in sorted({*before, *after}):
+        old, new = before.get(table, {}), after.get(table, {})
+        if (table in before) != (table in after):
+            found[table] = "made" if table in after else "dropped"
+        elif table == "ledger":
+            changed = [key for key, row in new.items() if old.get(key) != row]
+            found[table] = " ".join(f"{key[6:]}:{state(new[key])}" for key in sorted(changed))
+        else:
+            found[table] = max(len(old.keys() - new.keys()), len(new.keys() - old.keys()))
+    return {table: what for table, what in found.items() if what}
 
 
 # -- each statement -----------------------------------------------------------------------------------------------
 
 HOUR = timedelta(hours=1)
-NOTHING: dict[str, Any] = {}
+NAME: dict[str, Any] = {"name": "avatars", "run_id": "now"}
 ALL: dict[str, Any] = {"first_key": None, "last_key": None}
 CHUNK: dict[str, Any] = {"after": "", "first_key": "image/", "last_key": "image/z", "most": 100}
-PAGES: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)"}
-RUN: dict[str, Any] = {"run_id": "now"}
-TALLY = {"step": "copy", "what": "copied", "number": 3, "chunk": 1}
+PAGES: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)", "late": True}
+TALLY: dict[str, Any] = {"step": "copy", "what": "copied", "number": 3, "chunk": 1}
 MARKS: dict[str, Any] = {"keys": ["image/listed"], "sizes": [2], "etags": ["v1"], "kinds": [None], "details": [None]}
+COPIED = "UPDATE s3_migration.ledger SET copied_at = now()"
+LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
+SAME = "the same"
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a statement answers and writes; run again it answers the same (or `again`) and writes nothing (or `rewrites`)."""
+    """What a statement answers and writes; again it answers the same (or `again`) and writes nothing (or `rewrites`)."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    answers: str | None = ""  # each row in brackets; None: not looked at, since it tells the time
+    answers: str | None = ""  # rows in brackets; None: they tell the time
     writes: dict[str, Any] = field(default_factory=dict)
-    again: str | None = "the same"
+    again: str | None = SAME
     rewrites: dict[str, Any] = field(default_factory=dict)
-    run_no: int = 2
+    fails_again: bool = False  # what it makes is there
+    before: str = ""  # what is done before
+    side: str = ""  # the scratch table it is about
 
 
 CASES: dict[str, Case] = {
-    "add_tally": Case({**TALLY, "add": False}, "", {"tally": 1}),
-    "adopt_gone": Case(),
-    "adopt_listed": Case(),
-    "adopt_unlisted_rows": Case(),
-    "begin_listing": Case(),
-    "begin_timing": Case({"step": "copy", "chunk": 1}),
-    "begin_verification": Case(),
-    "check_column": Case({"column": "path"}),
-    "check_ledger": Case(),
-    "compare": Case({"keys": None}),
-    "count_missing": Case(),
-    "count_named": Case(),
-    "count_pages": Case(),
-    "count_refused_rows": Case(),
-    "count_scope": Case(),
-    "count_states": Case(ALL),
-    "draw_chunks": Case({"length": 4}),
-    "end_listing": Case(),
-    "end_run": Case({"account": "{}"}),
-    "end_switch": Case(),
-    "end_timing": Case({"step": "list", "chunk": 0}),
-    "end_verification": Case({"since": NEW}),
-    "fence": Case({"token": 7}),
-    "find_changed": Case(ALL),
-    "find_chunk": Case({"chunk": 2}),
-    "find_deletable": Case(CHUNK),
+    "add_tally": Case({**TALLY, "add": True}, writes={"tally": 1}, rewrites={"tally": 1}),
+    "adopt_gone": Case(writes={"ledger": "vanished:moved"}),
+    "adopt_listed": Case(
+        before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2",
+        writes={
+            "ledger": "changed:listed conflict:conflict copied:copied damaged-named:damaged damaged-unnamed:damaged "
+            "failed:listed kept:copied left:copied listed:listed named:copied superseded:superseded"
+        },
+    ),
+    "adopt_unlisted_rows": Case(writes={"ledger": "only-row:dangling only-there:moved"}),
+    "analyze_scratch": Case(side="legacy"),
+    "begin_listing": Case(writes={"run": 1}),
+    "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
+    "begin_verification": Case({}, None, writes={"run": 1}),
+    "check_column": Case({"column": "path"}, "(r character varying None True False True UTF8)"),
+    "check_ledger": Case({}, "(True True)"),
+    "compare": Case({"keys": None}, writes={"ledger": "kept:copied named:copied"}),
+    "count_missing": Case({}, "(2)"),
+    "count_named": Case({}, "(4 4)"),
+    "count_pages": Case({}, "(1)"),
+    "count_refused_rows": Case({}, "(0)"),
+    "count_scope": Case({}, "(9)"),
+    "count_scratch": Case({}, "(14)", side="legacy"),
+    "count_states": Case(
+        ALL,
+        "(changed 1 1) (conflict 1 1) (copied 1 1) (damaged 2 2) (failed 2 2) (listed 1 1) (moved 1 1) (named 1 1) "
+        "(superseded 1 1) (withdrawn 1 1)",
+    ),
+    "create_scratch": Case(
+        before="DROP TABLE s3_migration.listing_1_0_rows", writes={"rows": "made"}, fails_again=True, side="rows"
+    ),
+    "draw_chunks": Case({"length": 4}, before="DELETE FROM s3_migration.chunk", writes={"chunk": 3}, fails_again=True),
+    "drop_repeated": Case(
+        before="INSERT INTO s3_migration.listing_1_0_legacy "
+        "SELECT key, 9, etag, '2020-01-02' FROM s3_migration.listing_1_0_legacy",
+        writes={"legacy": 14},
+        side="legacy",
+    ),
+    "drop_scratch": Case(writes={"rows": "dropped"}, side="rows"),
+    "end_listing": Case(writes={"run": 1}),
+    "end_run": Case({"account": "{}"}, writes={"run": 1}),
+    "end_switch": Case(writes={"run": 1}),
+    "end_timing": Case({"step": "list", "chunk": 0}, writes={"timing": 1}, rewrites={"timing": 1}),
+    "end_verification": Case({"since": NEW}, "(2)", writes={"run": 1}),
+    "fence": Case({"token": 7}, "(1)"),
+    "fill_scratch": Case(writes={"rows": 1}, rewrites={"rows": 1}, side="rows"),  # drop_repeated.sql follows
+    "find_changed": Case(ALL, "(image/changed)"),
+    "find_chunk": Case({"chunk": 2}, "(image/n image/z 9)"),
+    "find_deletable": Case(CHUNK, "(image/copied v1)"),
     "find_lease_holder": Case({}, None),
-    "find_migration": Case({"name": "avatars"}),
-    "find_problems": Case({**CHUNK, "problems": ["failed", "conflict"]}),
-    "find_rows_to_switch": Case(PAGES),
-    "find_run": Case(RUN, None),
-    "find_tallies": Case(),
-    "find_timings": Case({}, None),
-    "find_uncopied": Case({**CHUNK, "kind": None}),
-    "find_unlisted_rows": Case(),
-    "forecast": Case(),
-    "forget_chunks": Case(),
-    "forget_listed_rows": Case(),
-    "forget_run": Case({"name": "avatars", **RUN}),
+    "find_migration": Case(NAME, "(1 None)"),
+    "find_problems": Case(
+        {**CHUNK, "problems": ["failed", "conflict"]},
+        "(image/conflict conflict other) (image/failed failed AccessDenied: no) (image/kept failed AccessDenied: no) "
+        "(image/listed listed None)",
+    ),
+    "find_rows_to_switch": Case(PAGES, "((0,2) image/copied) ((0,3) image/copied) ((0,5) image/named)"),
+    "find_run": Case(NAME, None),
+    "find_tallies": Case({}, "(copy copied 7)"),
+    "find_timings": Case({}, None, again=None),
+    "find_uncopied": Case(
+        {**CHUNK, "kind": None},
+        "(image/changed 1 v2 p1) (image/conflict 1 v1 None) (image/failed 1 v1 None) (image/listed 1 v1 None)",
+    ),
+    "find_unlisted_rows": Case(
+        before="DELETE FROM s3_migration.listing_1_0_rows", writes={"rows": 3}, rewrites={"rows": 3}
+    ),  # into an empty table
+    "forecast": Case({}, "(14 14 5 2 1)"),
+    "forget_chunks": Case(writes={"chunk": 2}),
+    "forget_listed_rows": Case(
+        before="INSERT INTO s3_migration.listing_1_0_rows VALUES ('image/listed')", writes={"rows": 1}
+    ),
+    "forget_run": Case(NAME, writes={"run": 1}),
     "gate": Case({}, None),
-    "give_lease_back": Case({"name": "avatars", **RUN}),
+    "give_lease_back": Case(NAME, writes={"migration": 1}),
     "grace_ends": Case({}, None),
-    "hold_lease": Case({"token": 7, "until": NEW}),
-    "insert_listed": Case(),
-    "judge_missing": Case({"kind_of_named": "damaged"}),
-    "keep_lease": Case({"ttl": HOUR}),
-    "mark_copied": Case({**MARKS, "production_etags": ["p1"], "copied_ats": [NEW]}),
-    "mark_deleted": Case({**MARKS, "modifieds": [None]}),
-    "mark_named": Case(),
-    "mark_refused_row": Case({"key": "image/copied", "detail": "23505: no"}),
-    "open_run": Case({"run_id": "next", "mode": "move", "limit": 5, "grace_period": HOUR}),
-    "release_lease": Case({"token": 7}),
-    "renew_lease": Case({"token": 7, "ttl": HOUR}),
-    "retry_refused_deletes": Case(CHUNK),
-    "retry_refused_rows": Case(),
-    "schema_version": Case(),
-    "scope_keys": Case(),
-    "switch_rows": Case({**PAGES, "late": True}),
-    "switch_unlocked_rows": Case({**PAGES, "late": True}),
-    "take_lease": Case({"ttl": HOUR}, run_no=1),
-}
-SCRATCH_CASES = {
-    "create_scratch": Case(), "drop_scratch": Case(),"analyze_scratch":Case(),"count_scratch":Case(),"drop_repeated":Case(),"scratch_keys":Case(),"fill_scratch":Case(),
+    "hold_lease": Case({"token": 7, "until": NEW}, writes={"migration": 1}),
+    "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
+    "judge_missing": Case(
+        {"kind_of_named": "damaged"}, writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"}
+    ),
+    "keep_lease": Case({"ttl": HOUR}, "(7)", writes={"migration": 1}),
+    "mark_copied": Case({**MARKS, "production_etags": ["p1"], "copied_ats": [NEW]}, writes={"ledger": "listed:copied"}),
+    "mark_deleted": Case({**MARKS, "modifieds": [None]}, before=COPIED, writes={"ledger": "listed:moved"}),
+    "mark_named": Case(writes={"ledger": "copied:named withdrawn:dangling"}),
+    "mark_refused_row": Case({"key": "image/copied", "detail": "23505: no"}, writes={"ledger": "copied:named"}),
+    "open_run": Case({**NAME, "mode": "copy", "limit": 5, "grace_period": HOUR}, "(2)", writes={"run": 1}),
+    "release_lease": Case({"token": 7}, writes={"migration": 1}),
+    "renew_lease": Case({"token": 7, "ttl": HOUR}, writes={"migration": 1}),
+    "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),
+    "retry_refused_rows": Case(writes={"ledger": "named:copied"}),
+    "schema_version": Case({}, "(1)"),
+    "scope_keys": Case(
+        {},
+        "(image/copied) (image/moved) (image/changed) (image/kept) (image/damaged-named) (image/damaged-unnamed) "
+        "(image/superseded) (image/named)",
+    ),
+    "scratch_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
+    "switch_rows": Case(PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"),
+    "switch_unlocked_rows": Case(PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"),
+    "take_lease": Case({"ttl": HOUR}, "(8)", before=LAPSED, writes={"migration": 1}, again=""),
 }
 
-def answer_of(cursor):
-    if not cursor.description: return ""
-    return " ".join("(" + " ".join(str(v) for v in row.values()) + ")" for row in cursor.fetchall())
 
-@pytest.mark.parametrize("file", CASES)
+def answer(cursor: Any) -> str:
+    rows = cursor.fetchall() if cursor.description else []
+    return " ".join(f"({' '.join(str(value) for value in row.values())})" for row in rows)
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: str) -> None:
     case = CASES[file]
-    ledger.values["run_no"]=case.run_no
-    c0 = contents(ledger)
-    a1=answer_of(ledger.execute(file, **case.values)); c1=contents(ledger)
-    a2=answer_of(ledger.execute(file, **case.values)); c2=contents(ledger)
-    with open("/tmp/w/out.txt","a") as f: print(f"{file!r}: {a1!r}, {differing(c0,c1)}", f"AGAIN {a2!r}" if a2!=a1 else "", f"REWRITES {differing(c1,c2)}" if c1!=c2 else "", file=f)
+    parts = {**ledger.parts, "scratch": ledger.parts[case.side]} if case.side else ledger.parts
+    if case.before:
+        ledger.connection.execute(case.before)  # type: ignore[call-overload]
+
+    def run() -> str:
+        if file == "fill_scratch":
+            with ledger.connection.cursor() as cursor, cursor.copy(statement(file, **parts)) as copy:
+                copy.write_row(("image/x", 1, "v1", OLD))
+            return ""
+        return answer(ledger.connection.execute(statement(file, **parts), {**ledger.values, **case.values}))
+
+    known = contents(ledger)
+    answered = run()
+    if case.answers is not None:
+        assert answered == case.answers
+    now = contents(ledger)
+    assert written(known, now) == case.writes
+
+    if case.fails_again:
+        with pytest.raises((errors.UniqueViolation, errors.DuplicateTable)), ledger.batch():
+            run()
+        return
+    answered, expected = run(), case.answers if case.again == SAME else case.again
+    if expected is not None:
+        assert answered == expected
+    assert written(now, contents(ledger)) == case.rewrites
+
+
+def test_every_statement_has_a_case() -> None:
+    assert sorted(CASES) == FILES
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+HOSTILE = declare(
+    database={"conn_id": "proddatabase", "table": 'my "shop"; --.av"at %s {key} \u00e9', "column": 'pa"th %(key)s {table} $1'},
+    legacy={"conn_id": "legacy_s3", "bucket": "legacy", "prefix": "im'a\"ge %s {x}/"},
+    production={"conn_id": "production_s3", "bucket": "production", "prefix": "av'a\"tar %% {x}/"},
+)
+OF_THE_TABLE = [path.stem for path in sorted(DIRECTORY.glob("*.sql")) if "{table}" in path.read_text(encoding="utf-8")]
+
+
+@pytest.fixture(scope="module")
+def hostile(postgres: Postgres) -> Iterator[str]:
+    name = f'da"ta %s base {secrets.token_hex(4)}'
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(postgres.dsn("postgres"), dbname=name, autocommit=True) as connection:
+        schema, table = HOSTILE.table
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        made = sql.SQL("CREATE TABLE {} (id serial PRIMARY KEY, {} varchar)")
+        connection.execute(made.format(sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)))
+        for text in statements(HOSTILE, ROLE, name):
+            connection.execute(text)  # type: ignore[call-overload]
+        row = sql.SQL("INSERT INTO {} ({}) VALUES (").format(sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column))
+        connection.execute(row + sql.Literal(HOSTILE.legacy.prefix + "1") + sql.SQL(")"))
+    yield name
+
+
+@pytest.mark.parametrize("file", [*OF_THE_TABLE, "check_column", "count_pages"])
+def test_names_and_prefixes_are_never_taken_for_sql(
+    postgres: Postgres, hostile: str, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    connect_database(monkeypatch, postgres.port, hostile)
+    ledger = Ledger.connect(HOSTILE)
+    ledger.of_migration(1)
+    with ledger.connection.transaction(force_rollback=True):
+        ledger.of_run(ledger.value("open_run", run_id="now", mode="move", limit=None, grace_period=HOUR))
+        ledger.empty_scratch()
+        ledger.connection.execute(
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, gone_at, copied_at) VALUES (1, %s, %s, now(), now())",
+            [HOSTILE.legacy.prefix + "1", ledger.values["run_no"]],
+        )
+        answered = answer(ledger.execute(file, **{**CASES[file].values, "column": HOSTILE.database.column}))
+        select = sql.SQL("SELECT {} AS path FROM {}").format(ledger.parts["column"], ledger.parts["table"])
+        (row,) = ledger.connection.execute(select, {}).fetchall()
+    ledger.close()
+    prefix = HOSTILE.production.prefix if file.startswith("switch") else HOSTILE.legacy.prefix
+    assert row["path"] == f"{prefix}1"
+    if file in {"count_pages", "switch_rows", "switch_unlocked_rows"}:
+        assert answered == "(1)"
+
+
+# -- the set-up, and what it leaves forbidden ---------------------------------------------------------------------
+
+
+def test_the_set_up_holds_each_file_and_may_be_run_again(postgres: Postgres) -> None:
+    name = f"sql_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+        known = catalog(connection)
+        texts = statements(declare(), ROLE, name)
+        assert len(texts) == len(SETUP)
+        for file, text in zip(SETUP, texts, strict=True):
+            connection.execute(text)  # type: ignore[call-overload]
+            now = catalog(connection)
+            assert now != known, file
+            known = now
+            connection.execute(text)  # type: ignore[call-overload]
+            assert catalog(connection) == known, file
+        for text in texts:
+            connection.execute(text)  # type: ignore[call-overload]
+        assert catalog(connection) == known
+
+
+def catalog(connection: psycopg.Connection[Any]) -> list[list[tuple[Any, ...]]]:
+    """Everything a set-up statement can make: tables, columns, constraints, rights, rows."""
+    found = [
+        connection.execute(text).fetchall()
+        for text in (
+            "SELECT nspname, nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
+            "SELECT oid::regclass::text, relacl::text FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|inf)' ORDER BY 1",
+            "SELECT attrelid::regclass::text, attname, atttypid, attacl::text FROM pg_attribute "
+            "WHERE attrelid::regclass::text ~ '^(avatars|s3_migration)' ORDER BY 1, 2",
+            "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1, 2",
+            "SELECT datacl::text FROM pg_database WHERE datname = current_database()",
+        )
+    ]
+    for table in ("migration", "schema_version"):
+        if connection.execute("SELECT to_regclass(%s)", [f"s3_migration.{table}"]).fetchone() != (None,):
+            found.append(connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("s3_migration", table))).fetchall())
+    return found
+
+
+FORBIDDEN = [
+    "INSERT INTO avatars (path) VALUES ('avatar/x')",
+    "DELETE FROM avatars",
+    "TRUNCATE avatars",
+    "UPDATE avatars SET id = id",
+    "ALTER TABLE avatars ADD x int",
+    "DROP TABLE avatars",
+    "SELECT * FROM customers",
+    "UPDATE s3_migration.migration SET deletion_stopped = NULL",
+    "UPDATE s3_migration.migration SET name = 'x'",
+    "INSERT INTO s3_migration.migration (name) VALUES ('x')",
+    "DELETE FROM s3_migration.migration",
+    "DELETE FROM s3_migration.ledger",
+    "TRUNCATE s3_migration.ledger",
+    "DELETE FROM s3_migration.run",
+    "DELETE FROM s3_migration.tally",
+    "DELETE FROM s3_migration.timing",
+    "UPDATE s3_migration.chunk SET objects = 0",
+    "UPDATE s3_migration.schema_version SET version = 2",
+    "ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_kind_check",
+    "DROP TABLE s3_migration.ledger",
+    "DROP SCHEMA s3_migration CASCADE",
+    "CREATE TABLE public.x ()",
+    "CREATE SCHEMA x",
+    "CREATE ROLE x",
+]
+
+
+@pytest.mark.parametrize("text", FORBIDDEN)
+def test_the_migrator_may_do_no_more_than_it_must(postgres: Postgres, database: str, ledger: Ledger, text: str) -> None:
+    with psycopg.connect(postgres.dsn(database), autocommit=True) as administrator:
+        administrator.execute("CREATE TABLE IF NOT EXISTS customers ()")
+    with pytest.raises(errors.InsufficientPrivilege):
+        ledger.connection.execute(text)  # type: ignore[call-overload]

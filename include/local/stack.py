@@ -182,10 +182,20 @@ class Stack:
         chosen = kept
         for name, of in processes.items():
             if not any(process.running() for process in of):
-                chosen = replace(chosen, **{name: _choose_port(name, getattr(kept, name))})  # type: ignore[arg-type]
+                chosen = replace(chosen, **{name: self._choose_port(name, getattr(kept, name))})  # type: ignore[arg-type]
         if (chosen.postgres_port, chosen.s3_port) != (kept.postgres_port, kept.s3_port):
             self.airflow.stop()  # it knows the old ones
         write_private(self._settings_file, json.dumps(asdict(chosen), indent=2))
+
+    def _choose_port(self, name: str, kept: int) -> int:
+        if fixed := os.environ.get(name.upper()):
+            if not fixed.isdigit() or not 0 < int(fixed) < 65536:
+                raise LocalError(f"{name.upper()}={fixed} is no port; give a number from 1 to 65535, or unset it")
+            if not is_free(int(fixed)):
+                raise LocalError(f"{name.upper()}={fixed}: this port is taken; stop who listens there, or unset it")
+            return int(fixed)
+        # Only the one that people open by hand: two stacks that start at once would both find 8080 free.
+        return free_port(kept or (_PREFERRED_PORTS[name] if self.directory == DIRECTORY else 0))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -196,16 +206,6 @@ class Stack:
             except BlockingIOError as error:
                 raise LocalError(f"another up or down is at work in {self.directory}; repeat then") from error
             yield
-
-
-def _choose_port(name: str, kept: int) -> int:
-    if fixed := os.environ.get(name.upper()):
-        if not fixed.isdigit() or not 0 < int(fixed) < 65536:
-            raise LocalError(f"{name.upper()}={fixed} is no port; give a number from 1 to 65535, or unset it")
-        if not is_free(int(fixed)):
-            raise LocalError(f"{name.upper()}={fixed}: this port is taken; stop who listens there, or unset it")
-        return int(fixed)
-    return free_port(kept or _PREFERRED_PORTS[name])
 
 
 def _describe(stack: Stack) -> str:
