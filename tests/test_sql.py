@@ -250,6 +250,7 @@ CASES: dict[str, Case] = {
     "check_column": Case({"column": "path"}, "(r character varying None True False True UTF8)"),
     "check_ledger": Case({}, "(True True)"),
     "compare": Case({"keys": None}, writes={"ledger": "kept:copied named:copied"}),
+    "count_copies": Case({}, "(8)"),
     "count_missing": Case({}, "(2)"),
     "count_named": Case({}, "(4 4)"),
     "count_pages": Case({}, "(1)"),
@@ -325,7 +326,7 @@ CASES: dict[str, Case] = {
     "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),
     "retry_refused_rows": Case(writes={"ledger": "named:copied"}),
     "schema_version": Case({}, "(1)"),
-    "scope_keys": Case(
+    "find_copies": Case(
         {},
         "(image/copied) (image/moved) (image/changed) (image/kept) (image/damaged-named) (image/damaged-unnamed) "
         "(image/superseded) (image/named)",
@@ -379,10 +380,17 @@ def test_every_statement_has_a_case() -> None:
 
 # -- names --------------------------------------------------------------------------------------------------------
 
-HOSTILE = declare(
-    database={"conn_id": "proddatabase", "table": 'my "shop"; --.av"at %s {key} \u00e9', "column": 'pa"th %(key)s {table} $1'},
-    legacy={"conn_id": "legacy_s3", "bucket": "legacy", "prefix": "im'a\"ge %s {x}/"},
-    production={"conn_id": "production_s3", "bucket": "production", "prefix": "av'a\"tar %% {x}/"},
+HOSTILE = Declaration.model_validate(
+    {
+        "name": "avatars",
+        "legacy": {"conn_id": "legacy_s3", "bucket": "legacy", "prefix": "im'a\"ge %s {x}/"},
+        "production": {"conn_id": "production_s3", "bucket": "production", "prefix": "av'a\"tar %% {x}/"},
+        "database": {
+            "conn_id": "proddatabase",
+            "table": 'my "shop"; --.av"at %s {key} é',
+            "column": 'pa"th %(key)s {table} $1',
+        },
+    }
 )
 OF_THE_TABLE = [path.stem for path in sorted(DIRECTORY.glob("*.sql")) if "{table}" in path.read_text(encoding="utf-8")]
 

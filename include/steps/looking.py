@@ -48,15 +48,24 @@ def look_at_production(run: Run, keys: Iterable[str]) -> Iterator[list[S3Object]
         yield [replace(entry, key=run.keys.legacy_key(entry.key)) for entry in page]
 
 
-def look_at_both(run: Run, keys: list[str], *, limited: bool) -> None:
-    """Fill the scratch tables with what both sides hold now of the run's keys (and maybe of more)."""
-    run.ledger.empty_scratch()
-    if by_head(len(keys), limited):
-        run.ledger.fill_scratch("legacy", look_at_legacy(run, keys))
-        run.ledger.fill_scratch("production", look_at_production(run, keys))
+def look_at_both(run: Run, keys: list[str] | None) -> bool:
+    """Fill the scratch tables with what both sides hold now of these keys, or of all copies of the run (and maybe more).
+
+    :returns: False where the run has no copies to look at.
+    """
+    ledger, limited = run.ledger, run.limit is not None
+    count = ledger.value("count_copies") if keys is None else len(keys)
+    if not count:
+        return False
+    ledger.empty_scratch()
+    if by_head(count, limited):
+        keys = keys or [row["legacy_key"] for row in ledger.execute("find_copies")]
+        ledger.fill_scratch("legacy", look_at_legacy(run, keys))
+        ledger.fill_scratch("production", look_at_production(run, keys))
     else:
-        run.ledger.fill_scratch("legacy", list_legacy(run))
-        run.ledger.fill_scratch("production", list_production(run))
+        ledger.fill_scratch("legacy", list_legacy(run))
+        ledger.fill_scratch("production", list_production(run))
+    return True
 
 
 def first_of(pages: Iterable[list[S3Object]], limit: int) -> Iterator[list[S3Object]]:

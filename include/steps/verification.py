@@ -36,9 +36,7 @@ def verify_copies(declaration: Declaration, run_id: str) -> None:
 
 def compare_all(run: Run) -> None:
     """Hold every copy of the run against what both sides hold now."""
-    keys = [row["legacy_key"] for row in run.ledger.execute("scope_keys")]
-    if keys:
-        _compare(run, keys, None)
+    _compare(run, None)
 
 
 def copy_changed_anew(run: Run) -> None:
@@ -49,7 +47,7 @@ def copy_changed_anew(run: Run) -> None:
             return
         log.info("%d objects were rewritten in legacy since they were copied: copied anew", len(changed))
         copy_uncopied(run, "changed")
-        _compare(run, changed, changed)
+        _compare(run, changed)
 
 
 def settle_rows(run: Run) -> None:
@@ -59,11 +57,12 @@ def settle_rows(run: Run) -> None:
         run.ledger.execute("mark_named")
 
 
-def _compare(run: Run, keys: list[str], only: list[str] | None) -> None:
-    look_at_both(run, keys, limited=run.limit is not None)
+def _compare(run: Run, keys: list[str] | None) -> None:
+    if not look_at_both(run, keys):
+        return
     with run.ledger.batch():
         run.lease.fence()
-        run.ledger.execute("compare", keys=only)
+        run.ledger.execute("compare", keys=keys)
         if run.ledger.value("count_missing"):
             run.ledger.execute("judge_missing", kind_of_named="damaged")
     run.ledger.drop_scratch()
