@@ -22,6 +22,7 @@ class Account:
     copied: int = 0
     rows_to_switch: int = 0  # as the listing found them
     rows_switched: int = 0
+    rows_left: int = 0  # that name a legacy path of an object in scope: dangling, superseded, a problem
     verified: int = 0
     deleted: int = 0
     unreferenced: int = 0  # moved all the same
@@ -59,12 +60,13 @@ class Account:
             mode,
             staged=total("objects", "list"),
             bytes=total("bytes", "list"),
-            already_there=total("already_there", "list", "copy"),
-            copied=total("copied", "copy", "verify", "delete"),
+            already_there=total("already_there", "list", "copy", "verify", "delete", "reconcile"),
+            copied=total("copied", "copy", "verify", "delete", "reconcile"),
             rows_to_switch=total("rows_to_switch", "list"),
             rows_switched=total("rows", "switch", "verify", "reconcile"),
+            rows_left=total("rows_left", "reconcile"),
             verified=total("objects", "verify"),
-            deleted=total("deleted", "delete"),
+            deleted=total("deleted", "delete", "reconcile"),
             unreferenced=total("unreferenced", "list"),
             dangling=total("dangling", "list"),
             conflicts_forecast=total("conflict", "list"),
@@ -91,7 +93,7 @@ class Account:
             ("staged", f"{self.staged:,} objects, {self.bytes:,} bytes"),
             ("already there", f"{self.already_there:,}"),
             ("copied", f"{self.copied:,} ({self.objects_per_second:,.0f} objects/s)"),
-            ("switched", f"{self.rows_switched:,} rows"),
+            ("switched", f"{self.rows_switched:,} rows; {self.rows_left:,} still name a legacy path"),
             ("verified", f"{self.verified:,}"),
             ("deleted", f"{self.deleted:,}"),
             ("unreferenced", f"{self.unreferenced:,} (no row names them; moved all the same)"),

@@ -22,7 +22,7 @@ from include.kinds import Verdict, Version, after_refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ListObjectsV2OutputTypeDef
 
 # One DeleteObjects request takes this many keys, one page of a listing holds as many.
 BATCH = 1_000
@@ -198,10 +198,7 @@ class BulkS3Hook(S3Hook):
         """Every object below the prefix, page by page, in the store's own order; a key may come twice."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         for page in pages:
-            yield [
-                S3Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
-                for entry in page.get("Contents", [])
-            ]
+            yield _objects(page)
 
     def head(self, bucket: str, key: str) -> S3Object | None:
         """The object now; None only where the store says 404.
@@ -221,10 +218,21 @@ class BulkS3Hook(S3Hook):
 
     def head_objects(self, bucket: str, keys: Iterable[str]) -> Iterator[list[S3Object]]:
         """Those of the keys that are there, in pages; one request a key, many at once."""
-        found = self._pool.map(lambda key: self.head(bucket, key), keys)
+        found = self._pool.map(lambda key: self._head_any(bucket, key), keys)
         page = [entry for entry in found if entry is not None]
         if page:
             yield page
+
+    def _head_any(self, bucket: str, key: str) -> S3Object | None:
+        """As `head`, of keys that may be no legal ones: rows can name anything."""
+        try:
+            return self.head(bucket, key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 400:
+                raise
+        # A key that the store cannot hold, or an expired token, about which a HEAD has no word: a listing tells.
+        page = self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        return next((entry for entry in _objects(page) if entry.key == key), None)
 
     def _compare(
         self, source_bucket: str, source: S3Object, bucket: str, target: S3Object, replaces: str | None
@@ -297,7 +305,9 @@ class BulkS3Hook(S3Hook):
                 held = f"production holds {target.size} bytes, ETag {target.etag}, since {target.modified}"
                 return CopyResult(copy, kind=verdict.value, detail=held)
             if verdict is Verdict.REWRITTEN and source:
-                copy = replace(copy, version=source.version)
+                # What was to be copied is there: an earlier try of ours, whose mark a crash lost.
+                ours = target is not None and target.version == copy.version
+                copy = replace(copy, version=source.version, replaces=target.etag if ours and target else copy.replaces)
             elif copy.replaces and target is None:
                 copy = replace(copy, replaces=None)  # our earlier copy is gone, and legacy still has the object
             elif status == 404 and copy.key.endswith("/") and copy.version == Version(0, EMPTY_ETAG):
@@ -434,6 +444,13 @@ def _said(answer: Mapping[str, Any], *names: str) -> Any:
             raise NoAnswer(f"the store said 200 without {'.'.join(names)}")
         value = value[name]
     return value
+
+
+def _objects(page: ListObjectsV2OutputTypeDef) -> list[S3Object]:
+    return [
+        S3Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
+        for entry in page.get("Contents", [])
+    ]
 
 
 def _target_condition(copy: Copy) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class Lease:
             raise LeaseHeld(self._held_by())
 
     def hold(self, until: datetime) -> None:
-        """Keep the lease while the run sleeps."""
-        self._ledger.execute("hold_lease", run_no=self._run_no, token=self._token, until=until + TTL)
+        """Keep the lease while the run has no task at work."""
+        self._ledger.execute("hold_lease", run_no=self._run_no, token=self._token, until=until)
 
     def release(self) -> None:
         self._ledger.execute("release_lease", run_no=self._run_no, token=self._token)

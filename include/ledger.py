@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -45,6 +46,7 @@ class Ledger:
         self.parts: dict[str, sql.Composable] = {
             "table": _identifier(*declaration.table),
             "column": _identifier(database.column),
+            **{side: sql.Identifier("pg_temp", f"listed_{side}") for side in SCRATCH},
         }
 
     @classmethod
@@ -68,11 +70,9 @@ class Ledger:
         """Say which migration the statements are about."""
         self.values["migration_id"] = migration_id
 
-    def of_run(self, run_no: int, chunk: int = 0) -> None:
-        """Say which run, and which mapped task of it: each has scratch tables of its own."""
+    def of_run(self, run_no: int) -> None:
+        """Say which run they are about."""
         self.values["run_no"] = run_no
-        for side in SCRATCH:
-            self.parts[side] = sql.Identifier("s3_migration", f"listing_{self.values['migration_id']}_{chunk}_{side}")
 
     def close(self) -> None:
         self.connection.close()
@@ -102,6 +102,17 @@ class Ledger:
         with self.connection.transaction():
             yield
 
+    @contextmanager
+    def alone(self, work: str) -> Iterator[None]:
+        """Let one task of the migration at a time do this work; the others wait."""
+        name = f"s3_migration {self.values['migration_id']} {work}"
+        while not self.value("try_advisory_lock", name=name):
+            time.sleep(1)
+        try:
+            yield
+        finally:
+            self.execute("advisory_unlock", name=name)
+
     def add_tally(self, step: str, what: str, number: int, chunk: int = 0, *, add: bool = True) -> None:
         """Count what was done; with `add=False` the number replaces what an earlier try counted."""
         self.execute("add_tally", step=step, what=what, number=number, chunk=chunk, add=add)
@@ -113,7 +124,7 @@ class Ledger:
         return self.connection.execute(statement(file, **parts), {**self.values, **values})
 
     def empty_scratch(self) -> None:
-        """Make the three scratch tables anew. One run at a time has them: the lease sees to it."""
+        """Make the three scratch tables anew."""
         self.drop_scratch()
         for side in SCRATCH:
             self._scratch(side, "create_scratch")

@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, Context
 from include.declaration import Declaration
 from include.kinds import Step
 from include.steps.reconciliation import reconcile
-from include.steps.run import working
+from include.steps.run import BETWEEN_TASKS, working
 
 # A grace period up to this long is waited for within the run; past it a later run deletes.
 LONGEST_GRACE_IN_RUN = timedelta(minutes=30)
@@ -43,7 +43,7 @@ class GracePeriodSensor(_MigrationSensor):
                 self.log.info("the grace period ends %s: a later run deletes", ends)
                 return
             self.log.info("the grace period ends %s: asleep until then", ends)
-            run.lease.hold(ends)
+            run.lease.hold(ends + BETWEEN_TASKS)
         self.sleep(ends + timedelta(seconds=1))
 
 

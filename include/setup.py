@@ -1,7 +1,7 @@
 """The one-time set-up of a migration: SQL for a database administrator, a policy for the S3 identity.
 
-    python -m include.setup avatars --sql --role migrator | psql "$DB_CONN_STRING"
-    python -m include.setup avatars --iam
+python -m include.setup avatars --sql --role migrator | psql "$DB_CONN_STRING"
+python -m include.setup avatars --iam
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from botocore.config import Config
 
 from include import declaration as declarations
 from include.declaration import Declaration
-from include.setup import policy, statements
 from include.local.ports import free_port
 from include.local.postgres import Postgres
 from include.local.product import ensure_role
 from include.local.s3 import Identity, SeaweedFS
+from include.setup import policy, statements
 
 ROLE, PASSWORD = "migrator", "migrator-password"
 # Rights to leave out, one identity each: (statement's Sid, action) of include/iam/policy.json.
@@ -76,6 +76,11 @@ def _identity(without: str = "") -> Identity:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server = Postgres(tmp_path_factory.mktemp("postgres"), free_port(), "secret")
     server.start()
+    with server.connect() as connection:
+        # Nothing here has to outlive a power cut, and every step of every test opens connections.
+        for setting in ("fsync = off", "scram_iterations = 1"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
     ensure_role(server, ROLE, PASSWORD)
     yield server
     server.stop()
@@ -241,6 +246,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
                 api.pause(dag, paused=False)
             uri = stack.postgres.dsn("proddatabase")
             with psycopg.connect(uri, autocommit=True) as connection:
-                yield Platform(declare(), stack.s3.client(), connection, stack.s3.endpoint_url, uri, api=api, stack=stack)
+                yield Platform(
+                    declare(), stack.s3.client(), connection, stack.s3.endpoint_url, uri, api=api, stack=stack
+                )
         finally:
             stack.down()

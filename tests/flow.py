@@ -128,13 +128,17 @@ class Flow:
     def account(self) -> Account | None:
         """The account that reconcile left in the run's row, if it came that far: a red run has one too."""
         ledger = Ledger.connect(self.declaration)
-        row = ledger.connection.execute("SELECT account FROM s3_migration.run WHERE run_id = %s", [self.run_id]).fetchone()
+        row = ledger.connection.execute(
+            "SELECT account FROM s3_migration.run WHERE run_id = %s", [self.run_id]
+        ).fetchone()
         ledger.close()
         return Account(**row["account"]) if row and row["account"] else None
 
 
 @contextmanager
-def shared_clients(declaration: Declaration, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BulkS3Hook, BulkS3Hook]]:
+def shared_clients(
+    declaration: Declaration, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[BulkS3Hook, BulkS3Hook]]:
     """One S3 client a side for all steps of a test: making one takes longer than most steps do."""
     hooks = run.s3_hooks(declaration)
     for hook in hooks:

@@ -51,5 +51,7 @@ class Platform(Product):
 
     def requests(self) -> Counter[str]:
         """Requests that change something, of all runs since `reset`, as the hook counted them."""
-        rows = self.sql("SELECT substr(what, 4), sum(number)::int FROM s3_migration.tally WHERE what LIKE 'S3 %%' GROUP BY 1")
+        rows = self.sql(
+            "SELECT substr(what, 4), sum(number)::int FROM s3_migration.tally WHERE what LIKE 'S3 %%' GROUP BY 1"
+        )
         return Counter({what: number for what, number in rows if what not in _READS})

@@ -29,11 +29,11 @@ from moto.server import ThreadedMotoServer
 
 from include.bulk_s3 import MOST_TRIES, BulkS3Hook, Copy, CopyResult, DeleteResult, S3Object
 from include.kinds import Version, transient
+from include.local.s3 import SeaweedFS
 
 from . import proxy as faults
 from .conftest import client, connect_s3
 from .proxy import Answer, Forward, Proxy, Request
-from include.local.s3 import SeaweedFS
 
 KEY, TARGET = "image/a.png", "avatar/a.png"
 MIB = 1024 * 1024
@@ -269,6 +269,22 @@ def test_only_a_404_means_absent(stores: Stores) -> None:
         stores.hook.head(stores.legacy, KEY)
 
 
+def test_a_key_that_the_store_cannot_hold_is_absent(stores: Stores) -> None:
+    stores.put(key="image/1")
+    pages = stores.hook.head_objects(stores.legacy, ["image/../1", "image/1"])
+    assert [entry.key for page in pages for entry in page] == ["image/1"]
+
+
+def test_an_expired_token_does_not_make_objects_absent(stores: Stores) -> None:
+    """S3 answers a HEAD with it by a 400 without a body, as it answers a HEAD of a key that cannot be."""
+    stores.put()
+    stores.proxy.fault("HeadObject", lambda request, forward: Answer(400, [], b""))
+    assert [entry.key for page in stores.hook.head_objects(stores.legacy, [KEY]) for entry in page] == [KEY]
+    stores.proxy.fault("ListObjectsV2", faults.answer(400, "ExpiredToken"))
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        list(stores.hook.head_objects(stores.legacy, [KEY]))
+
+
 # -- the truth table of a copy ------------------------------------------------------------------------------------
 
 SOURCE = b"the source"
@@ -324,6 +340,20 @@ def test_a_source_rewritten_since_it_was_listed_is_copied_as_it_is_now(stores: S
     result = stores.copy(listed)
     assert (result.kind, result.copy.version, result.target) == (None, now, now)
     assert stores.target() == b"new and longer"
+
+
+def test_a_copy_that_a_crash_kept_from_the_ledger_is_replaced_when_the_source_is_rewritten(stores: Stores) -> None:
+    listed = stores.put(b"old")
+    assert stores.copy(listed).kind is None
+    now = stores.put(b"new")
+    result = stores.copy(listed)
+    assert (result.kind, result.copy.version, stores.target()) == (None, now, b"new")
+
+
+def test_a_copy_of_ours_that_is_gone_is_made_anew(stores: Stores) -> None:
+    earlier, version = stores.put_target(b"earlier"), stores.put()
+    stores.s3.delete_object(Bucket=stores.production, Key=TARGET)
+    assert (stores.copy(version, earlier.etag).kind, stores.target()) == (None, b"body")
 
 
 def test_a_source_rewritten_between_two_looks_is_copied_as_it_is_now(stores: Stores) -> None:
@@ -473,15 +503,18 @@ def test_many_slow_downs_at_once_are_waited_out(stores: Stores) -> None:
     assert Counter(result.detail for result in results) == {None: 100}
 
 
-def test_what_is_queued_is_given_up_and_what_is_in_flight_ends(stores: Stores) -> None:
+@pytest.mark.parametrize("who", ["the caller", "the hook"])
+def test_what_is_queued_is_given_up_and_what_is_in_flight_ends(stores: Stores, who: str) -> None:
     hook, gate = stores.connect(requests_in_flight=4), threading.Event()
     version = stores.put()
     copies = [Copy(KEY, f"avatar/{number}", version) for number in range(100)]
-    stores.proxy.fault(lambda request: request.key not in {"avatar/0"}, faults.before(gate.wait))
+    stores.proxy.fault(lambda request: request.key != "avatar/0", faults.before(gate.wait))
     results = hook.copy_objects(stores.legacy, stores.production, copies)
     assert next(iter(results)).copy.target == "avatar/0"
-    results.close()  # type: ignore[attr-defined]
-    hook.close()
+    if who == "the caller":
+        results.close()  # type: ignore[attr-defined]
+    else:
+        hook.close()
     gate.set()
     hook._pool.shutdown(wait=True)
     asked = stores.proxy.seen["CopyObject"]

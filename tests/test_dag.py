@@ -81,7 +81,10 @@ WIRING = {
 
 
 def test_the_wiring_is_the_one_of_docs_safety(dag: Any) -> None:
-    found = {task.task_id: (task.upstream_task_ids, getattr(task.trigger_rule, "value", task.trigger_rule)) for task in dag.tasks}
+    found = {
+        task.task_id: (task.upstream_task_ids, getattr(task.trigger_rule, "value", task.trigger_rule))
+        for task in dag.tasks
+    }
     assert found == WIRING
 
 

@@ -152,10 +152,10 @@ def test_a_lease_is_held_while_the_run_sleeps_and_no_shorter(product: Product, o
     lease = take(ledger)
     wake = datetime.now(timezone.utc) + timedelta(hours=1)
     lease.hold(wake)
-    assert lease_until(product) > wake
+    assert lease_until(product) >= wake
     take(ledger)
     lease.hold(wake - timedelta(minutes=30))
-    assert lease_until(product) > wake
+    assert lease_until(product) >= wake
 
 
 def test_a_lease_is_renewed_while_its_task_works_even_over_a_broken_connection(
@@ -272,7 +272,6 @@ def test_no_other_run_begins_between_a_deletion_and_its_mark(
     assert refused
 
 
-@pytest.mark.xfail(strict=True, reason="scratch tables are named after the migration: a former holder fills the next one's")
 def test_a_former_holder_has_scratch_tables_of_its_own(product: Product, opened: Open) -> None:
     """Else what it listed long ago would be taken for the new holder's look, and objects be deleted on it."""
     first, second = opened("first"), opened("second")

@@ -154,6 +154,7 @@ def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -
         *(("chunk", right) for right in ("SELECT", "INSERT", "DELETE")),
         ("migration", "SELECT"),
         ("schema_version", "SELECT"),
+        ("state", "SELECT"),
     }
     columns = {(table, column) for table, column, _ in product.sql(RIGHTS_OF_COLUMNS)}
     assert {column for table, column in columns if table == "avatars"} == {"path"}

@@ -79,14 +79,19 @@ INSERT INTO avatars (path) VALUES
     ('image/withdrawn'), ('image/only-row'), ('image/only-there'), (NULL), (''), ('other/listed');
 UPDATE s3_migration.migration
 SET lease_run_no = 2, lease_token = 7, lease_until = now() + interval '3 min' WHERE name = 'avatars';
-INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period, listed_at, switched_at, verified_at, damaged) VALUES
+INSERT INTO s3_migration.run
+    (migration_id, run_id, mode, grace_period, listed_at, switched_at, verified_at, damaged)
+VALUES
     (1, 'former', 'move', '1h', now() - interval '3h', now() - interval '2h', NULL, NULL),
     (1, 'now', 'move', '0s', now() - interval '2 min', now() - interval '1 min', now() - interval '1 min', 0);
 INSERT INTO s3_migration.chunk VALUES (2, 1, 'image/', 'image/m', 9), (2, 2, 'image/n', 'image/z', 9);
 INSERT INTO s3_migration.tally VALUES (2, 'copy', 1, 'copied', 5), (2, 'copy', 2, 'copied', 2);
-INSERT INTO s3_migration.timing VALUES (2, 'copy', 1, now() - interval '9s', now()), (2, 'list', 0, now() - interval '10s', NULL);
-INSERT INTO s3_migration.ledger
-    (migration_id, run_no, legacy_size, legacy_key, legacy_etag, copied_etag, production_etag, copied_at, gone_at, kind, detail)
+INSERT INTO s3_migration.timing VALUES
+    (2, 'copy', 1, now() - interval '9s', now()), (2, 'list', 0, now() - interval '10s', NULL);
+INSERT INTO s3_migration.ledger (
+    migration_id, run_no, legacy_size, legacy_key, legacy_etag, copied_etag, production_etag, copied_at, gone_at, kind,
+    detail
+)
 SELECT 1, run_no, 1, 'image/' || key, etag, copied, production, now() - c::interval, now() - g::interval, kind, detail
 FROM (VALUES
     (2, 'listed', 'v1', NULL, NULL, NULL, NULL, NULL, NULL),
@@ -124,7 +129,7 @@ COLUMNS = ("key", "size", "etag", "modified")
 
 
 @pytest.fixture(scope="module")
-def database(postgres: Postgres) -> Iterator[str]:
+def database(postgres: Postgres) -> str:
     name = f"sql_{secrets.token_hex(4)}"
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -133,7 +138,7 @@ def database(postgres: Postgres) -> Iterator[str]:
         for text in statements(declare(), ROLE, name):
             connection.execute(text)  # type: ignore[call-overload]
         connection.execute(WORLD)
-    yield name
+    return name
 
 
 @pytest.fixture
@@ -152,7 +157,9 @@ def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -
                     etag, modified = (value, OLD) if isinstance(value, str) else value
                     copy.write_row((f"image/{key}", 1, etag, modified))
             cursor.close()
-        made.connection.execute(sql.SQL("INSERT INTO {} VALUES ('image/only-row'), ('image/only-there')").format(made.parts["rows"]))
+        made.connection.execute(
+            sql.SQL("INSERT INTO {} VALUES ('image/only-row'), ('image/only-there')").format(made.parts["rows"])
+        )
         yield made
     made.close()
 
@@ -215,12 +222,18 @@ TALLY: dict[str, Any] = {"step": "copy", "what": "copied", "number": 3, "chunk":
 MARKS: dict[str, Any] = {"keys": ["image/listed"], "sizes": [2], "etags": ["v1"], "kinds": [None], "details": [None]}
 COPIED = "UPDATE s3_migration.ledger SET copied_at = now()"
 LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
+ADOPTED = """
+WITH later AS (
+    INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'later', 'copy', '0') RETURNING run_no
+)
+UPDATE s3_migration.ledger SET run_no = later.run_no FROM later WHERE legacy_key = 'image/failed'
+"""
 SAME = "the same"
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a statement answers and writes; again it answers the same (or `again`) and writes nothing (or `rewrites`)."""
+    """What a statement answers and writes; then it answers the same (or `again`), writes nothing (or `rewrites`)."""
 
     values: dict[str, Any] = field(default_factory=dict)
     answers: str | None = ""  # rows in brackets; None: they tell the time
@@ -243,39 +256,44 @@ CASES: dict[str, Case] = {
         },
     ),
     "adopt_unlisted_rows": Case(writes={"ledger": "only-row:dangling only-there:moved"}),
+    "advisory_unlock": Case(
+        {"name": "a"}, "(True)", again="(False)", before="SELECT pg_advisory_lock(hashtextextended('a', 0))"
+    ),
     "analyze_scratch": Case(side="legacy"),
     "begin_listing": Case(writes={"run": 1}),
     "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
-    "begin_verification": Case({}, None, writes={"run": 1}),
+    "begin_verification": Case({}, writes={"run": 1}),
     "check_column": Case({"column": "path"}, "(r character varying None True False True UTF8)"),
     "check_ledger": Case({}, "(True True)"),
-    "compare": Case({"keys": None}, writes={"ledger": "kept:copied named:copied"}),
+    "compare": Case({"keys": None, "proving": True}, writes={"ledger": "kept:copied named:copied"}),
     "count_copies": Case({}, "(8)"),
-    "count_missing": Case({}, "(2)"),
+    "count_gone": Case({}, "(2)"),
+    "count_missing": Case({"keys": None}, "(2)"),
     "count_named": Case({}, "(4 4)"),
     "count_pages": Case({}, "(1)"),
     "count_refused_rows": Case({}, "(0)"),
+    "count_rows_left": Case({}, "(5)"),
     "count_scope": Case({}, "(9)"),
     "count_scratch": Case({}, "(14)", side="legacy"),
     "count_states": Case(
         ALL,
-        "(changed 1 1) (conflict 1 1) (copied 1 1) (damaged 2 2) (failed 2 2) (listed 1 1) (moved 1 1) (named 1 1) "
-        "(superseded 1 1) (withdrawn 1 1)",
+        "(changed 1) (conflict 1) (copied 1) (damaged 2) (failed 2) (listed 1) (moved 1) (named 1) (superseded 1) "
+        "(withdrawn 1)",
     ),
     "create_scratch": Case(
-        before="DROP TABLE s3_migration.listing_1_0_rows", writes={"rows": "made"}, fails_again=True, side="rows"
+        before="DROP TABLE pg_temp.listed_rows", writes={"rows": "made"}, fails_again=True, side="rows"
     ),
     "draw_chunks": Case({"length": 4}, before="DELETE FROM s3_migration.chunk", writes={"chunk": 3}, fails_again=True),
+    "database_time": Case({}, None, again=None),
     "drop_repeated": Case(
-        before="INSERT INTO s3_migration.listing_1_0_legacy "
-        "SELECT key, 9, etag, '2020-01-02' FROM s3_migration.listing_1_0_legacy",
+        before="INSERT INTO pg_temp.listed_legacy SELECT key, 9, etag, '2020-01-02' FROM pg_temp.listed_legacy",
         writes={"legacy": 14},
         side="legacy",
     ),
     "drop_scratch": Case(writes={"rows": "dropped"}, side="rows"),
     "end_listing": Case(writes={"run": 1}),
     "end_run": Case({"account": "{}"}, writes={"run": 1}),
-    "end_switch": Case(writes={"run": 1}),
+    "end_switch": Case(before="UPDATE s3_migration.run SET switched_at = NULL", writes={"run": 1}),
     "end_timing": Case({"step": "list", "chunk": 0}, writes={"timing": 1}, rewrites={"timing": 1}),
     "end_verification": Case({"since": NEW}, "(2)", writes={"run": 1}),
     "fence": Case({"token": 7}, "(1)"),
@@ -285,8 +303,9 @@ CASES: dict[str, Case] = {
     "find_deletable": Case(CHUNK, "(image/copied v1)"),
     "find_lease_holder": Case({}, None),
     "find_migration": Case(NAME, "(1 None)"),
+    "find_failure_codes": Case(ALL, "(AccessDenied)"),
     "find_problems": Case(
-        {**CHUNK, "problems": ["failed", "conflict"]},
+        {**CHUNK, "states": ["failed", "conflict", "listed"]},
         "(image/conflict conflict other) (image/failed failed AccessDenied: no) (image/kept failed AccessDenied: no) "
         "(image/listed listed None)",
     ),
@@ -299,13 +318,11 @@ CASES: dict[str, Case] = {
         "(image/changed 1 v2 p1) (image/conflict 1 v1 None) (image/failed 1 v1 None) (image/listed 1 v1 None)",
     ),
     "find_unlisted_rows": Case(
-        before="DELETE FROM s3_migration.listing_1_0_rows", writes={"rows": 3}, rewrites={"rows": 3}
+        before="DELETE FROM pg_temp.listed_rows", writes={"rows": 3}, rewrites={"rows": 3}
     ),  # into an empty table
     "forecast": Case({}, "(14 14 5 2 1)"),
     "forget_chunks": Case(writes={"chunk": 2}),
-    "forget_listed_rows": Case(
-        before="INSERT INTO s3_migration.listing_1_0_rows VALUES ('image/listed')", writes={"rows": 1}
-    ),
+    "forget_listed_rows": Case(before="INSERT INTO pg_temp.listed_rows VALUES ('image/listed')", writes={"rows": 1}),
     "forget_run": Case(NAME, writes={"run": 1}),
     "gate": Case({}, None),
     "give_lease_back": Case(NAME, writes={"migration": 1}),
@@ -313,18 +330,28 @@ CASES: dict[str, Case] = {
     "hold_lease": Case({"token": 7, "until": NEW}, writes={"migration": 1}),
     "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
     "judge_missing": Case(
-        {"kind_of_named": "damaged"}, writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"}
+        {"kind_of_named": "damaged", "keys": None},
+        writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"},
     ),
     "keep_lease": Case({"ttl": HOUR}, "(7)", writes={"migration": 1}),
-    "mark_copied": Case({**MARKS, "production_etags": ["p1"], "copied_ats": [NEW]}, writes={"ledger": "listed:copied"}),
+    "mark_copied": Case(
+        {**MARKS, "production_etags": ["p1"], "copied_ats": [NEW], "proving": False}, writes={"ledger": "listed:copied"}
+    ),
     "mark_deleted": Case({**MARKS, "modifieds": [None]}, before=COPIED, writes={"ledger": "listed:moved"}),
     "mark_named": Case(writes={"ledger": "copied:named withdrawn:dangling"}),
     "mark_refused_row": Case({"key": "image/copied", "detail": "23505: no"}, writes={"ledger": "copied:named"}),
+    "note_damage": Case(
+        {"keys": ["image/damaged-named"]},
+        writes={"run": 1},
+        rewrites={"run": 1},
+        before="UPDATE s3_migration.run SET damaged = 0",
+    ),
     "open_run": Case({**NAME, "mode": "copy", "limit": 5, "grace_period": HOUR}, "(2)", writes={"run": 1}),
     "release_lease": Case({"token": 7}, writes={"migration": 1}),
     "renew_lease": Case({"token": 7, "ttl": HOUR}, writes={"migration": 1}),
     "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),
     "retry_refused_rows": Case(writes={"ledger": "named:copied"}),
+    "reclaim": Case(CHUNK, before=ADOPTED, writes={"ledger": "failed:failed"}),
     "schema_version": Case({}, "(1)"),
     "find_copies": Case(
         {},
@@ -333,7 +360,10 @@ CASES: dict[str, Case] = {
     ),
     "scratch_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
     "switch_rows": Case(PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"),
-    "switch_unlocked_rows": Case(PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"),
+    "switch_unlocked_rows": Case(
+        PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"
+    ),
+    "try_advisory_lock": Case({"name": "a"}, "(True)"),
     "take_lease": Case({"ttl": HOUR}, "(8)", before=LAPSED, writes={"migration": 1}, again=""),
 }
 
@@ -396,7 +426,7 @@ OF_THE_TABLE = [path.stem for path in sorted(DIRECTORY.glob("*.sql")) if "{table
 
 
 @pytest.fixture(scope="module")
-def hostile(postgres: Postgres) -> Iterator[str]:
+def hostile(postgres: Postgres) -> str:
     name = f'da"ta %s base {secrets.token_hex(4)}'
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -407,9 +437,11 @@ def hostile(postgres: Postgres) -> Iterator[str]:
         connection.execute(made.format(sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)))
         for text in statements(HOSTILE, ROLE, name):
             connection.execute(text)  # type: ignore[call-overload]
-        row = sql.SQL("INSERT INTO {} ({}) VALUES (").format(sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column))
+        row = sql.SQL("INSERT INTO {} ({}) VALUES (").format(
+            sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)
+        )
         connection.execute(row + sql.Literal(HOSTILE.legacy.prefix + "1") + sql.SQL(")"))
-    yield name
+    return name
 
 
 @pytest.mark.parametrize("file", [*OF_THE_TABLE, "check_column", "count_pages"])
@@ -423,7 +455,8 @@ def test_names_and_prefixes_are_never_taken_for_sql(
         ledger.of_run(ledger.value("open_run", run_id="now", mode="move", limit=None, grace_period=HOUR))
         ledger.empty_scratch()
         ledger.connection.execute(
-            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, gone_at, copied_at) VALUES (1, %s, %s, now(), now())",
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, gone_at, copied_at) "
+            "VALUES (1, %s, %s, now(), now())",
             [HOSTILE.legacy.prefix + "1", ledger.values["run_no"]],
         )
         answered = answer(ledger.execute(file, **{**CASES[file].values, "column": HOSTILE.database.column}))
@@ -475,7 +508,9 @@ def catalog(connection: psycopg.Connection[Any]) -> list[list[tuple[Any, ...]]]:
     ]
     for table in ("migration", "schema_version"):
         if connection.execute("SELECT to_regclass(%s)", [f"s3_migration.{table}"]).fetchone() != (None,):
-            found.append(connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("s3_migration", table))).fetchall())
+            found.append(
+                connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("s3_migration", table))).fetchall()
+            )
     return found
 
 

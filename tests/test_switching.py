@@ -31,7 +31,8 @@ def copied(product: Product, flow: Flow, objects: int) -> None:
     product.sql(
         "INSERT INTO s3_migration.ledger "
         "(migration_id, legacy_key, legacy_size, legacy_etag, run_no, copied_etag, production_etag, copied_at) "
-        "SELECT migration_id, 'image/' || n, 1, 'e', run_no, 'e', 'e', now() FROM s3_migration.run, generate_series(1, %s) n",
+        "SELECT migration_id, 'image/' || n, 1, 'e', run_no, 'e', 'e', now() "
+        "FROM s3_migration.run, generate_series(1, %s) AS n",
         objects,
     )
     product.sql("INSERT INTO avatars (path) SELECT 'image/' || n FROM generate_series(1, %s) n", objects)
@@ -139,7 +140,9 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_row_that_the_database_refuses_is_named_and_holds_up_no_other(product: Product, flow: Flow, code: str) -> None:
+def test_a_row_that_the_database_refuses_is_named_and_holds_up_no_other(
+    product: Product, flow: Flow, code: str
+) -> None:
     refusal, mend = REFUSALS[code]
     copied(product, flow, 500)
     product.sql(refusal)
@@ -232,7 +235,9 @@ def test_the_application_goes_on_writing_and_wins(product: Product, flow: Flow) 
 def test_no_transaction_writes_more_rows_than_its_pages_hold(product: Product, flow: Flow) -> None:
     copied(product, flow, 3000)
     product.sql("UPDATE avatars SET path = 'other/' || id WHERE id <= 1000")
-    on_a_page = product.sql("SELECT max(n) FROM (SELECT count(*) AS n FROM avatars GROUP BY (ctid::text::point)[0]) AS p")
+    on_a_page = product.sql(
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM avatars GROUP BY (ctid::text::point)[0]) AS p"
+    )
     flow.switch()
     together = product.sql(
         "SELECT max(n) FROM (SELECT count(*) AS n FROM avatars WHERE path LIKE 'avatar/%%' GROUP BY xmin::text) AS t"

@@ -99,9 +99,8 @@ class Demo:
         for line in broken[:20]:
             print(f"  BROKEN: {line}")
         if not broken:
-            self.say(
-                f"   every promise held: {len(before.legacy):,} objects and {len(before.rows):,} rows checked one by one"
-            )
+            checked = f"{len(before.legacy):,} objects and {len(before.rows):,} rows checked one by one"
+            self.say(f"   every promise held: {checked}")
         return not broken
 
 
@@ -126,7 +125,8 @@ class Line:
 def _progress(database: psycopg.Connection[Any]) -> str:
     """How far the run is, as anyone may ask the ledger."""
     row = database.execute(
-        "SELECT count(*), count(copied_at), count(gone_at) FILTER (WHERE copied_at IS NOT NULL) FROM s3_migration.ledger"
+        "SELECT count(*), count(copied_at), count(gone_at) FILTER (WHERE copied_at IS NOT NULL) "
+        "FROM s3_migration.ledger"
     ).fetchone()
     rows = database.execute("SELECT sum(number) FROM s3_migration.tally WHERE what = 'rows'").fetchone()
     staged, copied, gone = row or (0, 0, 0)

@@ -1,2 +1,2 @@
--- Until it ends no proof is there, and nothing may be deleted. Answers the time from which the proof ages.
-UPDATE s3_migration.run SET verified_at = NULL, damaged = NULL WHERE run_no = %(run_no)s RETURNING clock_timestamp()
+-- Until it ends no proof is there, and nothing may be deleted.
+UPDATE s3_migration.run SET verified_at = NULL, damaged = NULL WHERE run_no = %(run_no)s

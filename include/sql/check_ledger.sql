@@ -4,5 +4,5 @@ SELECT
     CASE
         WHEN to_regnamespace('s3_migration') IS NOT NULL
             THEN has_schema_privilege(to_regnamespace('s3_migration'), 'USAGE')
-                AND has_schema_privilege(to_regnamespace('s3_migration'), 'CREATE')
+                AND has_database_privilege(current_database(), 'TEMPORARY')
     END AS may_use

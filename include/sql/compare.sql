@@ -12,13 +12,11 @@ FROM (
         x.legacy_key, s.size, s.etag, s.modified,
         CASE
             WHEN s.key IS NULL THEN coalesce(x.gone_at, now())
-            WHEN s.etag = x.copied_etag THEN NULL
-            ELSE x.gone_at -- uploaded again after the deletion: the next run's business
         END AS gone_at,
         CASE
             WHEN p.key IS NULL THEN 'damaged'
             WHEN p.etag = x.production_etag
-                THEN CASE WHEN x.gone_at IS NULL AND s.etag <> x.copied_etag THEN 'changed' END
+                THEN CASE WHEN s.key IS NOT NULL AND s.etag IS DISTINCT FROM x.copied_etag THEN 'changed' END
             WHEN p.modified >= date_trunc('second', x.copied_at) THEN 'superseded'
             ELSE 'damaged'
         END AS kind,
@@ -26,6 +24,8 @@ FROM (
             WHEN p.key IS NULL THEN 'production holds no object'
             WHEN p.etag <> x.production_etag
                 THEN format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
+            WHEN s.etag <> x.copied_etag
+                THEN format('legacy holds ETag %%s since %%s, ETag %%s was copied', s.etag, s.modified, x.copied_etag)
         END AS detail
     FROM s3_migration.ledger AS x
     LEFT JOIN {legacy} AS s ON s.key = x.legacy_key
@@ -34,7 +34,8 @@ FROM (
         x.migration_id = %(migration_id)s AND x.run_no = %(run_no)s
         AND (%(keys)s::text[] IS NULL OR x.legacy_key = ANY(%(keys)s))
         AND x.copied_at IS NOT NULL
-        AND (x.kind IS NULL OR x.kind IN ('named', 'changed', 'failed', 'damaged'))
+        -- Of a refused deletion the reason stays, until the verification is asked for anew.
+        AND (x.kind IS NULL OR x.kind IN ('named', 'changed', 'damaged') OR (x.kind = 'failed' AND %(proving)s))
         AND (x.gone_at IS NOT NULL OR x.copied_etag = x.legacy_etag)
 ) AS v
 WHERE

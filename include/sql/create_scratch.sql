@@ -1,5 +1,5 @@
--- Unlogged: a listing that a crash loses is taken again.
-CREATE UNLOGGED TABLE {scratch} (
+-- Of this session alone: nobody else can empty it, and nothing is left of a task that is killed.
+CREATE TEMPORARY TABLE {scratch} (
     key text COLLATE "C" NOT NULL, -- the legacy key, of production too
     size bigint,
     etag text,

@@ -11,7 +11,8 @@ WHERE
     AND l.kind IS NULL
     AND l.copied_at IS NOT NULL
     AND l.copied_etag = l.legacy_etag
-    AND coalesce(l.switched_at, r.switched_at) + r.grace_period <= now()
+    -- Over when the proof was taken: no later switch or copy rests on an older proof.
+    AND coalesce(l.switched_at, r.switched_at) + r.grace_period <= r.verified_at
     AND r.mode = 'move'
     AND r.verified_at > now() - %(proof_max_age)s
     AND r.damaged = 0

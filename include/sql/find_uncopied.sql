@@ -1,7 +1,7 @@
 -- The next of a chunk that production holds no copy of; a copy of an older version is replaced.
 SELECT
     legacy_key, legacy_size, legacy_etag,
-    CASE WHEN copied_at IS NOT NULL THEN production_etag END AS replaces
+    CASE WHEN copied_etag IS NOT NULL THEN production_etag END AS replaces
 FROM s3_migration.ledger
 WHERE
     migration_id = %(migration_id)s AND run_no = %(run_no)s

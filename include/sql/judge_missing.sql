@@ -16,9 +16,12 @@ LEFT JOIN (
             (%(production_path_prefix)s || substr(c.legacy_key, %(legacy_rest)s))
     ) AS named (path)
     JOIN {table} AS a ON a.{column} COLLATE "C" = named.path COLLATE "C"
-    WHERE c.migration_id = %(migration_id)s AND c.run_no = %(run_no)s AND c.kind = 'damaged'
+    WHERE
+        c.migration_id = %(migration_id)s AND c.run_no = %(run_no)s AND c.kind = 'damaged'
+        AND (%(keys)s::text[] IS NULL OR c.legacy_key = ANY(%(keys)s))
 ) AS n ON n.key = x.legacy_key
 WHERE
     x.migration_id = %(migration_id)s AND x.run_no = %(run_no)s
     AND x.kind = 'damaged' AND x.detail = 'production holds no object'
+    AND (%(keys)s::text[] IS NULL OR x.legacy_key = ANY(%(keys)s))
     AND l.migration_id = x.migration_id AND l.legacy_key = x.legacy_key

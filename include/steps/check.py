@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from include.steps.run import s3_hooks
 log = logging.getLogger(__name__)
 
 PARAMS = ("mode", "limit")
+
+# A refusal to connect that only a person can mend; any other may be a restart or a full server.
+_LASTING = re.compile("authentication failed|no password supplied|does not exist|permission denied|no pg_hba.conf")
 
 
 class Impossible(AirflowFailException):
@@ -129,7 +133,7 @@ def _connect(declaration: Declaration) -> Ledger:
             f"Mend: define it, e.g. as AIRFLOW_CONN_{conn_id.upper()}."
         ) from error
     except Error as error:
-        raise Impossible(
+        raise (Impossible if _LASTING.search(str(error)) else NotNow)(
             f"Migration {declaration.name}: no connection to the database: {_first_line(error)}. Nothing was touched. "
             f"Mend: correct host, database, login or password of Airflow's connection {conn_id!r}, or GRANT CONNECT."
         ) from error
@@ -191,7 +195,7 @@ def _check_ledger(ledger: Ledger, refuse: Callable[[str, str], Impossible]) -> i
     if not there["schema_there"]:
         raise refuse("schema s3_migration is absent", setup)
     if not there["may_use"]:
-        raise refuse("no USAGE and CREATE on schema s3_migration", setup)
+        raise refuse("no USAGE on schema s3_migration, or no TEMPORARY on the database", setup)
     try:
         version = ledger.value("schema_version")
         migration = ledger.find("find_migration", name=ledger.declaration.name)
@@ -283,7 +287,10 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
 
     def copy(**conditions: str) -> None:
         production.client.copy_object(
-            Bucket=target, Key=new, CopySource={"Bucket": source, "Key": old}, **conditions  # type: ignore[arg-type]
+            Bucket=target,
+            Key=new,
+            CopySource={"Bucket": source, "Key": old},
+            **conditions,  # type: ignore[arg-type]
         )
 
     with need(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 from include.bulk_s3 import BATCH, Copy, CopyResult
 from include.declaration import Declaration
-from include.kinds import Step, Version
-from include.steps.run import Chunk, NotWhole, Run, working
+from include.kinds import Step, Version, transient
+from include.steps.run import LAST_KEY, Chunk, NotWhole, NotWholeYet, Run, working
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +22,14 @@ class Hopeless(NotWhole):
     """Every request met the same error; the rest was not tried."""
 
 
+class HopelessNow(NotWholeYet):
+    """The same, with an error that time mends."""
+
+
 def copy_chunk(declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None]) -> None:
     """Copy what is not copied of one chunk. `label` is told the range, then what became of it."""
     with working(declaration, run_id, "copy", chunk) as run, run.labelled(label):
+        run.ledger.execute("reclaim", **run.chunk.bounds)
         copy_uncopied(run)
         run.require_whole(Step.COPY, retry=True)
 
@@ -39,9 +44,7 @@ def copy_uncopied(run: Run, kind: str | None = None) -> None:
     only = OneError()
     for copies in _batches(run, run.chunk, kind):
         results = []
-        for result in run.production.copy_objects(
-            run.legacy_bucket, run.production_bucket, copies
-        ):
+        for result in run.production.copy_objects(run.legacy_bucket, run.production_bucket, copies):
             results.append(result)
             if only.hopeless(result):
                 break
@@ -52,10 +55,10 @@ def copy_uncopied(run: Run, kind: str | None = None) -> None:
         rate = done / max(time.monotonic() - begun, 1e-3)
         log.info("%d of at most %d objects answered, %.0f objects/s", done, run.chunk.objects or done, rate)
         if only.count >= HOPELESS:
-            raise Hopeless(
+            raise (HopelessNow if transient(only.code) else Hopeless)(
                 f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first "
-                f"{only.count} copies met nothing but {only.code} ({results[-1].detail}). The rest was not tried. Mend the cause, "
-                f"then clear this task with its downstream: docs/runbook.md"
+                f"{only.count} copies met nothing but {only.code} ({results[-1].detail}). The rest was not tried. "
+                f"Mend the cause, then clear this task with its downstream: docs/runbook.md"
             )
 
 
@@ -84,7 +87,7 @@ def _batches(run: Run, chunk: Chunk, kind: str | None) -> Iterator[list[Copy]]:
             "find_uncopied",
             after=after,
             first_key=chunk.first_key or "",
-            last_key=chunk.last_key or "\U0010ffff",
+            last_key=chunk.last_key or LAST_KEY,
             kind=kind,
             most=BATCH,
         ).fetchall()
@@ -114,6 +117,7 @@ def mark(run: Run, results: list[CopyResult]) -> None:
         copied_ats=[result.modified for result in results],
         kinds=[result.kind for result in results],
         details=[result.detail for result in results],
+        proving=run.step == "verify",
     )
     counts = Counter(
         ("copied" if result.requested else "already_there") if ours else str(result.kind)

@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.bulk_s3 import BATCH
 from include.declaration import Declaration
 from include.kinds import Step
-from include.steps.run import Run, working
-from include.steps.verification import copy_changed_anew
+from include.steps.run import LAST_KEY, Run, working
+from include.steps.verification import copy_changed_anew, prove
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,28 @@ def may_delete(declaration: Declaration, run_id: str) -> bool:
 
 
 def require_open(run: Run) -> None:
-    """Ask the run row, not the gate's colour.
+    """Ask the run row, not the gate's colour. A proof that has grown too old is taken anew.
 
     :raises GateClosed: says why, and what opens it.
+    """
+    if not _fresh(run):
+        with run.ledger.alone("proof"):
+            # Another chunk's task may have taken it meanwhile.
+            if not _fresh(run):
+                log.info("the proof is older than proof_max_age (%s): taken anew", run.declaration.proof_max_age)
+                prove(run)
+        if not _fresh(run):
+            raise GateClosed(
+                f"Migration {run.declaration.name}: taking the proof lasts longer than proof_max_age "
+                f"({run.declaration.proof_max_age}), so it is stale before it is there. Raise proof_max_age in the "
+                f"declaration, then clear this task."
+            )
+
+
+def _fresh(run: Run) -> bool:
+    """Whether the proof is young enough.
+
+    :raises GateClosed: something else keeps the gate closed.
     """
     gate, name = run.ledger.one("gate"), run.declaration.name
     if gate["deletion_stopped"] is not None:
@@ -52,13 +71,10 @@ def require_open(run: Run) -> None:
     if gate["damaged"]:
         raise GateClosed(
             f"Migration {name}: {gate['damaged']} copies are damaged, so nothing is deleted: find out what touches "
-            f"s3://{run.production_bucket}/{run.keys.production_prefix} first (docs/runbook.md)."
+            f"s3://{run.production_bucket}/{run.keys.production_prefix} first, then clear verify_copies with its "
+            f"downstream (docs/runbook.md)."
         )
-    if not gate["fresh"]:
-        raise GateClosed(
-            f"Migration {name}: the proof of {gate['verified_at']:%Y-%m-%d %H:%M:%S %Z} is older than proof_max_age "
-            f"({run.declaration.proof_max_age}). Clear verify_copies with its downstream."
-        )
+    return bool(gate["fresh"])
 
 
 def delete_chunk(declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None]) -> None:
@@ -67,30 +83,39 @@ def delete_chunk(declaration: Declaration, run_id: str, chunk: int, label: Calla
     :raises GateClosed: nothing may be deleted (any more).
     """
     with working(declaration, run_id, "delete", chunk) as run, run.labelled(label):
+        run.ledger.execute("reclaim", **run.chunk.bounds)
         require_open(run)
         run.ledger.execute("retry_refused_deletes", **run.chunk.bounds)
-        # What was rewritten since its copy is refused by the store, copied anew, proven, and then deleted.
+        delete_proven(run)
+        # What the store refused to delete, since it was rewritten: copied anew, for a later run to delete.
         copy_changed_anew(run)
-        _delete_proven(run)
-        copy_changed_anew(run)
-        _delete_proven(run)
-        require_open(run)
         run.require_whole(Step.DELETE, retry=True)
 
 
-def _delete_proven(run: Run) -> None:
+def delete_proven(run: Run) -> None:
+    """Delete what may be deleted of the run's chunk, batch by batch; the proof is kept young meanwhile.
+
+    :raises GateClosed: nothing may be deleted any more.
+    """
     after, done = "", 0
     while True:
+        require_open(run)
         # One transaction around request and mark: a run that takes the lease waits for this batch to end.
         with run.ledger.batch():
             run.lease.fence()
-            rows = run.ledger.execute("find_deletable", **run.chunk.bounds, after=after, most=BATCH).fetchall()
+            rows = run.ledger.execute(
+                "find_deletable",
+                after=after,
+                first_key=run.chunk.first_key or "",
+                last_key=run.chunk.last_key or LAST_KEY,
+                most=BATCH,
+            ).fetchall()
             if not rows:
                 return
             after = rows[-1]["legacy_key"]
             _delete_batch(run, [(row["legacy_key"], row["legacy_etag"]) for row in rows])
         done += len(rows)
-        log.info("%d of at most %d objects answered", done, run.chunk.objects)
+        log.info("%d of at most %d objects answered", done, run.chunk.objects or done)
 
 
 def _delete_batch(run: Run, versions: list[tuple[str, str]]) -> None:

@@ -41,7 +41,10 @@ def take_listing(declaration: Declaration, run_id: str) -> list[int]:
 def _look(run: Run) -> None:
     ledger, limited = run.ledger, run.limit is not None
     pages = list_legacy(run)
-    ledger.fill_scratch("legacy", first_of(pages, run.limit) if run.limit is not None else pages)
+    if run.limit is not None:
+        # Listed again, a canary takes no more than it was asked for: what it has moved counts.
+        pages = first_of(pages, run.limit - ledger.value("count_gone"))
+    ledger.fill_scratch("legacy", pages)
     objects = ledger.count_scratch("legacy")
     log.info("legacy: %d objects below s3://%s/%s", objects, run.legacy_bucket, run.keys.legacy_prefix)
     if not limited:
@@ -85,8 +88,8 @@ def _merge(run: Run) -> int:
     if run.limit is None:
         ledger.execute("adopt_gone")
         ledger.execute("adopt_unlisted_rows")
-    if ledger.value("count_missing"):
-        ledger.execute("judge_missing", kind_of_named=None)
+    if ledger.value("count_missing", keys=None):
+        ledger.execute("judge_missing", keys=None, kind_of_named=None)
     ledger.execute("forget_chunks")
     objects = ledger.value("count_scope")
     if not objects:

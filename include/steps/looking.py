@@ -30,9 +30,7 @@ def list_production(run: Run) -> Iterator[list[S3Object]]:
     """Production as listed, under the legacy keys."""
     store, keys = run.declaration.production, run.keys
     for page in run.production.list_objects(store.bucket, store.prefix):
-        yield [
-            replace(entry, key=keys.legacy_key(entry.key)) for entry in page if entry.key != keys.production_canary
-        ]
+        yield [replace(entry, key=keys.legacy_key(entry.key)) for entry in page if entry.key != keys.production_canary]
 
 
 def look_at_legacy(run: Run, keys: Iterable[str]) -> Iterator[list[S3Object]]:
@@ -41,15 +39,13 @@ def look_at_legacy(run: Run, keys: Iterable[str]) -> Iterator[list[S3Object]]:
 
 def look_at_production(run: Run, keys: Iterable[str]) -> Iterator[list[S3Object]]:
     """Production at these legacy keys, under the legacy keys."""
-    found = run.production.head_objects(
-        run.production_bucket, [run.keys.production_key(key) for key in keys]
-    )
+    found = run.production.head_objects(run.production_bucket, [run.keys.production_key(key) for key in keys])
     for page in found:
         yield [replace(entry, key=run.keys.legacy_key(entry.key)) for entry in page]
 
 
 def look_at_both(run: Run, keys: list[str] | None) -> bool:
-    """Fill the scratch tables with what both sides hold now of these keys, or of all copies of the run (and maybe more).
+    """Fill the scratch tables with what both sides hold now of these keys, or of all the run's copies (and maybe more).
 
     :returns: False where the run has no copies to look at.
     """
@@ -58,7 +54,7 @@ def look_at_both(run: Run, keys: list[str] | None) -> bool:
     if not count:
         return False
     ledger.empty_scratch()
-    if by_head(count, limited):
+    if by_head(count, limited or keys is not None):
         keys = keys or [row["legacy_key"] for row in ledger.execute("find_copies")]
         ledger.fill_scratch("legacy", look_at_legacy(run, keys))
         ledger.fill_scratch("production", look_at_production(run, keys))
@@ -71,7 +67,7 @@ def look_at_both(run: Run, keys: list[str] | None) -> bool:
 def first_of(pages: Iterable[list[S3Object]], limit: int) -> Iterator[list[S3Object]]:
     """The pages until `limit` different keys have come."""
     seen: set[str] = set()
-    for page in pages:
+    for page in pages if limit > 0 else ():
         kept = []
         for entry in page:
             if entry.key not in seen and len(seen) < limit:

@@ -11,8 +11,9 @@ from include.account import Account
 from include.declaration import Declaration
 from include.kinds import PROBLEMS, Step, unwhole
 from include.ledger import Ledger
+from include.steps.deletion import GateClosed, delete_proven
 from include.steps.run import NothingToRestOn, Run, working
-from include.steps.verification import compare_all, settle_rows
+from include.steps.verification import compare_all, copy_changed_anew, settle_rows
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,12 @@ def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account |
             before = run.states()
             if run.mode.copies:
                 compare_all(run)
+                copy_changed_anew(run)
                 settle_rows(run)
             states = run.states()
+            if run.mode.deletes and states.get("copied"):
+                _sweep(run)
+                states = run.states()
             log.info("objects by state: %s", states or "nothing in scope")
             if not last and _can_settle(run, before, states):
                 return None
@@ -43,6 +48,14 @@ def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account |
         raise
 
 
+def _sweep(run: Run) -> None:
+    """Delete what a later proof made due in chunks whose task is green, and is not run again."""
+    try:
+        delete_proven(run)
+    except GateClosed as closed:
+        log.info("%s", closed)
+
+
 def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> bool:
     """Rows that the application is still writing, and deletions that the store does not show yet, do."""
     left = unwhole(states, run.mode, Step.DELETE)
@@ -53,6 +66,7 @@ def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> boo
 
 
 def _close(run: Run, states: dict[str, int]) -> Account:
+    run.tally("rows_left", run.ledger.value("count_rows_left"), add=False)
     run.tally_requests()
     tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
     seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -14,12 +14,19 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from include.bulk_s3 import BulkS3Hook
 from include.declaration import Declaration
 from include.keys import KeyMapping
-from include.kinds import PROBLEMS, Step, transient, unwhole
+from include.kinds import Step, transient, unwhole
 from include.lease import Lease
 from include.ledger import Ledger
 from include.modes import Mode
 
 log = logging.getLogger(__name__)
+
+# How long the lease outlasts a task: until the run's next one has a worker slot, or until its own next try.
+BETWEEN_TASKS = timedelta(minutes=5)
+BEFORE_A_RETRY = timedelta(minutes=20)
+
+# No key sorts after it.
+LAST_KEY = "\U0010ffff" * 256
 
 # How many problems a message names; the ledger has them all.
 NAMED = 10
@@ -52,7 +59,13 @@ class Chunk:
 
     @property
     def label(self) -> str:
-        return f"{self.number}: {self.first_key} … {self.last_key}"
+        return f"{self.number}: {_legible(self.first_key)} … {_legible(self.last_key)}"
+
+
+def _legible(key: str | None) -> str:
+    """A key as part of a label: Airflow keeps 250 characters of one, and fails the task that has more."""
+    text = "".join(character if character.isprintable() else "?" for character in key or "")
+    return text if len(text) <= 50 else f"{text[:49]}…"
 
 
 @dataclass
@@ -65,7 +78,7 @@ class Run:
     mode: Mode
     limit: int | None
     grace_period: timedelta
-    listed_at: datetime | None
+    switched_at: datetime | None  # when an earlier try of this run's switch was over
     step: str
     ledger: Ledger
     lease: Lease
@@ -121,22 +134,23 @@ class Run:
         left = unwhole(self.states(), self.mode, step)
         if not left:
             return
-        named = self.ledger.execute(
-            "find_problems", **self.chunk.bounds, problems=list(PROBLEMS), most=NAMED
-        ).fetchall()
+        named = self.ledger.execute("find_problems", **self.chunk.bounds, states=list(left), most=NAMED).fetchall()
         total = sum(left.values())
         lines = [f"  {row['state']}: {row['legacy_key']!r}: {row['detail'] or 'no detail'}" for row in named]
         if total > len(lines) > 0:
             lines.append(f"  … and {total - len(lines)} more, each in s3_migration.ledger with its detail")
-        codes = [(row["detail"] or "").partition(":")[0] for row in named]
-        mendable = retry and set(left) == {"failed"} and total <= NAMED and all(transient(code) for code in codes)
+        mendable = retry and set(left) == {"failed"} and self._only_transient_failures()
         raise (NotWholeYet if mendable else NotWhole)(
             f"{_place(self)}: not whole after {self.step}: "
             + ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
             + ".\n"
             + "\n".join(lines)
-            + "\nAll others went on. Mend the cause, then clear this task with its downstream: docs/runbook.md"
+            + "\nAll others went on. Mend the cause, then clear the first red task of the run with its downstream, "
+            "or all that failed: docs/runbook.md"
         )
+
+    def _only_transient_failures(self) -> bool:
+        return all(transient(row["code"]) for row in self.ledger.execute("find_failure_codes", **self.chunk.bounds))
 
 
 def _place(run: Run) -> str:
@@ -169,7 +183,7 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
                 f"Migration {declaration.name}: the listing of run {run_id} never finished, so {step} has nothing to "
                 f"rest on. Clear check or list_legacy, whichever failed, with its downstream."
             )
-        ledger.of_run(row["run_no"], chunk)
+        ledger.of_run(row["run_no"])
         with Lease(ledger, row["run_no"]) as lease:
             run = Run(
                 declaration,
@@ -178,7 +192,7 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
                 Mode(row["mode"]),
                 row["object_limit"],
                 row["grace_period"],
-                row["listed_at"],
+                row["switched_at"],
                 step,
                 ledger,
                 lease,
@@ -187,11 +201,18 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
                 _find_chunk(ledger, chunk),
             )
             ledger.execute("begin_timing", step=step, chunk=chunk)
+            pause = BETWEEN_TASKS
             try:
                 yield run
+            except AirflowFailException:
+                raise
+            except AirflowException:
+                pause = BEFORE_A_RETRY
+                raise
             finally:
                 run.tally_requests()
                 ledger.execute("end_timing", step=step, chunk=chunk)
+                lease.hold(datetime.now(timezone.utc) + pause)
     finally:
         legacy.close()
         production.close()

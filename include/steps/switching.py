@@ -35,7 +35,7 @@ def switch_paths(declaration: Declaration, run_id: str) -> None:
     with working(declaration, run_id, "switch") as run:
         if run.mode.switches:
             run.ledger.execute("retry_refused_rows")
-            switch_rows(run)
+            switch_rows(run, late=run.switched_at is not None)
             run.ledger.execute("end_switch")
         run.require_whole(Step.SWITCH)
 
@@ -47,9 +47,9 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
     :returns: rows switched.
     :raises RowsLocked: other transactions held rows through every pass.
     """
-    total, locked_passes = 0, 0
+    total, locked_passes, length = 0, 0, FIRST_PAGES
     while True:
-        switched, locked = _pass(run, late)
+        switched, locked, length = _pass(run, late, length)
         total += switched
         if switched:
             log.info("pass over the table: %d rows switched, %d in all", switched, total)
@@ -66,14 +66,14 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
             time.sleep(min(2.0**locked_passes / 4, 15))
 
 
-def _pass(run: Run, late: bool) -> tuple[int, int]:
-    """One pass over all pages. Answers rows switched, and batches that met a lock."""
+def _pass(run: Run, late: bool, length: int) -> tuple[int, int, int]:
+    """One pass over all pages, at first `length` a batch. Answers rows switched, batches that met a lock (or lasted
+    too long), and the length of the next batch."""
     try:
         pages = run.ledger.value("count_pages")
     except _LOCKED:
-        return 0, 1
+        return 0, 1, length
     switched = locked = first = 0
-    length = FIRST_PAGES
     while first < pages:
         begun = time.monotonic()
         try:
@@ -89,7 +89,7 @@ def _pass(run: Run, late: bool) -> tuple[int, int]:
             length = max(1, length // 2)
         elif seconds < AIM_SECONDS / 2:
             length = min(MOST_PAGES, length * 2)
-    return switched, locked
+    return switched, locked, length
 
 
 def _switch_pages(run: Run, file: str, first: int, last: int, late: bool) -> int:
@@ -107,7 +107,7 @@ def _switch_pages(run: Run, file: str, first: int, last: int, late: bool) -> int
 
 def _is_of_a_row(error: DatabaseError) -> bool:
     """Whether a constraint, a trigger (with any SQLSTATE) or a policy refused a row: that row alone is at fault."""
-    return not isinstance(error, OperationalError)
+    return not isinstance(error, OperationalError) and not str(error).startswith("permission denied")
 
 
 def _rows_of(run: Run, page: int) -> list[dict[str, str]]:
@@ -132,6 +132,8 @@ def _explain(error: DatabaseError) -> str:
 def _switch(run: Run, file: str, first: str, last: str, late: bool) -> int:
     with run.ledger.batch():
         run.lease.fence()
+        # The lock time-out is for each lock; many short waits must not add up while the first rows stay locked.
+        run.ledger.connection.execute("SET LOCAL statement_timeout = '1s'")
         switched = int(run.ledger.value(file, first=first, last=last, late=late))
         run.tally("rows", switched)
     return switched

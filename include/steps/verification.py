@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from include.declaration import Declaration
 from include.kinds import Step
 from include.steps.copying import copy_uncopied
 from include.steps.looking import look_at_both
-from include.steps.run import Run, working
+from include.steps.run import Chunk, Run, working
 from include.steps.switching import switch_rows
 
 log = logging.getLogger(__name__)
@@ -21,17 +22,24 @@ def verify_copies(declaration: Declaration, run_id: str) -> None:
     """Prove what may be deleted; name what may not. Then hold to the rule of red."""
     with working(declaration, run_id, "verify") as run:
         if run.mode.copies:
-            since = run.ledger.value("begin_verification")
+            run.ledger.execute("begin_verification")
             # None at the first try. A person who clears the task wants what was found missing copied anew.
             copy_uncopied(run, "damaged")
-            compare_all(run)
-            copy_changed_anew(run)
-            settle_rows(run)
-            damaged = run.ledger.value("end_verification", since=since)
-            states = run.states()
-            run.tally("objects", sum(states.get(state, 0) for state in ("copied", "waiting", "moved")), add=False)
-            log.info("verified, %d damaged; objects by state: %s", damaged, states)
+            prove(run)
         run.require_whole(Step.VERIFY)
+
+
+def prove(run: Run) -> None:
+    """Take the proof of the whole run, whichever task asks for it; its age counts from the start."""
+    run = replace(run, step="verify", chunk=Chunk())
+    since = run.ledger.value("database_time")
+    compare_all(run)
+    copy_changed_anew(run)
+    settle_rows(run)
+    damaged = run.ledger.value("end_verification", since=since)
+    states = run.states()
+    run.tally("objects", sum(states.get(state, 0) for state in ("copied", "waiting", "moved")), add=False)
+    log.info("verified, %d damaged; objects by state: %s", damaged, states)
 
 
 def compare_all(run: Run) -> None:
@@ -40,7 +48,8 @@ def compare_all(run: Run) -> None:
 
 
 def copy_changed_anew(run: Run) -> None:
-    """Copy what was rewritten in legacy since its copy over that copy, and prove it, a few times at most."""
+    """Copy what was rewritten in legacy since its copy over that copy, a few times at most. It then waits: rows are
+    asked about it again, by the next proof, before it may be deleted."""
     for _ in range(MOST_COPIES_ANEW):
         changed = [row["legacy_key"] for row in run.ledger.execute("find_changed", **run.chunk.bounds)]
         if not changed:
@@ -62,7 +71,9 @@ def _compare(run: Run, keys: list[str] | None) -> None:
         return
     with run.ledger.batch():
         run.lease.fence()
-        run.ledger.execute("compare", keys=keys)
-        if run.ledger.value("count_missing"):
-            run.ledger.execute("judge_missing", kind_of_named="damaged")
+        run.ledger.execute("compare", keys=keys, proving=run.step == "verify")
+        if run.ledger.value("count_missing", keys=keys):
+            run.ledger.execute("judge_missing", keys=keys, kind_of_named="damaged")
+        if keys is not None:
+            run.ledger.execute("note_damage", keys=keys)
     run.ledger.drop_scratch()

@@ -1,0 +1,22 @@
+-- Every object in exactly one state (include/kinds.py). Grace is held against the proof: what comes due after the
+-- verification waits for the next one.
+CREATE OR REPLACE VIEW s3_migration.state AS
+SELECT
+    l.migration_id,
+    l.run_no,
+    l.legacy_key,
+    l.legacy_size,
+    CASE
+        WHEN l.kind IS NOT NULL THEN l.kind
+        WHEN l.copied_at IS NULL THEN 'listed'
+        WHEN l.gone_at IS NOT NULL THEN 'moved'
+        WHEN l.copied_etag IS DISTINCT FROM l.legacy_etag THEN 'listed'
+        WHEN
+            r.mode = 'move'
+            AND coalesce(l.switched_at, r.switched_at) + r.grace_period > coalesce(r.verified_at, now())
+            THEN 'waiting'
+        ELSE 'copied'
+    END AS state,
+    l.detail
+FROM s3_migration.ledger AS l
+JOIN s3_migration.run AS r ON r.run_no = l.run_no
