@@ -5,10 +5,11 @@ One stack for all; every test begins with an empty product.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,10 +33,10 @@ SINGLES_AFTER_CHECK = ("switch_paths", "wait_grace", "verify_copies", "may_delet
 
 
 @pytest.fixture
-def platform(live: Platform) -> Iterator[Platform]:
+def platform(live: Platform) -> Platform:
     live.quiet()
     live.reset()
-    yield live
+    return live
 
 
 def keys(count: int) -> list[str]:
@@ -120,7 +121,7 @@ def test_a_failed_chunk_is_red_and_whole_after_it_is_mended_and_cleared(
     platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0003.png")
     clear(platform, run_id)
     assert platform.api.wait(DAG, run_id) == "success"
-    assert set(sum(platform.api.states(DAG, run_id).values(), [])) == {"success"}
+    assert {state for states in platform.api.states(DAG, run_id).values() for state in states} == {"success"}
     assert moved(platform, keys(5))
     assert platform.requests()["CopyObject 200"] == copies + 1  # no finished work again
 
@@ -247,7 +248,7 @@ def test_two_runs_at_once_take_turns(platform: Platform) -> None:
         )
     )
     assert len(work) == len(run_ids) >= 2
-    assert all(first[1] <= second[0] for first, second in zip(work, work[1:]))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(work))
 
 
 def test_what_a_run_left_half_done_another_adopts(platform: Platform) -> None:

@@ -224,7 +224,8 @@ COPIED = "UPDATE s3_migration.ledger SET copied_at = now()"
 LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
 ADOPTED = """
 WITH later AS (
-    INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'later', 'copy', '0') RETURNING run_no
+    INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period)
+    VALUES (1, 'later', 'copy', '0') RETURNING run_no
 )
 UPDATE s3_migration.ledger SET run_no = later.run_no FROM later WHERE legacy_key = 'image/failed'
 """
@@ -499,7 +500,8 @@ def catalog(connection: psycopg.Connection[Any]) -> list[list[tuple[Any, ...]]]:
         connection.execute(text).fetchall()
         for text in (
             "SELECT nspname, nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
-            "SELECT oid::regclass::text, relacl::text FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|inf)' ORDER BY 1",
+            "SELECT oid::regclass::text, relacl::text FROM pg_class "
+            "WHERE relnamespace::regnamespace::text !~ '^(pg_|inf)' ORDER BY 1",
             "SELECT attrelid::regclass::text, attname, atttypid, attacl::text FROM pg_attribute "
             "WHERE attrelid::regclass::text ~ '^(avatars|s3_migration)' ORDER BY 1, 2",
             "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1, 2",
