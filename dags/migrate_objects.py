@@ -138,15 +138,19 @@ class BrokenDeclarations(DAG):
 
 def migrations() -> dict[str, DAG]:
     """A DAG for each sound declaration, by DAG id, and one that names what is wrong with the others."""
-    dags, faults = [], []
+    dags: dict[str, DAG] = {}
+    faults = []
     for path in declarations.paths():
         try:
-            dags.append(migration(declarations.load(path)))
+            dag = migration(declarations.load(path))
+            if dag.dag_id in dags:
+                raise DeclarationError(f"{path}: name: another file declares {dag.dag_id}. Mend: rename one.")
+            dags[dag.dag_id] = dag
         except DeclarationError as error:
             faults.append(str(error))
     if faults:
-        dags.append(BrokenDeclarations("broken_declarations", description="\n".join(faults), schedule=None))
-    return {dag.dag_id: dag for dag in dags}
+        dags["broken"] = BrokenDeclarations("broken_declarations", description="\n".join(faults), schedule=None)
+    return dags
 
 
 globals().update(migrations())

@@ -61,6 +61,12 @@ def test_a_bad_declaration_is_an_import_error_and_leaves_the_others_alone(
     assert "Mend" in message
 
 
+def test_two_declarations_of_one_name_are_an_import_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loaded = bag(monkeypatch, tmp_path, avatars=GOOD, covers=f"name: avatars\n{GOOD}")
+    assert set(loaded.dags) == {"migrate_avatars"}
+    assert "covers.yaml: name" in str(loaded.import_errors)
+
+
 def test_all_bad_declarations_are_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (message,) = bag(monkeypatch, tmp_path, one="{", two="[]").import_errors.values()
     assert "one.yaml" in message
