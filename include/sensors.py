@@ -29,18 +29,18 @@ class _MigrationSensor(BaseSensorOperator):
 
 
 class GracePeriodSensor(_MigrationSensor):
-    """Waits until what this run switched may be deleted, if that is soon; red where the switch left problems."""
+    """Waits until what this run switched may be deleted, if that is soon; then red where the switch left problems.
+
+    One bad object holds up no good one: a red run waits as well, for the proof of all that is well.
+    """
 
     def execute(self, context: Context, event: object = None) -> None:
         with working(self.declaration, context["run_id"], "grace") as run:
-            run.require_whole(Step.SWITCH)
             ends = run.ledger.value("grace_ends") if run.mode.deletes else None
             now = datetime.now(timezone.utc)
-            if ends is None or ends <= now:
-                self.log.info("no object waits")
-                return
-            if ends - now > LONGEST_GRACE_IN_RUN:
-                self.log.info("the grace period ends %s: a later run deletes", ends)
+            if ends is None or ends <= now or ends - now > LONGEST_GRACE_IN_RUN:
+                self.log.info("the grace period ends %s: no reason to wait", ends)
+                run.require_whole(Step.SWITCH)
                 return
             self.log.info("the grace period ends %s: asleep until then", ends)
             run.lease.hold(ends + BETWEEN_TASKS)
