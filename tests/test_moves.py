@@ -483,21 +483,37 @@ def test_a_row_that_the_app_has_rewritten_keeps_what_the_app_wrote(
     assert moved(product, *GOOD, BAD)
 
 
-@pytest.mark.parametrize(
-    "stage", ["before_verify", "before_gate", "before_delete", "before_reconcile", "after the run"]
-)
-def test_a_row_set_back_to_its_legacy_path_is_switched_again(product: Product, flow: Flow, stage: str) -> None:
+def set_back(product: Product) -> None:
+    product.sql("UPDATE avatars SET path = %s WHERE path = %s", BAD, COPY)
+
+
+@pytest.mark.parametrize("stage", ["before_gate", "before_delete", "before_reconcile"])
+def test_a_row_set_back_to_its_legacy_path_after_the_proof_is_switched_again(
+    product: Product, flow: Flow, stage: str
+) -> None:
     product.seed(*GOOD, BAD)
+    flow.run(**{stage: lambda: set_back(product)})
+    assert unserved(product) == set()
+    assert moved(product, *GOOD, BAD)
 
-    def set_back() -> None:
-        product.sql("UPDATE avatars SET path = %s WHERE path = %s", BAD, COPY)
 
-    if stage == "after the run":
-        flow.run()
-        set_back()
-        flow.run()
-    else:
-        flow.run(**{stage: set_back})
+def test_a_row_set_back_before_the_proof_is_switched_again_and_its_object_waits_for_the_next(
+    product: Product, flow: Flow
+) -> None:
+    product.seed(*GOOD, BAD)
+    account = flow.run(before_verify=lambda: set_back(product))
+    assert account.states == {"moved": 3, "waiting": 1}
+    assert product.rows()[-1] == COPY
+    assert BAD in product.objects("legacy")
+    assert flow.run().deleted == 1
+    assert moved(product, *GOOD, BAD)
+
+
+def test_a_row_set_back_after_the_run_is_healed_by_the_next(product: Product, flow: Flow) -> None:
+    product.seed(*GOOD, BAD)
+    flow.run()
+    set_back(product)
+    assert flow.run().rows_switched == 1
     assert unserved(product) == set()
     assert moved(product, *GOOD, BAD)
 
@@ -847,8 +863,8 @@ def test_the_grace_period_starts_anew_where_a_row_named_the_legacy_path_again(
 
 # -- the gate -----------------------------------------------------------------------------------------------------
 
+AGE_THE_PROOF = "UPDATE s3_migration.run SET verified_at = verified_at - interval '2h'"
 CLOSERS = {
-    "the proof is too old": "UPDATE s3_migration.run SET verified_at = verified_at - interval '2h'",
     "the verification never finished": "UPDATE s3_migration.run SET verified_at = NULL",
     "a copy is damaged": "UPDATE s3_migration.run SET damaged = 1",
     "deletion was stopped by hand": "UPDATE s3_migration.migration SET deletion_stopped = 'audit'",
@@ -883,6 +899,54 @@ def test_the_gate_may_close_between_two_batches(
     flow.attempt()
     assert isinstance(flow.red["delete", 1], GateClosed)
     assert len(product.objects("legacy")) == 3
+
+
+@pytest.mark.parametrize("damage", [False, True], ids=["all is well", "a copy is gone"])
+def test_a_proof_that_is_too_old_for_the_gate_is_taken_anew(product: Product, flow: Flow, damage: bool) -> None:
+    product.seed(*GOOD, BAD)
+
+    def long_after() -> None:
+        product.sql(AGE_THE_PROOF)
+        product.remove("production", *[COPY] * damage)
+
+    account = flow.attempt(before_gate=long_after)
+    if damage:
+        assert isinstance(flow.red["gate", 0], GateClosed)
+        assert set(product.objects("legacy")) == {*GOOD, BAD}
+    else:
+        assert (flow.red, account.deleted) == ({}, 4)
+        assert moved(product, *GOOD, BAD)
+
+
+@pytest.mark.parametrize("damage", [False, True], ids=["all is well", "a copy is gone"])
+def test_a_proof_that_grows_too_old_between_two_batches_is_taken_anew(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, damage: bool
+) -> None:
+    product.seed(*GOOD, BAD)
+    monkeypatch.setattr(deletion, "BATCH", 1)
+    original = deletion._delete_batch
+
+    def take_long(run: Any, versions: Any) -> None:
+        original(run, versions)
+        product.sql(AGE_THE_PROOF)
+        product.remove("production", *["avatar/good-3.png"] * damage)
+
+    monkeypatch.setattr(deletion, "_delete_batch", take_long)
+    account = flow.attempt()
+    if damage:
+        assert isinstance(flow.red["delete", 1], GateClosed)
+        assert set(product.objects("legacy")) == set(GOOD)
+    else:
+        assert (flow.red, account.deleted) == ({}, 4)
+
+
+def test_a_proof_that_can_never_be_fresh_deletes_nothing(product: Product, flow: Flow) -> None:
+    product.seed(*GOOD, BAD)
+    flow.declaration = flow.declaration.model_copy(update={"proof_max_age": timedelta(microseconds=1)})
+    flow.attempt()
+    assert isinstance(flow.red["gate", 0], GateClosed)
+    assert "Raise proof_max_age" in str(flow.red["gate", 0])
+    assert set(product.objects("legacy")) == {*GOOD, BAD}
 
 
 # -- the guard ----------------------------------------------------------------------------------------------------
