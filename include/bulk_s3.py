@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
+from functools import cached_property, partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
+from include import crt
+from include.crt import Answer, CrtClient
+from include.declaration import Engine
 from include.kinds import Verdict, Version, after_refusal
+from include.objects import Copy, CopyResult, DeleteResult, S3Object
+from include.ranges import TOP, Page, list_in_lanes
+from include.s3_xml import copy_result, instant, listing_page
+from include.window import Window
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,6 +36,14 @@ if TYPE_CHECKING:
 
 # One DeleteObjects request takes this many keys, one page of a listing holds as many.
 BATCH = 1_000
+# Pages of one listing that are asked for at once; threads that take care of them, and of what boto3 does.
+LANES, THREADS = 16, 32
+# What is started before the first of it has been answered: enough to go on while a batch is being marked.
+AHEAD = 500
+# So many HEADs cost what one page of a listing costs.
+SPARSE = 12
+# Bytes above which a copy may take the store so long that it needs a read time-out a part, not one for the whole.
+QUICK = 256 * 1024**2
 # CopyObject takes objects up to 5 GiB; above that the copy is made of parts.
 COPY_LIMIT = 5 * 1024**3
 MOST_PARTS = 10_000
@@ -56,54 +74,12 @@ class NoAnswer(Exception):
 
 
 _ERRORS = (ClientError, BotoCoreError, NoAnswer)
-
-
-@dataclass(frozen=True)
-class S3Object:
-    """A key as the store shows it now. `etag` has no quotes; `size` is in bytes."""
-
-    key: str
-    size: int
-    etag: str
-    modified: datetime
-
-    @property
-    def version(self) -> Version:
-        return Version(self.size, self.etag)
-
-
-@dataclass(frozen=True)
-class Copy:
-    """One copy to make, of exactly this version, onto nothing or onto our own earlier copy."""
-
-    key: str
-    target: str
-    version: Version
-    replaces: str | None = None  # ETag of our earlier copy
-
-
-@dataclass(frozen=True)
-class CopyResult:
-    """What became of a copy. `kind` is None when production holds the content now, else the state's name."""
-
-    copy: Copy  # with the version that was really copied
-    target: Version | None = None
-    modified: datetime | None = None
-    requested: bool = True  # False: the content was there before
-    kind: str | None = None
-    detail: str | None = None  # `code: message` of the store
-    code: str = ""
-
-
-@dataclass(frozen=True)
-class DeleteResult:
-    """What became of a deletion. `kind` is None when the object is gone."""
-
-    key: str
-    kind: str | None = None
-    now: S3Object | None = None  # what is there instead
-    detail: str | None = None
-    code: str = ""
+# Refusals of a conditional copy that only a look at both sides explains.
+_JUDGED = {404, 409, 412}
+_PARAMETERS = {"ContinuationToken": "continuation-token", "StartAfter": "start-after"}
+T = TypeVar("T")
+R = TypeVar("R")
+log = logging.getLogger(__name__)
 
 
 def error_code(error: Exception) -> str:
@@ -121,8 +97,13 @@ def error_text(error: Exception) -> str:
 class BulkS3Hook(S3Hook):
     """`S3Hook` for many objects at once: conditional copies and deletes, streamed listings, counted requests.
 
-    :param requests_in_flight: how many requests run at once.
+    The requests that come by the million (CopyObject, ListObjectsV2, HeadObject) go through AWS's Common Runtime, with
+    the connection's own credentials, endpoint, region, addressing style and TLS settings; all others, and those too
+    where it cannot serve (`crt.unfit`), through boto3 in threads.
+
+    :param requests_in_flight: how many requests run at once, at the most; fewer while the store says SlowDown.
     :param attempts: how often a request is sent before it fails.
+    :param engine: threads for boto3 alone.
     :param copy_limit: bytes above which a copy is made of parts.
     """
 
@@ -130,8 +111,9 @@ class BulkS3Hook(S3Hook):
         self,
         aws_conn_id: str,
         *,
-        requests_in_flight: int = 32,
+        requests_in_flight: int = 128,
         attempts: int = 6,
+        engine: Engine = Engine.CRT,
         copy_limit: int = COPY_LIMIT,
         part_size: int = 256 * 1024**2,
         **kwargs: Any,
@@ -139,12 +121,15 @@ class BulkS3Hook(S3Hook):
         super().__init__(aws_conn_id=aws_conn_id, **kwargs)
         self.requests_in_flight = requests_in_flight
         self.attempts = attempts
+        self.engine = engine
         self.copy_limit = copy_limit
         self.part_size = part_size
+        self.window = Window(requests_in_flight)
         self.requests: Counter[tuple[str, str]] = Counter()
         self._counting = threading.Lock()
+        self._this_thread = threading.local()
 
-    # -- the client ---------------------------------------------------------------------------------------------
+    # -- the clients --------------------------------------------------------------------------------------------
 
     def _get_config(self, config: Config | None = None) -> Config:
         ours = Config(
@@ -159,46 +144,155 @@ class BulkS3Hook(S3Hook):
 
     @cached_property
     def client(self) -> S3Client:
+        """boto3's, for all but the bulk."""
         if self.aws_conn_id:
             self.get_connection(self.aws_conn_id)  # or S3Hook takes whatever credentials the worker has
         client = cast("S3Client", self.get_conn())
-        client.meta.events.register("response-received.s3", self._count)
+        client.meta.events.register("response-received.s3", self._see_response)
         return client
 
-    def _count(
+    @cached_property
+    def _crt(self) -> CrtClient | None:
+        client = self.client  # made here: creating a client is not thread-safe
+        credentials = self.get_session(region_name=self.region_name).get_credentials()
+        why = "so declared" if self.engine is Engine.THREADS else crt.unfit(client, credentials)
+        if why or credentials is None:
+            log.info("%s: requests by boto3 in threads (%s)", self.aws_conn_id, why)
+            return None
+        return CrtClient(client, credentials, self.verify, self.window, self.attempts, self._count)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        threads = self.requests_in_flight if self._crt is None else min(self.requests_in_flight, THREADS)
+        return ThreadPoolExecutor(threads, thread_name_prefix="s3")
+
+    def _see_response(
         self, event_name: str, parsed_response: dict[str, Any] | None, exception: Exception | None, **_: Any
     ) -> None:
-        operation = event_name.rpartition(".")[2]
-        if parsed_response is None:
-            outcome = type(exception).__name__
-        else:
+        if parsed_response is not None:
             outcome = str(parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", "?"))
+        else:
+            outcome = error_code(exception) if exception else "?"
+        self._count(event_name.rpartition(".")[2], outcome)
+        token: int | None = getattr(self._this_thread, "token", None)
+        if outcome in {"429", "503"} and token is not None:
+            self.window.slow_down(token)
+
+    def _count(self, operation: str, outcome: str) -> None:
         with self._counting:
             self.requests[operation, outcome] += 1
 
     def take_requests(self) -> Counter[tuple[str, str]]:
-        """Requests sent since the last call, retries included, by (operation, HTTP status or exception)."""
+        """Requests sent since the last call, retries included, by (operation, HTTP status or `ConnectionError`)."""
         with self._counting:
             taken, self.requests = self.requests, Counter()
         return taken
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        _ = self.client  # made here: creating a client is not thread-safe
-        return ThreadPoolExecutor(self.requests_in_flight, thread_name_prefix="s3")
-
     def close(self) -> None:
-        """Give up what is queued; requests in flight end by themselves."""
+        """Give up what is queued; requests in flight end by themselves, or are given up after some seconds."""
         if "_pool" in self.__dict__:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        if self.__dict__.get("_crt"):
+            cast("CrtClient", self._crt).close()
+
+    def _at_once(self, start: Callable[[T, Flow[R]], None], items: Iterable[T]) -> Generator[R, None, None]:
+        """Start each item, hundreds ahead of what was answered; results as they come.
+
+        :raises Exception: what a result is, if it is one.
+        """
+        flow: Flow[R] = Flow()
+        waiting, ahead = 0, max(AHEAD, self.requests_in_flight)
+        try:
+            for item in items:
+                if waiting == ahead:
+                    yield flow.result()
+                    waiting -= 1
+                start(item, flow)
+                waiting += 1
+            for _ in range(waiting):
+                yield flow.result()
+        finally:
+            flow.given_up.set()
+
+    def _in_thread(self, flow: Flow[R], work: Callable[[], R]) -> None:
+        """Let a thread of boto3 do it."""
+
+        def run() -> None:
+            if flow.given_up.is_set():
+                return
+            try:
+                flow.answer(work())
+            except Exception as error:
+                flow.answer(error)
+
+        try:
+            self._pool.submit(run)
+        except RuntimeError as error:  # closed
+            flow.answer(error)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def list_objects(self, bucket: str, prefix: str) -> Iterator[list[S3Object]]:
-        """Every object below the prefix, page by page, in the store's own order; a key may come twice."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            yield _objects(page)
+    def list_objects(self, bucket: str, prefix: str, *, in_order: bool = False) -> Iterator[list[S3Object]]:
+        """Every object below the prefix, page by page; a key may come twice.
+
+        :param in_order: of the store, one page after the other; else many at once.
+        """
+        ask = partial(self._pool.submit, self.list_page, bucket, prefix)
+        return list_in_lanes(ask, prefix, 1 if in_order else LANES)
+
+    def list_page(self, bucket: str, prefix: str, after: str = "", token: str | None = None) -> Page[S3Object]:
+        """The first page of what comes after a key, or the page of a continuation token.
+
+        :raises ClientError: the store refuses.
+        :raises BotoCoreError: it does not answer.
+        """
+        where: dict[str, Any] = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
+        if self._crt is None:
+            page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **where)
+            return Page(_objects(page), page.get("NextContinuationToken"))
+        query = {"encoding-type": "url", "list-type": "2", "prefix": prefix}
+        query |= {_PARAMETERS[name]: value for name, value in where.items()}
+        answer = self._crt.ask("ListObjectsV2", "GET", bucket, "", query=urlencode(query, quote_via=quote))
+        if answer.code:
+            raise _refusal("ListObjectsV2", answer)
+        return listing_page(answer.body)
+
+    def look_at(
+        self, bucket: str, prefix: str, keys: Sequence[str], expected: Collection[str] = ()
+    ) -> Iterator[list[S3Object]]:
+        """Those of the keys that are there, in pages: by listing where they are dense, by HEAD where they are sparse.
+
+        :param keys: sorted, below the prefix.
+        :param expected: what a listing does not show of these is asked for by HEAD: a store need not list in order.
+        """
+        spans = [keys[first : first + BATCH] for first in range(0, len(keys), BATCH)]
+        tasks = [self._pool.submit(self._look_at_span, bucket, prefix, span, expected) for span in spans]
+        return self._shown(bucket, tasks)
+
+    def _look_at_span(
+        self, bucket: str, prefix: str, keys: Sequence[str], expected: Collection[str]
+    ) -> tuple[list[S3Object], list[str]]:
+        """What a listing shows of the keys, and those to ask for by HEAD."""
+        found: dict[str, S3Object] = {}
+        wanted, place, sparse = set(keys), 0, len(keys) <= SPARSE
+        while place < len(keys) and not sparse:
+            page = self.list_page(bucket, prefix, _just_before(keys[place]))
+            found.update((entry.key, entry) for entry in page.entries if entry.key in wanted)
+            reached = bisect_right(keys, page.entries[-1].key, place) if page.entries else place
+            sparse = page.token is not None and reached - place <= SPARSE
+            place = reached if page.token else len(keys)
+        unseen = [key for key in keys[:place] if key not in found and key in expected] if expected else []
+        return list(found.values()), [*unseen, *keys[place:]]
+
+    def _shown(
+        self, bucket: str, tasks: Sequence[Future[tuple[list[S3Object], list[str]]]]
+    ) -> Iterator[list[S3Object]]:
+        unseen: list[str] = []
+        for task in tasks:
+            found, ask_for = task.result()
+            unseen += ask_for
+            yield found
+        yield from self.head_objects(bucket, unseen)
 
     def head(self, bucket: str, key: str) -> S3Object | None:
         """The object now; None only where the store says 404.
@@ -211,17 +305,37 @@ class BulkS3Hook(S3Hook):
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
-        etag = answer["ETag"].strip('"')
-        if key.endswith("/") and etag == IMPLIED_FOLDER_ETAG:
-            return None
-        return S3Object(key, answer["ContentLength"], etag, answer["LastModified"])
+        return _shown(key, answer["ContentLength"], answer["ETag"], answer["LastModified"])
 
     def head_objects(self, bucket: str, keys: Iterable[str]) -> Iterator[list[S3Object]]:
-        """Those of the keys that are there, in pages; one request a key, many at once."""
-        found = self._pool.map(lambda key: self._head_any(bucket, key), keys)
-        page = [entry for entry in found if entry is not None]
+        """Those of the keys that are there, in pages; one request a key, many at once.
+
+        :raises ClientError: the store refuses.
+        """
+        page = []
+        for found in self._at_once(partial(self._start_head, bucket), keys):
+            if found is not None:
+                page.append(found)
+            if len(page) == BATCH:
+                yield page
+                page = []
         if page:
             yield page
+
+    def _start_head(self, bucket: str, key: str, flow: Flow[S3Object | None]) -> None:
+        def answered(answer: Answer) -> None:
+            if answer.status == 404:
+                flow.answer(None)
+            elif answer.code:
+                self._in_thread(flow, partial(self._head_any, bucket, key))
+            else:
+                length, modified = int(answer.headers["content-length"]), instant(answer.headers["last-modified"])
+                flow.answer(_shown(key, length, answer.headers["etag"], modified))
+
+        if self._crt is None:
+            self._in_thread(flow, partial(self._head_any, bucket, key))
+        else:
+            self._crt.send("HeadObject", "HEAD", bucket, key, flow.guarded(answered), given_up=flow.given_up)
 
     def _head_any(self, bucket: str, key: str) -> S3Object | None:
         """As `head`, of keys that may be no legal ones: rows can name anything."""
@@ -261,31 +375,68 @@ class BulkS3Hook(S3Hook):
 
     # -- copying ------------------------------------------------------------------------------------------------
 
-    def copy_objects(self, source_bucket: str, bucket: str, copies: Sequence[Copy]) -> Iterator[CopyResult]:
+    def copy_objects(
+        self, source_bucket: str, bucket: str, copies: Iterable[Copy]
+    ) -> Generator[CopyResult, None, None]:
         """Make the copies, many at once; each result as it comes. Raises for none of them."""
-        tasks = [self._pool.submit(self._copy, source_bucket, bucket, copy) for copy in copies]
+        return self._at_once(partial(self._start_copy, source_bucket, bucket), copies)
+
+    def _start_copy(self, source_bucket: str, bucket: str, copy: Copy, flow: Flow[CopyResult]) -> None:
+        if self._crt is None or copy.version.size > min(self.copy_limit, QUICK):
+            self._in_thread(flow, partial(self._copy_in_window, source_bucket, bucket, copy))
+            return
+
+        def answered(answer: Answer) -> None:
+            if not answer.code:
+                flow.answer(_copied(copy, copy_result(answer.body)))
+            elif answer.status in {400, 404, 409, 412} or 300 <= answer.status < 400:
+                said = _refusal("CopyObject", answer) if answer.status in _JUDGED else None
+                self._in_thread(flow, partial(self._copy, source_bucket, bucket, copy, said))
+            else:
+                flow.answer(_failed(copy, _refusal("CopyObject", answer)))
+
+        condition = ("if-match", f'"{copy.replaces}"') if copy.replaces else ("if-none-match", "*")
+        self._crt.send(
+            "CopyObject",
+            "PUT",
+            bucket,
+            copy.target,
+            flow.guarded(answered),
+            headers=[
+                ("x-amz-copy-source", quote(f"{source_bucket}/{copy.key}", safe="/-_.~")),
+                ("x-amz-copy-source-if-match", f'"{copy.version.etag}"'),
+                condition,
+            ],
+            given_up=flow.given_up,
+        )
+
+    def _copy_in_window(self, source_bucket: str, bucket: str, copy: Copy) -> CopyResult:
+        token = self._this_thread.token = self.window.enter()
         try:
-            for task in as_completed(tasks):
-                yield task.result()
+            return self._copy(source_bucket, bucket, copy)
         finally:
-            for task in tasks:
-                task.cancel()
+            self._this_thread.token = None
+            self.window.leave(token, answered=True)
 
-    def _copy(self, source_bucket: str, bucket: str, copy: Copy) -> CopyResult:
+    def _copy(self, source_bucket: str, bucket: str, copy: Copy, refusal: Exception | None = None) -> CopyResult:
+        """:param refusal: what the store said to the first try, where that was made."""
         try:
-            return self._copy_until_judged(source_bucket, bucket, copy)
+            return self._copy_until_judged(source_bucket, bucket, copy, refusal)
         except _ERRORS as error:
-            return CopyResult(copy, kind="failed", detail=error_text(error), code=error_code(error))
+            return _failed(copy, error)
 
-    def _copy_until_judged(self, source_bucket: str, bucket: str, copy: Copy) -> CopyResult:
+    def _copy_until_judged(self, source_bucket: str, bucket: str, copy: Copy, refusal: Exception | None) -> CopyResult:
         refused = ""
         for _ in range(MOST_TRIES):
             try:
+                if refusal is not None:
+                    raise refusal
                 etag, modified = self._send_copy(source_bucket, bucket, copy)
                 return CopyResult(copy, Version(copy.version.size, etag), modified)
             except ClientError as error:
+                refusal = None
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if status not in {404, 409, 412} or error_code(error) == "NoSuchBucket":
+                if status not in _JUDGED or error_code(error) == "NoSuchBucket":
                     raise
                 refused = error_text(error)
             source, target = self.head(source_bucket, copy.key), self.head(bucket, copy.target)
@@ -434,6 +585,68 @@ class BulkS3Hook(S3Hook):
         if now is None:
             return DeleteResult(result.key)
         return replace(result, kind="changed", now=now) if now.etag != etag else result
+
+
+class Flow(Generic[R]):
+    """What was started and is answered in other threads."""
+
+    def __init__(self) -> None:
+        self.given_up = threading.Event()
+        self._results: SimpleQueue[R | Exception] = SimpleQueue()
+        self.answer = self._results.put
+
+    def guarded(self, handle: Callable[[Answer], None]) -> Callable[[Answer], None]:
+        """What fails on the way is the result: nobody sees what is raised in the Common Runtime's threads."""
+
+        def run(answer: Answer) -> None:
+            try:
+                handle(answer)
+            except Exception as error:
+                self.answer(error)
+
+        return run
+
+    def result(self) -> R:
+        """The next one."""
+        result = self._results.get()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+def _copied(copy: Copy, said: tuple[str, datetime] | None) -> CopyResult:
+    if said is None:
+        return _failed(copy, NoAnswer("the store said 200 without ETag or time"))
+    return CopyResult(copy, Version(copy.version.size, said[0]), said[1])
+
+
+def _failed(copy: Copy, error: Exception) -> CopyResult:
+    return CopyResult(copy, kind="failed", detail=error_text(error), code=error_code(error))
+
+
+def _refusal(operation: str, answer: Answer) -> Exception:
+    """An answer of the Common Runtime's as boto3 would have raised it."""
+    if not answer.status:
+        return HTTPClientError(error=answer.message)
+    said: Any = {
+        "Error": {"Code": answer.code, "Message": answer.message},
+        "ResponseMetadata": {"HTTPStatusCode": answer.status},
+    }
+    return ClientError(said, operation)
+
+
+def _shown(key: str, size: int, etag: str, modified: datetime) -> S3Object | None:
+    """What a HEAD shows, if it is an object."""
+    etag = etag.strip('"')
+    return None if key.endswith("/") and etag == IMPLIED_FOLDER_ETAG else S3Object(key, size, etag, modified)
+
+
+def _just_before(key: str) -> str:
+    """A key that sorts before this one, and hardly anything between them."""
+    head, number = key[:-1], ord(key[-1])
+    if number <= 1 or len(key.encode()) > 1024 - len(TOP.encode()):
+        return head
+    return f"{head}{chr(number - 1 if number != 0xE000 else 0xD7FF)}{TOP}"
 
 
 def _said(answer: Mapping[str, Any], *names: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,6 +35,13 @@ GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
 _DURATION = re.compile(r"\s*(\d{1,9})\s*([smhd])\s*", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Engine(str, Enum):
+    """What sends the requests that come by the million."""
+
+    CRT = "crt"  # AWS's Common Runtime; boto3 in threads where that cannot serve, e.g. behind a proxy
+    THREADS = "threads"  # boto3 in threads
 
 
 class DeclarationError(ValueError):
@@ -110,7 +118,8 @@ class Declaration(_Part):
     scheduled_mode: Annotated[Mode, Field(description="what scheduled runs do")] = Mode.PLAN
     chunk_size: Annotated[StrictInt, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
     parallel_chunks: Annotated[StrictInt, Field(ge=1, le=256, description="mapped tasks at once")] = 4
-    requests_in_flight: Annotated[StrictInt, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 32
+    requests_in_flight: Annotated[StrictInt, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 128
+    engine: Annotated[Engine, Field(description="what sends them")] = Engine.CRT
     grace_period: Annotated[Duration, Field(description="from the switch to the deletion")] = timedelta(hours=24)
     proof_max_age: Annotated[Duration, Field(gt=timedelta(0), description="oldest proof that deletes")] = timedelta(
         hours=1

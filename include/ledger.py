@@ -12,8 +12,8 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, dict_row
 
-from include.bulk_s3 import S3Object
 from include.declaration import Declaration
+from include.objects import S3Object
 from include.statements import statement
 
 # The scratch tables of a listing: what legacy holds, what production holds, what only rows name.
@@ -134,12 +134,15 @@ class Ledger:
             self._scratch(side, "drop_scratch")
 
     def fill_scratch(self, side: str, pages: Iterable[list[S3Object]]) -> None:
-        """COPY what was seen, as it comes; `key` must be the legacy key."""
+        """COPY what was seen, as it comes; `key` must be the legacy key. May be called again for more."""
         into = statement("fill_scratch", scratch=self.parts[side])
         with self.connection.cursor() as cursor, cursor.copy(into) as copy:
             for page in pages:
                 for entry in page:
                     copy.write_row((entry.key, entry.size, entry.etag, entry.modified))
+
+    def finish_scratch(self, side: str) -> None:
+        """All that was seen is in."""
         self._scratch(side, "drop_repeated")
         self._scratch(side, "analyze_scratch")
 

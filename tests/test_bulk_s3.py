@@ -27,9 +27,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from include.bulk_s3 import MOST_TRIES, BulkS3Hook, Copy, CopyResult, DeleteResult, S3Object
+from include import crt
+from include.bulk_s3 import MOST_TRIES, BulkS3Hook
+from include.declaration import Engine
 from include.kinds import Version, transient
 from include.local.s3 import SeaweedFS
+from include.objects import Copy, CopyResult, DeleteResult, S3Object
 
 from . import proxy as faults
 from .conftest import client, connect_s3
@@ -109,11 +112,19 @@ class Stores:
         return hook
 
 
+@pytest.fixture(scope="module", params=list(Engine), ids=[engine.value for engine in Engine])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """All is tested with both, which waits for no retry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crt, "pause", lambda tries: 0)
+        yield request.param
+
+
 @contextmanager
-def made_stores(endpoint_url: str) -> Iterator[Stores]:
+def made_stores(endpoint_url: str, engine: Engine) -> Iterator[Stores]:
     name, admin = secrets.token_hex(4), client(endpoint_url)
     with Proxy(endpoint_url) as proxy:
-        stores = Stores(f"legacy-{name}", f"production-{name}", admin, proxy)
+        stores = Stores(f"legacy-{name}", f"production-{name}", admin, proxy, options={"engine": engine})
         for bucket in (stores.legacy, stores.production):
             admin.create_bucket(Bucket=bucket)
         yield stores
@@ -121,8 +132,8 @@ def made_stores(endpoint_url: str) -> Iterator[Stores]:
 
 
 @pytest.fixture(scope="module")
-def seaweedfs(s3: SeaweedFS) -> Iterator[Stores]:
-    with made_stores(s3.endpoint_url) as made:
+def seaweedfs(s3: SeaweedFS, engine: Engine) -> Iterator[Stores]:
+    with made_stores(s3.endpoint_url, engine) as made:
         yield made
 
 
@@ -134,13 +145,13 @@ def stores(seaweedfs: Stores) -> Iterator[Stores]:
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[Stores]:
+def moto(engine: Engine) -> Iterator[Stores]:
     """On moto's server."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    with made_stores(f"http://{host}:{port}") as made:
+    with made_stores(f"http://{host}:{port}", engine) as made:
         yield made
     server.stop()
 
@@ -259,7 +270,7 @@ def test_only_what_is_there_is_seen(stores: Stores) -> None:
 
 def test_only_a_404_means_absent(stores: Stores) -> None:
     assert stores.hook.head(stores.legacy, KEY) is None
-    refused = stores.connect("without-get-legacy")
+    refused = stores.connect("without-get-legacy", **stores.options)
     with pytest.raises(ClientError, match="403"):
         refused.head(stores.legacy, KEY)
     with pytest.raises(ClientError, match="403"):
@@ -440,7 +451,7 @@ def test_a_folder_marker_whose_content_seaweedfs_hides_is_not_taken_for_an_empty
     [
         (faults.slow_down, "503"),
         (faults.answer(500, "InternalError"), "500"),
-        (faults.lose_request, "ConnectionClosedError"),
+        (faults.lose_request, "ConnectionError"),
         (faults.error_in_200, "500"),
     ],
     ids=["slow down", "internal error", "lost request", "error in a 200"],
@@ -461,7 +472,7 @@ def test_a_passing_fault_is_tried_again_and_counted(stores: Stores, fault: fault
         (faults.lose_request, "ConnectionError"),
         (faults.error_in_200, "InternalError"),
         (faults.empty_200, "NoAnswer"),
-        (faults.garbled_200, "500"),
+        (faults.garbled_200, "500 NoAnswer"),  # as boto3 puts it, and as we do
     ],
     ids=["slow down", "lost request", "error in a 200", "empty 200", "garbled 200"],
 )
@@ -469,8 +480,9 @@ def test_a_lasting_fault_is_a_failure_that_time_may_mend(stores: Stores, fault: 
     version = stores.put()
     stores.proxy.fault("CopyObject", fault)
     result = stores.copy(version)
-    assert (result.kind, result.code, transient(result.code), result.target) == ("failed", code, True, None)
-    assert str(result.detail).startswith(f"{code}: ")
+    assert (result.kind, transient(result.code), result.target) == ("failed", True, None)
+    assert result.code in code.split()
+    assert str(result.detail).startswith(f"{result.code}: ")
     assert stores.target() is None
 
 
@@ -505,17 +517,18 @@ def test_many_slow_downs_at_once_are_waited_out(stores: Stores) -> None:
 
 @pytest.mark.parametrize("who", ["the caller", "the hook"])
 def test_what_is_queued_is_given_up_and_what_is_in_flight_ends(stores: Stores, who: str) -> None:
-    hook, gate = stores.connect(requests_in_flight=4), threading.Event()
+    hook, gate = stores.connect(**stores.options, requests_in_flight=4), threading.Event()
     version = stores.put()
     copies = [Copy(KEY, f"avatar/{number}", version) for number in range(100)]
     stores.proxy.fault(lambda request: request.key != "avatar/0", faults.before(gate.wait))
     results = hook.copy_objects(stores.legacy, stores.production, copies)
     assert next(iter(results)).copy.target == "avatar/0"
+    opens = threading.Timer(0.3, gate.set)
+    opens.start()
     if who == "the caller":
         results.close()  # type: ignore[attr-defined]
-    else:
-        hook.close()
-    gate.set()
+        opens.join()
+    hook.close()
     hook._pool.shutdown(wait=True)
     asked = stores.proxy.seen["CopyObject"]
     assert asked <= 1 + 4

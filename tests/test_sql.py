@@ -266,8 +266,10 @@ CASES: dict[str, Case] = {
     "begin_verification": Case({}, writes={"run": 1}),
     "check_column": Case({"column": "path"}, "(r character varying None True False True UTF8)"),
     "check_ledger": Case({}, "(True True)"),
-    "compare": Case({"keys": None, "proving": True}, writes={"ledger": "kept:copied named:copied"}),
-    "count_copies": Case({}, "(8)"),
+    "compare": Case(
+        {"keys": None, "proving": True, "first_key": "image/c", "last_key": "image/named"},
+        writes={"ledger": "kept:copied named:copied"},
+    ),
     "count_gone": Case({}, "(2)"),
     "count_missing": Case({"keys": None}, "(2)"),
     "count_named": Case({}, "(4 4)"),
@@ -355,10 +357,11 @@ CASES: dict[str, Case] = {
     "reclaim": Case(CHUNK, before=ADOPTED, writes={"ledger": "failed:failed"}),
     "schema_version": Case({}, "(1)"),
     "find_copies": Case(
-        {},
-        "(image/copied) (image/moved) (image/changed) (image/kept) (image/damaged-named) (image/damaged-unnamed) "
-        "(image/superseded) (image/named)",
+        {"keys": None, "after": "image/changed", "most": 6},
+        "(image/copied False) (image/damaged-named False) (image/damaged-unnamed False) (image/kept False) "
+        "(image/moved True) (image/named False)",
     ),
+    "find_unshown": Case({}, "(image/damaged-named) (image/damaged-unnamed)"),
     "scratch_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
     "switch_rows": Case(PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"),
     "switch_unlocked_rows": Case(

@@ -32,6 +32,7 @@ FROM (
     LEFT JOIN {production} AS p ON p.key = x.legacy_key
     WHERE
         x.migration_id = %(migration_id)s AND x.run_no = %(run_no)s
+        AND x.legacy_key >= %(first_key)s AND x.legacy_key <= %(last_key)s
         AND (%(keys)s::text[] IS NULL OR x.legacy_key = ANY(%(keys)s))
         AND x.copied_at IS NOT NULL
         -- Of a refused deletion the reason stays, until the verification is asked for anew.

@@ -6,16 +6,20 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
-from include.bulk_s3 import BATCH, Copy, CopyResult
+from include.bulk_s3 import BATCH
 from include.declaration import Declaration
 from include.kinds import Step, Version, transient
-from include.steps.run import LAST_KEY, Chunk, NotWhole, NotWholeYet, Run, working
+from include.objects import Copy, CopyResult
+from include.steps.run import LAST_KEY, Chunk, NotWhole, NotWholeYet, Progress, Run, working
 
 log = logging.getLogger(__name__)
 
 # This many answers in a row, and nothing but one and the same error: the cause is not in the objects.
 HOPELESS = 200
+# With what is in flight, what a kill makes the next try repeat at the most: a thousand.
+MARKED_TOGETHER = 500
 
 
 class Hopeless(NotWhole):
@@ -40,33 +44,44 @@ def copy_uncopied(run: Run, kind: str | None = None) -> None:
     :param kind: only the objects of this kind.
     :raises Hopeless: nothing but one and the same error came back.
     """
-    begun, done = time.monotonic(), 0
-    only = OneError()
-    for copies in _batches(run, run.chunk, kind):
-        results = []
-        for result in run.production.copy_objects(run.legacy_bucket, run.production_bucket, copies):
-            results.append(result)
-            if only.hopeless(result):
-                break
+    begun, done, only, progress = time.monotonic(), 0, OneError(), Progress()
+    results: list[CopyResult] = []
+
+    def mark_results() -> None:
         with run.ledger.batch():
             run.lease.fence()
             mark(run, results)
-        done += len(results)
-        rate = done / max(time.monotonic() - begun, 1e-3)
-        log.info("%d of at most %d objects answered, %.0f objects/s", done, run.chunk.objects or done, rate)
-        if only.count >= HOPELESS:
-            raise (HopelessNow if transient(only.code) else Hopeless)(
-                f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first "
-                f"{only.count} copies met nothing but {only.code} ({results[-1].detail}). The rest was not tried. "
-                f"Mend the cause, then clear this task with its downstream: docs/runbook.md"
-            )
+        results.clear()
+
+    copies = _copies(run, run.chunk, kind)
+    with closing(run.production.copy_objects(run.legacy_bucket, run.production_bucket, copies)) as answered:
+        for result in answered:
+            results.append(result)
+            done += 1
+            if only.hopeless(result):
+                break
+            if len(results) == MARKED_TOGETHER:
+                mark_results()
+                rate = done / max(time.monotonic() - begun, 1e-3)
+                progress.tell(
+                    "%d of at most %d objects answered, %.0f objects/s", done, run.chunk.objects or done, rate
+                )
+    if results:
+        mark_results()
+    if only.count >= HOPELESS:
+        raise (HopelessNow if transient(only.code) else Hopeless)(
+            f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first "
+            f"{only.count} copies met nothing but {only.code} ({only.detail}). The rest was not tried. "
+            f"Mend the cause, then clear this task with its downstream: docs/runbook.md"
+        )
+    log.info("%d objects answered, %.0f objects/s", done, done / max(time.monotonic() - begun, 1e-3))
 
 
 class OneError:
     """Watches whether anything but one and the same error comes back."""
 
     def __init__(self) -> None:
-        self.code, self.count, self._other = "", 0, False
+        self.code, self.detail, self.count, self._other = "", "", 0, False
 
     def hopeless(self, result: CopyResult) -> bool:
         """Count the answer; whether it is time to give up."""
@@ -75,34 +90,25 @@ class OneError:
         if self._other:
             self.count = 0
             return False
-        self.code, self.count = result.code, self.count + 1
+        self.code, self.detail, self.count = result.code, str(result.detail), self.count + 1
         return self.count >= HOPELESS
 
 
-def _batches(run: Run, chunk: Chunk, kind: str | None) -> Iterator[list[Copy]]:
-    """The copies to make, in batches of the order of keys; each object once a try."""
+def _copies(run: Run, chunk: Chunk, kind: str | None) -> Iterator[Copy]:
+    """The copies to make, in the order of keys; each object once a try."""
     after = ""
-    while True:
-        rows = run.ledger.execute(
-            "find_uncopied",
-            after=after,
-            first_key=chunk.first_key or "",
-            last_key=chunk.last_key or LAST_KEY,
-            kind=kind,
-            most=BATCH,
-        ).fetchall()
-        if not rows:
-            return
+    while rows := run.ledger.execute(
+        "find_uncopied",
+        after=after,
+        first_key=chunk.first_key or "",
+        last_key=chunk.last_key or LAST_KEY,
+        kind=kind,
+        most=BATCH,
+    ).fetchall():
         after = rows[-1]["legacy_key"]
-        yield [
-            Copy(
-                row["legacy_key"],
-                run.keys.production_key(row["legacy_key"]),
-                Version(row["legacy_size"], row["legacy_etag"]),
-                row["replaces"],
-            )
-            for row in rows
-        ]
+        for row in rows:
+            version = Version(row["legacy_size"], row["legacy_etag"])
+            yield Copy(row["legacy_key"], run.keys.production_key(row["legacy_key"]), version, row["replaces"])
 
 
 def mark(run: Run, results: list[CopyResult]) -> None:

@@ -11,10 +11,13 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.bulk_s3 import BATCH
 from include.declaration import Declaration
 from include.kinds import Step
-from include.steps.run import LAST_KEY, Run, working
+from include.steps.run import LAST_KEY, Progress, Run, working
 from include.steps.verification import copy_changed_anew, prove
 
 log = logging.getLogger(__name__)
+
+# Some requests at once; between two such batches deletion can be stopped by hand.
+DELETED_TOGETHER = 4 * BATCH
 
 
 class GateClosed(AirflowFailException):
@@ -97,7 +100,7 @@ def delete_proven(run: Run) -> None:
 
     :raises GateClosed: nothing may be deleted any more.
     """
-    after, done = "", 0
+    after, done, progress = "", 0, Progress()
     while True:
         require_open(run)
         # One transaction around request and mark: a run that takes the lease waits for this batch to end.
@@ -108,14 +111,15 @@ def delete_proven(run: Run) -> None:
                 after=after,
                 first_key=run.chunk.first_key or "",
                 last_key=run.chunk.last_key or LAST_KEY,
-                most=BATCH,
+                most=DELETED_TOGETHER,
             ).fetchall()
             if not rows:
+                log.info("%d objects answered", done)
                 return
             after = rows[-1]["legacy_key"]
             _delete_batch(run, [(row["legacy_key"], row["legacy_etag"]) for row in rows])
         done += len(rows)
-        log.info("%d of at most %d objects answered", done, run.chunk.objects or done)
+        progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
 
 
 def _delete_batch(run: Run, versions: list[tuple[str, str]]) -> None:

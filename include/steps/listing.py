@@ -6,15 +6,8 @@ import logging
 
 from include.chunks import chunk_length
 from include.declaration import Declaration
-from include.steps.looking import (
-    by_head,
-    first_of,
-    list_legacy,
-    list_production,
-    look_at_legacy,
-    look_at_production,
-)
-from include.steps.run import Run, working
+from include.steps.looking import Pages, first_of, list_legacy, look_at_legacy, look_at_production, with_production
+from include.steps.run import Progress, Run, working
 
 log = logging.getLogger(__name__)
 
@@ -39,36 +32,50 @@ def take_listing(declaration: Declaration, run_id: str) -> list[int]:
 
 
 def _look(run: Run) -> None:
-    ledger, limited = run.ledger, run.limit is not None
+    ledger = run.ledger
     pages = list_legacy(run)
     if run.limit is not None:
         # Listed again, a canary takes no more than it was asked for: what it has moved counts.
         pages = first_of(pages, run.limit - ledger.value("count_gone"))
-    ledger.fill_scratch("legacy", pages)
-    objects = ledger.count_scratch("legacy")
-    log.info("legacy: %d objects below s3://%s/%s", objects, run.legacy_bucket, run.keys.legacy_prefix)
-    if not limited:
+    _fill(run, pages)
+    if run.limit is None:
         _find_unlisted_rows(run)
-    wanted = objects + ledger.count_scratch("rows")
-    if by_head(wanted, limited):
-        keys = ledger.scratch_keys("legacy") + ledger.scratch_keys("rows")
-        ledger.fill_scratch("production", look_at_production(run, keys))
-    else:
-        ledger.fill_scratch("production", list_production(run))
-    log.info("production: %d objects looked at", ledger.count_scratch("production"))
+    ledger.finish_scratch("legacy")
+    unshown = [row["key"] for row in ledger.execute("find_unshown")]
+    if unshown:
+        ledger.fill_scratch("production", look_at_production(run, unshown, unshown))
+    ledger.finish_scratch("production")
+    log.info(
+        "legacy: %d objects below s3://%s/%s, %d of them in production",
+        ledger.count_scratch("legacy"),
+        run.legacy_bucket,
+        run.keys.legacy_prefix,
+        ledger.count_scratch("production"),
+    )
+
+
+def _fill(run: Run, pages: Pages) -> None:
+    """Legacy and production into the scratch tables, as they come."""
+    listed, progress = 0, Progress()
+    for some, copies in with_production(run, pages):
+        run.ledger.fill_scratch("legacy", some)
+        run.ledger.fill_scratch("production", copies)
+        listed += sum(len(page) for page in some)
+        progress.tell("%d objects listed", listed)
 
 
 def _find_unlisted_rows(run: Run) -> None:
     """Rows that name what the listing did not show: look again, since their objects may have come meanwhile."""
     ledger = run.ledger
     ledger.execute("find_unlisted_rows")
-    rows = ledger.count_scratch("rows")
-    if not rows:
+    keys = sorted(ledger.scratch_keys("rows"))
+    if not keys:
         return
-    again = look_at_legacy(run, ledger.scratch_keys("rows")) if by_head(rows, False) else list_legacy(run)
-    ledger.fill_scratch("legacy", again)
+    _fill(run, look_at_legacy(run, keys, keys))
     ledger.execute("forget_listed_rows")
-    log.info("%d keys are named by rows and not in legacy", ledger.count_scratch("rows"))
+    left = sorted(ledger.scratch_keys("rows"))
+    ledger.fill_scratch("production", look_at_production(run, left, left))
+    log.info("%d keys are named by rows and not in legacy", len(left))
 
 
 def _forecast(run: Run) -> None:

@@ -1,70 +1,82 @@
-"""Looking at what both sides hold now: by listing, or by HEAD where only a few keys are asked for."""
+"""Looking at what both sides hold now, a bounded number of objects at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
+from typing import TypeVar
 
-from include.bulk_s3 import S3Object
+from include.objects import S3Object
 from include.steps.run import Run
 
-# Below this many keys, asking for each is cheaper than listing a bucket that may hold hundreds of millions.
-HEADS = 100
-# A canary run must not list all of production.
-HEADS_OF_A_LIMITED_RUN = 10_000
-
-
-def by_head(objects: int, limited: bool) -> bool:
-    """Whether to ask for each key rather than to list the prefix."""
-    return objects <= (HEADS_OF_A_LIMITED_RUN if limited else HEADS)
+# Objects that are looked at together: what a task holds in memory, twice.
+SLICE = 20_000
+# Pages of a listing that make a slice.
+PAGES = 16
+T = TypeVar("T")
+Pages = Iterable[list[S3Object]]
 
 
 def list_legacy(run: Run) -> Iterator[list[S3Object]]:
-    """Legacy as listed; the canary of a check that was killed is not part of it."""
+    """Legacy as listed; the canary of a check that was killed is not part of it. A limited run takes the first ones."""
     store, canary = run.declaration.legacy, run.keys.legacy_canary
-    for page in run.legacy.list_objects(store.bucket, store.prefix):
+    for page in run.legacy.list_objects(store.bucket, store.prefix, in_order=run.limit is not None):
         yield [entry for entry in page if entry.key != canary]
 
 
-def list_production(run: Run) -> Iterator[list[S3Object]]:
-    """Production as listed, under the legacy keys."""
-    store, keys = run.declaration.production, run.keys
-    for page in run.production.list_objects(store.bucket, store.prefix):
-        yield [replace(entry, key=keys.legacy_key(entry.key)) for entry in page if entry.key != keys.production_canary]
+def look_at_legacy(run: Run, keys: Sequence[str], expected: Iterable[str] = ()) -> Pages:
+    """Legacy at these keys (sorted), asked for at once."""
+    return run.legacy.look_at(run.legacy_bucket, run.keys.legacy_prefix, keys, frozenset(expected))
 
 
-def look_at_legacy(run: Run, keys: Iterable[str]) -> Iterator[list[S3Object]]:
-    return run.legacy.head_objects(run.legacy_bucket, keys)
+def look_at_production(run: Run, keys: Sequence[str], expected: Iterable[str] = ()) -> Pages:
+    """Production at these legacy keys (sorted), under the legacy keys, asked for at once."""
+    mapped = [run.keys.production_key(key) for key in keys]
+    sure = frozenset(run.keys.production_key(key) for key in expected)
+    pages = run.production.look_at(run.production_bucket, run.keys.production_prefix, mapped, sure)
+    return ([replace(entry, key=run.keys.legacy_key(entry.key)) for entry in page] for page in pages)
 
 
-def look_at_production(run: Run, keys: Iterable[str]) -> Iterator[list[S3Object]]:
-    """Production at these legacy keys, under the legacy keys."""
-    found = run.production.head_objects(run.production_bucket, [run.keys.production_key(key) for key in keys])
-    for page in found:
-        yield [replace(entry, key=run.keys.legacy_key(entry.key)) for entry in page]
+def with_production(run: Run, pages: Pages) -> Iterator[tuple[list[list[S3Object]], Pages]]:
+    """Pages of legacy, some at a time, with what production holds of the same keys; the next are on their way."""
+
+    def slices() -> Iterator[tuple[list[list[S3Object]], Pages]]:
+        source = iter(pages)
+        while some := list(islice(source, PAGES)):
+            looks = [look_at_production(run, sorted(entry.key for entry in page)) for page in some]
+            yield some, chain.from_iterable(looks)
+
+    return one_ahead(slices())
 
 
-def look_at_both(run: Run, keys: list[str] | None) -> bool:
-    """Fill the scratch tables with what both sides hold now of these keys, or of all the run's copies (and maybe more).
+def both_sides(run: Run, keys: Sequence[str] | None) -> Iterator[tuple[list[str], Pages, Pages]]:
+    """All of the run's copies (or those of these keys), some at a time: keys, what legacy and production hold of them.
 
-    :returns: False where the run has no copies to look at.
+    The next are on their way. What should be there is asked for by HEAD before it counts as missing.
     """
-    ledger, limited = run.ledger, run.limit is not None
-    count = ledger.value("count_copies") if keys is None else len(keys)
-    if not count:
-        return False
-    ledger.empty_scratch()
-    if by_head(count, limited or keys is not None):
-        keys = keys or [row["legacy_key"] for row in ledger.execute("find_copies")]
-        ledger.fill_scratch("legacy", look_at_legacy(run, keys))
-        ledger.fill_scratch("production", look_at_production(run, keys))
-    else:
-        ledger.fill_scratch("legacy", list_legacy(run))
-        ledger.fill_scratch("production", list_production(run))
-    return True
+
+    def slices() -> Iterator[tuple[list[str], Pages, Pages]]:
+        after = ""
+        while rows := run.ledger.execute("find_copies", keys=keys, after=after, most=SLICE).fetchall():
+            wanted = [row["legacy_key"] for row in rows]
+            left = [row["legacy_key"] for row in rows if not row["gone"]]
+            yield wanted, look_at_legacy(run, wanted, left), look_at_production(run, wanted, wanted)
+            after = wanted[-1]
+
+    return one_ahead(slices())
 
 
-def first_of(pages: Iterable[list[S3Object]], limit: int) -> Iterator[list[S3Object]]:
+def one_ahead(started: Iterator[T]) -> Iterator[T]:
+    """Each, once the next one has been started."""
+    current = next(started, None)
+    while current is not None:
+        following = next(started, None)
+        yield current
+        current = following
+
+
+def first_of(pages: Pages, limit: int) -> Iterator[list[S3Object]]:
     """The pages until `limit` different keys have come."""
     seen: set[str] = set()
     for page in pages if limit > 0 else ():

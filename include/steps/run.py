@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ BEFORE_A_RETRY = timedelta(minutes=20)
 
 # No key sorts after it.
 LAST_KEY = "\U0010ffff" * 256
+
+SECONDS_BETWEEN_WORDS = 5
 
 # How many problems a message names; the ledger has them all.
 NAMED = 10
@@ -153,6 +156,18 @@ class Run:
         return all(transient(row["code"]) for row in self.ledger.execute("find_failure_codes", **self.chunk.bounds))
 
 
+class Progress:
+    """Says how far the work is, in the task's log, every few seconds."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def tell(self, text: str, *values: object) -> None:
+        if time.monotonic() - self._last > SECONDS_BETWEEN_WORDS:
+            self._last = time.monotonic()
+            log.info(text, *values)
+
+
 def _place(run: Run) -> str:
     name, chunk = run.declaration.name, run.chunk
     return f"Migration {name}, chunk {chunk.label}" if chunk.number else f"Migration {name}"
@@ -160,7 +175,7 @@ def _place(run: Run) -> str:
 
 def s3_hooks(declaration: Declaration, **options: Any) -> tuple[BulkS3Hook, BulkS3Hook]:
     """The hooks of legacy and production; one and the same where the connection is one."""
-    options = {"requests_in_flight": declaration.requests_in_flight, **options}
+    options = {"requests_in_flight": declaration.requests_in_flight, "engine": declaration.engine, **options}
     legacy = BulkS3Hook(declaration.legacy.conn_id, **options)
     if declaration.production.conn_id == declaration.legacy.conn_id:
         return legacy, legacy

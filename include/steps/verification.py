@@ -8,8 +8,8 @@ from dataclasses import replace
 from include.declaration import Declaration
 from include.kinds import Step
 from include.steps.copying import copy_uncopied
-from include.steps.looking import look_at_both
-from include.steps.run import Chunk, Run, working
+from include.steps.looking import both_sides
+from include.steps.run import Chunk, Progress, Run, working
 from include.steps.switching import switch_rows
 
 log = logging.getLogger(__name__)
@@ -67,13 +67,24 @@ def settle_rows(run: Run) -> None:
 
 
 def _compare(run: Run, keys: list[str] | None) -> None:
-    if not look_at_both(run, keys):
+    compared, progress = 0, Progress()
+    for some, legacy, production in both_sides(run, keys):
+        run.ledger.empty_scratch()
+        run.ledger.fill_scratch("legacy", legacy)
+        run.ledger.fill_scratch("production", production)
+        for side in ("legacy", "production"):
+            run.ledger.finish_scratch(side)
+        with run.ledger.batch():
+            run.lease.fence()
+            run.ledger.execute("compare", first_key=some[0], last_key=some[-1], keys=keys, proving=run.step == "verify")
+        compared += len(some)
+        progress.tell("%d copies compared", compared)
+    run.ledger.drop_scratch()
+    if not compared:
         return
     with run.ledger.batch():
         run.lease.fence()
-        run.ledger.execute("compare", keys=keys, proving=run.step == "verify")
         if run.ledger.value("count_missing", keys=keys):
             run.ledger.execute("judge_missing", keys=keys, kind_of_named="damaged")
         if keys is not None:
             run.ledger.execute("note_damage", keys=keys)
-    run.ledger.drop_scratch()

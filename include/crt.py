@@ -1,0 +1,341 @@
+"""Plain S3 requests by the hundred: AWS's Common Runtime (awscrt) signs, sends and receives in threads of its own."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import cache
+from html import unescape
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import quote, urlsplit
+
+from awscrt.auth import AwsCredentialsProvider, AwsSigningConfig
+from awscrt.http import HttpHeaders, HttpRequest
+from awscrt.io import ClientBootstrap, ClientTlsContext, DefaultHostResolver, EventLoopGroup, TlsContextOptions
+from awscrt.s3 import (
+    S3Client,
+    S3RequestTlsMode,
+    S3RequestType,
+    S3RetryConfig,
+    S3RetryMode,
+    create_default_s3_signing_config,
+)
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
+
+from include.kinds import transient
+from include.window import Window
+
+if TYPE_CHECKING:
+    from awscrt.s3 import S3Request
+    from botocore.credentials import Credentials
+    from mypy_boto3_s3 import S3Client as Boto3Client
+
+# A request that got no answer for so long is given up, and sent again. Seconds.
+TIMEOUT = 60
+# How long `close` lets what is in flight end by itself. Seconds.
+PATIENCE = 8
+_NO_ANSWER = "ConnectionError"
+_ERROR = re.compile(rb"<(Code|Message)>(.*?)</", re.DOTALL)
+
+
+class Answer(NamedTuple):
+    """What became of a request, after its retries. `code` is empty where S3 did what was asked."""
+
+    status: int  # 0: no answer came
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    code: str  # S3's error code, `ConnectionError` where no answer came
+    message: str
+
+
+# Of these the Common Runtime passes on its own name alone.
+_NAMED = {
+    "AWS_ERROR_S3_SLOW_DOWN": (503, "SlowDown"),
+    "AWS_ERROR_S3_INTERNAL_ERROR": (500, "InternalError"),
+    "AWS_ERROR_S3_REQUEST_TIMEOUT": (400, "RequestTimeout"),
+    "AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": (403, "RequestTimeTooSkewed"),
+}
+_GIVEN_UP = Answer(0, {}, b"", _NO_ANSWER, "given up")
+
+
+@dataclass(slots=True)
+class _Request:
+    operation: str
+    http: HttpRequest
+    on_answer: Callable[[Answer], None]
+    given_up: threading.Event | None
+    tries: int = 0
+    token: int = 0  # of the window
+    sent: float = 0.0
+    handle: S3Request | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: list[bytes] = field(default_factory=list)
+
+
+def unfit(client: Boto3Client, credentials: Credentials | None) -> str | None:
+    """Why this connection cannot be served by the Common Runtime; None where it can."""
+    config, endpoint = cast("Any", client.meta.config), client.meta.endpoint_url
+    if credentials is None:
+        return "there are no credentials"
+    if config.proxies or get_environ_proxies(endpoint):
+        return "a proxy stands between"
+    if config.client_cert:
+        return "the connection has a client certificate"
+    if config.signature_version not in {"s3v4", "v4"}:
+        return f"requests are signed by {config.signature_version}"
+    return None
+
+
+class CrtClient:
+    """Sends requests as the boto3 client would: to its endpoints, in its region, with its credentials and TLS settings.
+
+    Every try is one request, counted; retries are made here, so that the window sees each SlowDown.
+
+    :param count: told operation and outcome (HTTP status, or `ConnectionError`) of each try.
+    """
+
+    def __init__(
+        self,
+        client: Boto3Client,
+        credentials: Credentials,
+        verify: bool | str | None,
+        window: Window,
+        attempts: int,
+        count: Callable[[str, str], None],
+    ) -> None:
+        self._boto3, self._credentials = client, credentials
+        self._window, self._attempts, self._count = window, attempts, count
+        self._region = {"aws-global": "us-east-1"}.get(client.meta.region_name, client.meta.region_name)
+        self._signed_for: object = None
+        self._signing: AwsSigningConfig | None = None
+        self._waiting: deque[_Request] = deque()
+        self._in_flight: dict[int, _Request] = {}
+        self._closed = False
+        loops = EventLoopGroup(1)  # its work is C; the callbacks share one interpreter anyhow
+        tls = None
+        if client.meta.endpoint_url.startswith("https:"):
+            options = TlsContextOptions()
+            options.verify_peer = verify is not False
+            if verify is not False:
+                # The certificates that boto3 trusts; the system's may not even be there.
+                options.override_default_trust_store_from_path(
+                    None, get_cert_path(True) if verify in {None, True} else str(verify)
+                )
+            tls = ClientTlsContext(options).new_connection_options()
+        self._client = S3Client(
+            bootstrap=ClientBootstrap(loops, DefaultHostResolver(loops)),
+            region=self._region,
+            tls_mode=S3RequestTlsMode.ENABLED if tls else S3RequestTlsMode.DISABLED,
+            tls_connection_options=tls,
+            max_active_connections_override=window.most,
+            retry_config=S3RetryConfig(retry_mode=S3RetryMode.NONE),
+            connect_timeout_ms=10_000,
+        )
+        self._clock = _Clock(self._give_up_overdue)
+        self._endpoint = cache(self._find_endpoint)
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        operation: str,
+        method: str,
+        bucket: str,
+        key: str,
+        on_answer: Callable[[Answer], None],
+        *,
+        query: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        given_up: threading.Event | None = None,
+    ) -> None:
+        """Send as soon as the window has room. `on_answer` is called once, in any thread, and must be quick.
+
+        :param operation: S3's name, e.g. CopyObject: it says whether a 200 may carry an error.
+        :param query: as it stands in the URL.
+        :param given_up: once it is set the request is not sent any more, and not answered.
+        """
+        host, path = self._endpoint(bucket)
+        target = f"{path}/{quote(key, safe='/-_.~')}"
+        http = HttpRequest(
+            method,
+            f"{target}?{query}" if query else target,
+            HttpHeaders([("host", host), *headers, *([("content-length", "0")] if method == "PUT" else [])]),
+        )
+        self._waiting.append(_Request(operation, http, on_answer, given_up))
+        self._pump()
+
+    def ask(self, operation: str, method: str, bucket: str, key: str, *, query: str = "") -> Answer:
+        """As `send`, waiting for the answer."""
+        answer: Future[Answer] = Future()
+        self.send(operation, method, bucket, key, answer.set_result, query=query)
+        return answer.result()
+
+    def close(self) -> None:
+        """Give up what waits; let what is in flight end, and give it up, too, where that takes long."""
+        self._closed = True
+        while self._waiting:
+            self._waiting.popleft().on_answer(_GIVEN_UP)
+        until = time.monotonic() + PATIENCE
+        while self._in_flight and time.monotonic() < until + 2:
+            if time.monotonic() > until:
+                self._cancel(list(self._in_flight.values()))
+            time.sleep(0.02)
+        self._clock.stop()
+
+    def _find_endpoint(self, bucket: str) -> tuple[str, str]:
+        """Host and path of a bucket, as boto3 addresses it."""
+        url = urlsplit(self._boto3.generate_presigned_url("head_bucket", Params={"Bucket": bucket}))
+        return url.netloc, url.path.rstrip("/")
+
+    # -- sending --------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Send what waits, as far as the window allows."""
+        while self._waiting:
+            token = self._window.try_enter()
+            if token is None:
+                return
+            try:
+                request = self._waiting.popleft()
+            except IndexError:  # another thread was faster
+                self._window.leave(token, answered=False)
+                return
+            if request.given_up is not None and request.given_up.is_set():
+                self._window.leave(token, answered=False)
+                continue
+            request.token = token
+            self._start(request)
+
+    def _start(self, request: _Request) -> None:
+        request.tries += 1
+        request.headers, request.body, request.sent = {}, [], time.monotonic()
+        self._in_flight[id(request)] = request
+
+        def on_headers(status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
+            request.headers = {name.lower(): value for name, value in headers}
+
+        def on_body(chunk: bytes, offset: int, **_: Any) -> None:
+            request.body.append(chunk)
+
+        def on_done(error: Any, error_body: bytes | None, status_code: int | None, **_: Any) -> None:
+            request.handle = None
+            self._done(request, error, error_body, status_code)
+
+        try:
+            request.handle = self._client.make_request(
+                type=S3RequestType.DEFAULT,
+                operation_name=request.operation,
+                request=request.http,
+                signing_config=self._sign(),
+                on_headers=on_headers if request.http.method == "HEAD" else None,
+                on_body=on_body,
+                on_done=on_done,
+            )
+        except Exception as error:  # no credentials, say: an answer as any other
+            self._done(request, error, None, None)
+
+    def _sign(self) -> AwsSigningConfig:
+        """With the credentials as they are now; botocore refreshes those that expire."""
+        now = self._credentials.get_frozen_credentials()
+        if now != self._signed_for or self._signing is None:
+            provider = AwsCredentialsProvider.new_static(now.access_key, now.secret_key, now.token)
+            self._signing = create_default_s3_signing_config(region=self._region, credential_provider=provider)
+            self._signed_for = now
+        return self._signing
+
+    def _done(self, request: _Request, error: Any, error_body: bytes | None, status: int | None) -> None:
+        self._in_flight.pop(id(request), None)
+        answer = _answer(request, error, error_body, status)
+        self._count(request.operation, str(answer.status or answer.code))
+        if answer.status in {429, 503}:
+            self._window.slow_down(request.token)
+        self._window.leave(request.token, answered=bool(answer.status))
+        again = transient(answer.code) and answer.status not in {404, 409, 412}
+        if again and request.tries < self._attempts and not self._closed:
+            self._clock.call_in(pause(request.tries), lambda: self._again(request))
+        else:
+            request.on_answer(answer)
+        self._pump()
+
+    def _again(self, request: _Request) -> None:
+        if self._closed:
+            request.on_answer(_GIVEN_UP)
+            return
+        self._waiting.appendleft(request)
+        self._pump()
+
+    def _give_up_overdue(self) -> None:
+        long_ago = time.monotonic() - TIMEOUT
+        self._cancel([request for request in list(self._in_flight.values()) if request.sent < long_ago])
+
+    def _cancel(self, requests: list[_Request]) -> None:
+        for request in requests:
+            if handle := request.handle:
+                handle.cancel()
+
+
+def pause(tries: int) -> float:
+    """Seconds before the next try: a random part of twice the time before."""
+    return random.random() * min(0.5 * 2.0**tries, 20)  # noqa: S311
+
+
+def _answer(request: _Request, error: Any, error_body: bytes | None, status: int | None) -> Answer:
+    body = b"".join(request.body)
+    if error is None:
+        return Answer(status or 0, request.headers, body, "", "")
+    if not status:
+        status, code = _NAMED.get(getattr(error, "name", ""), (0, _NO_ANSWER))
+        return Answer(status, {}, b"", code, str(error))
+    said = {name: unescape(text.decode(errors="replace")) for name, text in _ERROR.findall(error_body or body)}
+    return Answer(status, request.headers, body, said.get(b"Code") or str(status), said.get(b"Message", ""))
+
+
+class _Clock:
+    """One thread for all that is to be done later, and once a second for what must not be forgotten."""
+
+    def __init__(self, every_second: Callable[[], None]) -> None:
+        self._every_second = every_second
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._stopped = False
+        threading.Thread(target=self._run, name="s3-clock", daemon=True).start()
+
+    def call_in(self, seconds: float, what: Callable[[], None]) -> None:
+        with self._changed:
+            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), what))
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """What was still to be done is done now, so that nobody waits for it."""
+        with self._changed:
+            self._stopped = True
+            left, self._due = self._due, []
+            self._changed.notify()
+        for _, _, what in left:
+            what()
+
+    def _run(self) -> None:
+        look = time.monotonic() + 1
+        while not self._stopped:
+            with self._changed:
+                next_due = self._due[0][0] if self._due else look
+                self._changed.wait(max(0.0, min(next_due, look) - time.monotonic()))
+                now = time.monotonic()
+                due = []
+                while self._due and self._due[0][0] <= now:
+                    due.append(heapq.heappop(self._due)[2])
+            for what in due:
+                what()
+            if now >= look:
+                look = now + 1
+                self._every_second()

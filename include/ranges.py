@@ -1,0 +1,184 @@
+"""One listing by many lanes at once: the key space is bisected while it is read. Pure.
+
+Nothing is known of the keys beforehand, and nothing needs to be: a lane begins somewhere in the middle of another's
+rest, and each goes on until it meets a key that another one began with. So the lanes together are the plain listing,
+whatever the order in which the store lists; where to begin is a guess that costs a request when it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+# Sorts after every key that goes on otherwise.
+TOP = "\U0010ffff"
+# Characters beyond the first difference that a guess is made of.
+_PRECISION = 6
+
+
+class Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+Entry = TypeVar("Entry", bound=Keyed)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Entry]):
+    """A page of a listing; `token` asks for the next one, None where this is the last."""
+
+    entries: Sequence[Entry]
+    token: str | None
+
+
+@dataclass(eq=False)
+class _Lane(Generic[Entry]):
+    start: str
+    bound: str  # the guess is that nothing of this lane comes after it
+    parent: _Lane[Entry] | None = None
+    last: str = ""
+    common: int = 0  # characters that its keys share, as far as is known
+    varies: int = 1024  # so many at most: before this lane began there was another key
+    pages: int = 0
+    child: _Lane[Entry] | None = None  # that has not answered yet
+    overtaken: int = 0  # times that it was beyond a child's start before that could begin
+    first: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    def rest(self, signs: Sequence[str]) -> float:
+        """Pages to come, by how far the lane has come between start and bound."""
+        origin = _shared(self.start, self.bound)
+        begin, here, end = (_number(key, origin, signs) for key in (self.start, self.last, self.bound))
+        return self.pages * (end - here) / max(here - begin, 1)
+
+
+def list_in_lanes(
+    fetch: Callable[[str, str | None], Future[Page[Entry]]], prefix: str, most: int
+) -> Iterator[list[Entry]]:
+    """Every entry below the prefix, page by page, in no order; an entry may come twice.
+
+    :param fetch: asks for the page after a key (the first argument), or for the one of a token (the second).
+    :param most: lanes at once.
+    """
+    root: _Lane[Entry] = _Lane(prefix, prefix + TOP)
+    asked: dict[Future[Page[Entry]], _Lane[Entry]] = {fetch("", None): root}
+    began: dict[str, _Lane[Entry]] = {}
+    signs: set[str] = set()
+    pages = wasted = 0
+    sorts = True  # else (SeaweedFS, directory buckets of S3) guesses are worth little
+    while asked:
+        answered, _ = wait(asked, return_when=FIRST_COMPLETED)
+        for future in answered:
+            lane, page = asked.pop(future), future.result()
+            keys = [entry.key for entry in page.entries]
+            if lane.pages == 0 and lane.parent is not None and not _joins(lane, keys, began):
+                wasted += 1
+                continue
+            pages += 1
+            if lane.pages == 0:
+                signs.update(*(key[len(prefix) :] for key in keys))
+            met = None if began.keys().isdisjoint(keys) else next(n for n, key in enumerate(keys) if key in began)
+            if lane.pages == 0 and lane.parent is not None:
+                lane.first = keys[:met]
+                began.update(dict.fromkeys(lane.first, lane))
+            if met is not None and sorts:
+                _forget(began, keys[met])
+            sorts = sorts and keys == sorted(keys) and (not keys or lane.last < keys[0])
+            if met != 0 and keys:
+                yield list(page.entries[:met])
+                lane.last, lane.common = keys[-1], min(_shared(keys[0], keys[-1]), lane.varies)
+            lane.pages += 1
+            if met is not None or page.token is None:
+                lane.ended = True
+            else:
+                asked[fetch("", page.token)] = lane
+        while sorts and len(asked) < min(most, 1 + pages) and wasted <= 8 + pages // 16:
+            new = _split([lane for lane in asked.values() if lane.last and lane.child is None], sorted(signs))
+            if new is None:
+                break
+            asked[fetch(new.start, None)] = new
+
+
+def _joins(lane: _Lane[Entry], keys: list[str], began: dict[str, _Lane[Entry]]) -> bool:
+    """Whether a new lane begins in what is left of its parent's."""
+    parent = lane.parent
+    assert parent is not None  # noqa: S101 - for mypy
+    parent.child = None
+    if parent.ended:
+        return False
+    if not keys or keys[0] in began:
+        parent.bound = lane.start
+        return False
+    if keys[0] <= parent.last:
+        parent.overtaken += 1
+        return False
+    parent.bound = lane.start
+    lane.varies = _shared(lane.start, keys[0])
+    return True
+
+
+def _forget(began: dict[str, _Lane[Entry]], key: str) -> None:
+    """A lane that was met once need not be met again."""
+    for each in began[key].first:
+        del began[each]
+
+
+def _split(lanes: list[_Lane[Entry]], signs: Sequence[str]) -> _Lane[Entry] | None:
+    """A new lane in the middle of the one that has most left to do."""
+    for lane in sorted(lanes, key=lambda each: each.rest(signs), reverse=True):
+        # Overtaken: beyond the characters seen so far there are others, as in most alphabets but the Latin.
+        known = () if lane.overtaken % 2 else signs
+        if (start := middle(lane.last, lane.bound, lane.common, known)) is not None:
+            lane.child = _Lane(start, lane.bound, lane)
+            return lane.child
+    return None
+
+
+def middle(low: str, high: str, common: int, signs: Sequence[str]) -> str | None:
+    """A key about half-way between, or None where there is none.
+
+    :param common: characters of `low` that its neighbours share: most likely all keys up to `high` share them, which
+        half as many characters are asked about at a time.
+    :param signs: characters that keys are made of, sorted; none: any.
+    """
+    origin = _shared(low, high)
+    if common > origin + 1:
+        return low[: (origin + 1 + common + 1) // 2] + TOP
+    base = (len(signs) or ord(TOP)) + 2
+    number = (_number(low, origin, signs) + _number(high, origin, signs)) // 2
+    digits = []
+    for _ in range(_PRECISION):
+        number, digit = divmod(number, base)
+        digits.append(digit)
+    made = low[:origin]
+    for digit in reversed(digits):
+        if digit == 0:
+            break
+        made += TOP if digit == base - 1 else signs[digit - 1] if signs else _sign(digit - 1)
+    return made if low < made < high else None
+
+
+def _number(key: str, origin: int, signs: Sequence[str]) -> int:
+    """The characters from `origin` on, as a number that compares as they do."""
+    base, number = (len(signs) or ord(TOP)) + 2, 0
+    ranks = {sign: rank for rank, sign in enumerate(signs, start=1)}
+    for place in range(origin, origin + _PRECISION):
+        number *= base
+        if place < len(key):
+            sign = key[place]
+            number += ranks.get(sign) or (1 + sum(known < sign for known in signs) if signs else 1 + ord(sign))
+    return number
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _sign(number: int) -> str:
+    """The character of this number, or the next one where that is half a pair of UTF-16 and so in no key."""
+    return chr(max(number, 0xE000) if number >= 0xD800 else number)
