@@ -27,7 +27,7 @@ class Window:
     @property
     def limit(self) -> int:
         """How many may be in flight now; at least one."""
-        return int(self._limit)
+        return int(self._limit + 1e-6)  # sums of fractions
 
     def try_enter(self) -> int | None:
         """Take a place, where one is free. Answers the token that `leave` and `slow_down` ask for."""
@@ -49,7 +49,7 @@ class Window:
         with self._changed:
             self.in_flight -= 1
             if answered and token == self._cuts:
-                self._limit = min(self._limit + (1 / self._limit if self._cuts else 1), self.most)
+                self._limit = min(self._limit + (1 / self.limit if self._cuts else 1), self.most)
             self._changed.notify_all()
 
     def slow_down(self, token: int) -> None:
