@@ -169,11 +169,14 @@ class BulkS3Hook(S3Hook):
     def _see_response(
         self, event_name: str, parsed_response: dict[str, Any] | None, exception: Exception | None, **_: Any
     ) -> None:
+        operation = event_name.rpartition(".")[2]
+        if operation == "HeadBucket":  # never sent: crt.py only looks where it would have gone
+            return
         if parsed_response is not None:
             outcome = str(parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", "?"))
         else:
             outcome = error_code(exception) if exception else "?"
-        self._count(event_name.rpartition(".")[2], outcome)
+        self._count(operation, outcome)
         token: int | None = getattr(self._this_thread, "token", None)
         if outcome in {"429", "503"} and token is not None:
             self.window.slow_down(token)

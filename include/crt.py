@@ -36,6 +36,7 @@ from include.window import Window
 
 if TYPE_CHECKING:
     from awscrt.s3 import S3Request
+    from botocore.awsrequest import AWSPreparedRequest
     from botocore.credentials import Credentials
     from mypy_boto3_s3 import S3Client as Boto3Client
 
@@ -95,6 +96,10 @@ def unfit(client: Boto3Client, credentials: Credentials | None) -> str | None:
     return None
 
 
+class _Seen(Exception):
+    """The URL of a request that was about to be sent."""
+
+
 class CrtClient:
     """Sends requests as the boto3 client would: to its endpoints, in its region, with its credentials and TLS settings.
 
@@ -141,6 +146,7 @@ class CrtClient:
             connect_timeout_ms=10_000,
         )
         self._clock = _Clock(self._give_up_overdue)
+        self._finding = threading.Lock()
         self._endpoint = cache(self._find_endpoint)
 
     # -- asking ---------------------------------------------------------------------------------------------------
@@ -192,8 +198,20 @@ class CrtClient:
         self._clock.stop()
 
     def _find_endpoint(self, bucket: str) -> tuple[str, str]:
-        """Host and path of a bucket, as boto3 addresses it."""
-        url = urlsplit(self._boto3.generate_presigned_url("head_bucket", Params={"Bucket": bucket}))
+        """Host and path of a bucket, as boto3 addresses it: seen of a request that is not sent."""
+
+        def seen(request: AWSPreparedRequest, **_: Any) -> None:
+            raise _Seen(request.url)
+
+        events = self._boto3.meta.events
+        with self._finding:
+            events.register_first("before-send.s3.HeadBucket", seen)
+            try:
+                self._boto3.head_bucket(Bucket=bucket)
+            except _Seen as found:
+                url = urlsplit(str(found))
+            finally:
+                events.unregister("before-send.s3.HeadBucket", seen)
         return url.netloc, url.path.rstrip("/")
 
     # -- sending --------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_the_least_declaration_has_the_documented_defaults(file: Path) -> None:
     assert made.name == "avatars"
     assert (made.schedule, made.timezone, made.scheduled_mode) == (None, "UTC", Mode.PLAN)
     assert (made.grace_period, made.proof_max_age) == (timedelta(hours=24), timedelta(hours=1))
-    assert (made.chunk_size, made.parallel_chunks, made.requests_in_flight) == (10_000, 4, 32)
+    assert (made.chunk_size, made.parallel_chunks, made.requests_in_flight) == (10_000, 4, 128)
     assert (made.retries, made.retry_delay, made.owners) == (3, timedelta(seconds=30), ["sre"])
     assert made.table == ("avatars",)
 
