@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -40,6 +41,8 @@ BATCH = 1_000
 LANES, THREADS = 16, 32
 # What is started before the first of it has been answered: enough to go on while a batch is being marked.
 AHEAD = 500
+# Seconds.
+GATHER = 0.005
 # So many HEADs cost what one page of a listing costs.
 SPARSE = 12
 # Bytes above which a copy may take the store so long that it needs a read time-out a part, not one for the whole.
@@ -207,13 +210,16 @@ class BulkS3Hook(S3Hook):
         waiting, ahead = 0, max(AHEAD, self.requests_in_flight)
         try:
             for item in items:
-                if waiting == ahead:
-                    yield flow.result()
-                    waiting -= 1
+                while waiting >= ahead:
+                    results = flow.results()
+                    waiting -= len(results)
+                    yield from results
                 start(item, flow)
                 waiting += 1
-            for _ in range(waiting):
-                yield flow.result()
+            while waiting:
+                results = flow.results()
+                waiting -= len(results)
+                yield from results
         finally:
             flow.given_up.set()
 
@@ -609,12 +615,21 @@ class Flow(Generic[R]):
 
         return run
 
-    def result(self) -> R:
-        """The next one."""
-        result = self._results.get()
-        if isinstance(result, Exception):
-            raise result
-        return result
+    def results(self) -> list[R]:
+        """The next ones, one at least. They are left to gather for a moment: to wake up for each takes more time than
+        all else that is done about it.
+
+        :raises Exception: what one of them is.
+        """
+        results = [self._results.get()]
+        time.sleep(GATHER)
+        with suppress(Empty):
+            while True:
+                results.append(self._results.get_nowait())
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        return cast("list[R]", results)
 
 
 def _copied(copy: Copy, said: tuple[str, datetime] | None) -> CopyResult:

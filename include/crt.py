@@ -81,6 +81,12 @@ class _Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: list[bytes] = field(default_factory=list)
 
+    def take_headers(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
+        self.headers = {name.lower(): value for name, value in headers}
+
+    def take_body(self, chunk: bytes, offset: int, **_: Any) -> None:
+        self.body.append(chunk)
+
 
 def unfit(client: Boto3Client, credentials: Credentials | None) -> str | None:
     """Why this connection cannot be served by the Common Runtime; None where it can."""
@@ -238,12 +244,6 @@ class CrtClient:
         request.headers, request.body, request.sent = {}, [], time.monotonic()
         self._in_flight[id(request)] = request
 
-        def on_headers(status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
-            request.headers = {name.lower(): value for name, value in headers}
-
-        def on_body(chunk: bytes, offset: int, **_: Any) -> None:
-            request.body.append(chunk)
-
         def on_done(error: Any, error_body: bytes | None, status_code: int | None, **_: Any) -> None:
             request.handle = None
             self._done(request, error, error_body, status_code)
@@ -254,8 +254,8 @@ class CrtClient:
                 operation_name=request.operation,
                 request=request.http,
                 signing_config=self._sign(),
-                on_headers=on_headers if request.http.method == "HEAD" else None,
-                on_body=on_body,
+                on_headers=request.take_headers if request.operation == "HeadObject" else None,
+                on_body=request.take_body,
                 on_done=on_done,
             )
         except Exception as error:  # no credentials, say: an answer as any other
