@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,7 +153,7 @@ def test_a_server_that_hangs_up_is_an_error() -> None:
 
 def test_a_tool_is_accounted_by_the_operating_system(tmp_path: Path) -> None:
     work = "x = bytearray(64 * 2**20)\nfor _ in range(3_000_000): pass\nimport time; time.sleep(0.2)"
-    used = run_tool(["python3", "-c", work], environment(), tmp_path / "log", 60)
+    used = run_tool([sys.executable, "-c", work], environment(), tmp_path / "log", 60)
     assert 0.01 < used.cpu < used.seconds
     assert 64 * 2**20 < used.rss < 128 * 2**20
 

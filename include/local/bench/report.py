@@ -16,6 +16,10 @@ from include.local.environment import environment
 from include.local.errors import LocalError
 
 BEGIN, END = "<!-- written by make bench WRITE=1 -->", "<!-- up to here -->"
+PLOTS = {
+    "performance-copy.png": "Copy stage: objects per second of each contender",
+    "performance-move.png": "Whole move: time against the number of objects",
+}
 WHERE = {"near": "as it is", "far": "20 ms added to each request"}
 _STEPS = ("list", "copy", "switch", "verify", "gate", "delete", "reconcile")
 
@@ -169,7 +173,7 @@ def plot(found: Results, directory: Path) -> None:
         "one_by_one": found.samples.get(f"move/near/{ONE_BY_ONE}/rate", []),
     }
     python = peers.VENV / "bin" / "python"
-    settings = {**environment(), "MPLCONFIGDIR": str(directory)}
+    settings = {**environment(), "MPLCONFIGDIR": str(peers.VENV)}
     command = [str(python), str(script), json.dumps(drawn), str(directory)]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
@@ -184,4 +188,5 @@ def write(found: Results, docs: Path) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise LocalError(f"{page} has no place for the figures: the lines {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{text(found)}\n{END}{after}", encoding="utf-8")
+    plots = "".join(f"\n![{what}]({name})\n" for name, what in PLOTS.items() if (docs / name).exists())
+    page.write_text(f"{before}{BEGIN}\n\n{text(found)}{plots}\n{END}{after}", encoding="utf-8")
