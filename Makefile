@@ -1,6 +1,9 @@
 # Everything works from requirements.lock in .venv; `make install` comes first by itself, and once.
 
 BIN := .venv/bin
+BENCH := .venv-bench/bin
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock"
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11 python3.10 python3.14)
 
 # Without bytecode Airflow takes twice as long to start.
@@ -9,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help install demo test check up down seed lock clean
+.PHONY: help install demo test check up down seed bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -61,13 +64,27 @@ down: install ## stop it; its data stays
 seed: install ## fill the product: N=1000 avatars; AWKWARD=1: every awkward key and case; CONFLICTS=1: conflicts
 	@$(BIN)/python -m include.local.seed --objects $(or $(N),1000) $(if $(AWKWARD),--awkward) $(if $(CONFLICTS),--conflicts)
 
-lock: install ## make requirements.lock anew from requirements*.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
+bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= KEYS= RUNS=5 ONLY=copy,… WRITE=1 (docs)
+	@cmp -s requirements-bench.lock .venv-bench/installed.lock && $(BENCH)/python -c '' 2>/dev/null && exit 0; \
+	set -e; \
+	echo "Installing what ours is measured against into .venv-bench, once"; \
+	rm -rf .venv-bench; \
+	$(BIN)/python -m venv .venv-bench; \
+	$(BIN)/uv pip sync --quiet --python $(BENCH)/python --require-hashes --compile-bytecode requirements-bench.lock \
+		|| $(BENCH)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.lock; \
+	cp requirements-bench.lock .venv-bench/installed.lock
+	@$(BIN)/python -m include.local.bench $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(ROWS),--rows $(ROWS)) \
+		$(if $(KEYS),--keys $(KEYS)) $(if $(RUNS),--runs $(RUNS)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT)) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
-clean: ## remove all that was made here: .venv, the stack and its data, caches
+lock: install ## make the two locks anew from requirements*.txt
+	@$(COMPILE) --output-file requirements.lock requirements-dev.txt
+	@$(COMPILE) --output-file requirements-bench.lock requirements-bench.txt
+
+clean: ## remove all that was made here: the venvs, the stack and its data, caches
 	@for kept in .local/settings.json .local/*/settings.json; do \
 		[ ! -f $$kept ] || $(BIN)/python -m include.local.stack down --directory $$(dirname $$kept) || exit 1; \
 	done
-	@rm -rf .venv .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@[ ! -d .local/bench ] || $(BIN)/python -m include.local.bench --stop
+	@rm -rf .venv .venv-bench .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

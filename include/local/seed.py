@@ -157,12 +157,12 @@ def seed_avatars(target: Target, database: psycopg.Connection[Any], count: int) 
         print(f"{len(moved):,} of them have been moved already, and stay where they are")
     numbers = [number for number in range(1, count + 1) if number not in moved]
     with Uploader(target, _LEGACY_BUCKET) as uploader:
-        _put_avatars(uploader, numbers)
+        put_avatars(uploader, numbers)
     added = _add_rows(database, (f"{LEGACY}avatar-{number}.png" for number in numbers))
     print(f"{len(numbers):,} objects, {added:,} new rows")
 
 
-def _put_avatars(uploader: Uploader, numbers: Sequence[int]) -> None:
+def put_avatars(uploader: Uploader, numbers: Sequence[int]) -> None:
     def put(batch: Sequence[int]) -> int:
         for number in batch:
             uploader.put(f"{LEGACY}avatar-{number}.png", png(number))
