@@ -1,4 +1,8 @@
-"""Plain S3 requests by the hundred: AWS's Common Runtime (awscrt) signs, sends and receives in threads of its own."""
+"""Plain S3 requests by the hundred: AWS's Common Runtime (awscrt) signs, sends and receives in a thread of its own.
+
+Its HTTP client and its signer, not its S3 client: that one takes twice the processor time for each request, retries
+without telling, and hides the status of what it may retry.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +12,26 @@ import random
 import re
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from html import unescape
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
-from awscrt.auth import AwsCredentialsProvider, AwsSigningConfig
-from awscrt.http import HttpHeaders, HttpRequest
-from awscrt.io import ClientBootstrap, ClientTlsContext, DefaultHostResolver, EventLoopGroup, TlsContextOptions
-from awscrt.s3 import (
-    S3Client,
-    S3RequestTlsMode,
-    S3RequestType,
-    S3RetryConfig,
-    S3RetryMode,
-    create_default_s3_signing_config,
+from awscrt.auth import AwsCredentialsProvider, AwsSigningConfig, aws_sign_request
+from awscrt.http import HttpClientConnection, HttpHeaders, HttpRequest
+from awscrt.io import (
+    ClientBootstrap,
+    ClientTlsContext,
+    DefaultHostResolver,
+    EventLoopGroup,
+    SocketOptions,
+    TlsContextOptions,
 )
+from awscrt.s3 import create_default_s3_signing_config
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
@@ -35,17 +39,21 @@ from include.kinds import transient
 from include.window import Window
 
 if TYPE_CHECKING:
-    from awscrt.s3 import S3Request
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.credentials import Credentials
     from mypy_boto3_s3 import S3Client as Boto3Client
 
-# A request that got no answer for so long is given up, and sent again. Seconds.
+# A request that got no whole answer for so long is given up, and sent again. Seconds.
 TIMEOUT = 60
+CONNECT_TIMEOUT = 10
 # How long `close` lets what is in flight end by itself. Seconds.
 PATIENCE = 8
+# A signature carries its time, to which S3 allows a quarter of an hour. Seconds.
+SIGNING_TIME = 60
 _NO_ANSWER = "ConnectionError"
 _ERROR = re.compile(rb"<(Code|Message)>(.*?)</", re.DOTALL)
+# S3 may answer 200 before it knows, keep the connection alive with blanks, and say in the end that it failed.
+_ERROR_IN_200 = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error>")
 
 
 class Answer(NamedTuple):
@@ -58,33 +66,36 @@ class Answer(NamedTuple):
     message: str
 
 
-# Of these the Common Runtime passes on its own name alone.
-_NAMED = {
-    "AWS_ERROR_S3_SLOW_DOWN": (503, "SlowDown"),
-    "AWS_ERROR_S3_INTERNAL_ERROR": (500, "InternalError"),
-    "AWS_ERROR_S3_REQUEST_TIMEOUT": (400, "RequestTimeout"),
-    "AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": (403, "RequestTimeTooSkewed"),
-}
 _GIVEN_UP = Answer(0, {}, b"", _NO_ANSWER, "given up")
 
 
 @dataclass(slots=True)
 class _Request:
     operation: str
-    http: HttpRequest
+    method: str
+    url: SplitResult  # of the bucket
+    target: str
+    added: Sequence[tuple[str, str]]
     on_answer: Callable[[Answer], None]
     given_up: threading.Event | None
     tries: int = 0
     token: int = 0  # of the window
     sent: float = 0.0
-    handle: S3Request | None = None
+    connection: HttpClientConnection | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: list[bytes] = field(default_factory=list)
 
-    def take_headers(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
+    def http(self) -> HttpRequest:
+        """To be signed: a signature is for one try."""
+        own = [("host", self.url.netloc), *self.added]
+        if self.method == "PUT":
+            own.append(("content-length", "0"))
+        return HttpRequest(self.method, self.target, HttpHeaders(own))
+
+    def on_response(self, http_stream: object, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
         self.headers = {name.lower(): value for name, value in headers}
 
-    def take_body(self, chunk: bytes, offset: int, **_: Any) -> None:
+    def on_body(self, http_stream: object, chunk: bytes, **_: Any) -> None:
         self.body.append(chunk)
 
 
@@ -126,31 +137,24 @@ class CrtClient:
         self._boto3, self._credentials = client, credentials
         self._window, self._attempts, self._count = window, attempts, count
         self._region = {"aws-global": "us-east-1"}.get(client.meta.region_name, client.meta.region_name)
-        self._signed_for: object = None
-        self._signing: AwsSigningConfig | None = None
+        self._signing: tuple[object, float, AwsSigningConfig] | None = None
         self._waiting: deque[_Request] = deque()
         self._in_flight: dict[int, _Request] = {}
+        self._idle: defaultdict[str, list[HttpClientConnection]] = defaultdict(list)
         self._closed = False
-        loops = EventLoopGroup(1)  # its work is C; the callbacks share one interpreter anyhow
-        tls = None
-        if client.meta.endpoint_url.startswith("https:"):
-            options = TlsContextOptions()
-            options.verify_peer = verify is not False
-            if verify is not False:
-                # The certificates that boto3 trusts; the system's may not even be there.
-                options.override_default_trust_store_from_path(
-                    None, get_cert_path(True) if verify in {None, True} else str(verify)
-                )
-            tls = ClientTlsContext(options).new_connection_options()
-        self._client = S3Client(
-            bootstrap=ClientBootstrap(loops, DefaultHostResolver(loops)),
-            region=self._region,
-            tls_mode=S3RequestTlsMode.ENABLED if tls else S3RequestTlsMode.DISABLED,
-            tls_connection_options=tls,
-            max_active_connections_override=window.most,
-            retry_config=S3RetryConfig(retry_mode=S3RetryMode.NONE),
-            connect_timeout_ms=10_000,
-        )
+        # One thread: its work is C, and the callbacks share one interpreter anyhow.
+        loops = EventLoopGroup(1)
+        self._bootstrap = ClientBootstrap(loops, DefaultHostResolver(loops))
+        self._socket = SocketOptions()
+        self._socket.connect_timeout_ms = CONNECT_TIMEOUT * 1000
+        self._socket.keep_alive = True
+        options = TlsContextOptions()
+        options.verify_peer = verify is not False
+        if verify is not False:
+            # The certificates that boto3 trusts; the system's may not even be there.
+            trusted = verify if isinstance(verify, str) else get_cert_path(True)
+            options.override_default_trust_store_from_path(None, trusted)
+        self._tls = ClientTlsContext(options) if client.meta.endpoint_url.startswith("https:") else None
         self._clock = _Clock(self._give_up_overdue)
         self._finding = threading.Lock()
         self._endpoint = cache(self._find_endpoint)
@@ -175,14 +179,10 @@ class CrtClient:
         :param query: as it stands in the URL.
         :param given_up: once it is set the request is not sent any more, and not answered.
         """
-        host, path = self._endpoint(bucket)
-        target = f"{path}/{quote(key, safe='/-_.~')}"
-        http = HttpRequest(
-            method,
-            f"{target}?{query}" if query else target,
-            HttpHeaders([("host", host), *headers, *([("content-length", "0")] if method == "PUT" else [])]),
-        )
-        self._waiting.append(_Request(operation, http, on_answer, given_up))
+        url = self._endpoint(bucket)
+        target = f"{url.path}/{quote(key, safe='/-_.~')}"
+        target = f"{target}?{query}" if query else target
+        self._waiting.append(_Request(operation, method, url, target, headers, on_answer, given_up))
         self._pump()
 
     def ask(self, operation: str, method: str, bucket: str, key: str, *, query: str = "") -> Answer:
@@ -199,12 +199,14 @@ class CrtClient:
         until = time.monotonic() + PATIENCE
         while self._in_flight and time.monotonic() < until + 2:
             if time.monotonic() > until:
-                self._cancel(list(self._in_flight.values()))
+                self._cut(list(self._in_flight.values()))
             time.sleep(0.02)
         self._clock.stop()
+        for connection in itertools.chain.from_iterable(self._idle.values()):
+            connection.close()
 
-    def _find_endpoint(self, bucket: str) -> tuple[str, str]:
-        """Host and path of a bucket, as boto3 addresses it: seen of a request that is not sent."""
+    def _find_endpoint(self, bucket: str) -> SplitResult:
+        """A bucket's URL, as boto3 addresses it: seen of a request that is not sent."""
 
         def seen(request: AWSPreparedRequest, **_: Any) -> None:
             raise _Seen(request.url)
@@ -218,7 +220,7 @@ class CrtClient:
                 url = urlsplit(str(found))
             finally:
                 events.unregister("before-send.s3.HeadBucket", seen)
-        return url.netloc, url.path.rstrip("/")
+        return url._replace(path=url.path.rstrip("/"))
 
     # -- sending --------------------------------------------------------------------------------------------------
 
@@ -243,36 +245,65 @@ class CrtClient:
         request.tries += 1
         request.headers, request.body, request.sent = {}, [], time.monotonic()
         self._in_flight[id(request)] = request
-
-        def on_done(error: Any, error_body: bytes | None, status_code: int | None, **_: Any) -> None:
-            request.handle = None
-            self._done(request, error, error_body, status_code)
-
         try:
-            request.handle = self._client.make_request(
-                type=S3RequestType.DEFAULT,
-                operation_name=request.operation,
-                request=request.http,
-                signing_config=self._sign(),
-                on_headers=request.take_headers if request.operation == "HeadObject" else None,
-                on_body=request.take_body,
-                on_done=on_done,
-            )
+            aws_sign_request(request.http(), self._sign()).add_done_callback(partial(self._signed, request))
         except Exception as error:  # no credentials, say: an answer as any other
-            self._done(request, error, None, None)
+            self._done(request, 0, error)
 
     def _sign(self) -> AwsSigningConfig:
-        """With the credentials as they are now; botocore refreshes those that expire."""
-        now = self._credentials.get_frozen_credentials()
-        if now != self._signed_for or self._signing is None:
-            provider = AwsCredentialsProvider.new_static(now.access_key, now.secret_key, now.token)
-            self._signing = create_default_s3_signing_config(region=self._region, credential_provider=provider)
-            self._signed_for = now
-        return self._signing
+        """With the credentials as they are now: botocore refreshes those that expire."""
+        credentials, now = self._credentials.get_frozen_credentials(), time.monotonic()
+        if self._signing is None or self._signing[0] != credentials or self._signing[1] < now - SIGNING_TIME:
+            given = AwsCredentialsProvider.new_static(credentials.access_key, credentials.secret_key, credentials.token)
+            config = create_default_s3_signing_config(region=self._region, credential_provider=given)
+            self._signing = credentials, now, config
+        return self._signing[2]
 
-    def _done(self, request: _Request, error: Any, error_body: bytes | None, status: int | None) -> None:
+    def _signed(self, request: _Request, signed: Future[HttpRequest]) -> None:
+        try:
+            http, idle = signed.result(), self._idle[request.url.netloc]
+            while idle:
+                connection = idle.pop()
+                if connection.is_open():
+                    self._exchange(request, http, connection)
+                    return
+            self._connect(request.url).add_done_callback(partial(self._connected, request, http))
+        except Exception as error:
+            self._done(request, 0, error)
+
+    def _connect(self, url: SplitResult) -> Future[HttpClientConnection]:
+        tls = None
+        if self._tls is not None:
+            tls = self._tls.new_connection_options()
+            tls.set_server_name(url.hostname)
+        port = url.port or (443 if self._tls else 80)
+        made = HttpClientConnection.new(url.hostname, port, self._bootstrap, self._socket, tls)
+        return cast("Future[HttpClientConnection]", made)
+
+    def _connected(self, request: _Request, http: HttpRequest, made: Future[HttpClientConnection]) -> None:
+        try:
+            self._exchange(request, http, made.result())
+        except Exception as error:
+            self._done(request, 0, error)
+
+    def _exchange(self, request: _Request, http: HttpRequest, connection: HttpClientConnection) -> None:
+        request.connection = connection
+        # Nobody asks for the headers of the others.
+        on_response = request.on_response if request.operation == "HeadObject" else None
+        stream = connection.request(http, on_response, request.on_body)
+        stream.completion_future.add_done_callback(partial(self._completed, request))
+        stream.activate()
+
+    def _completed(self, request: _Request, completed: Future[int]) -> None:
+        connection, request.connection = request.connection, None
+        error = completed.exception()
+        if error is None and connection is not None:
+            self._idle[request.url.netloc].append(connection)
+        self._done(request, 0 if error else completed.result(), error)
+
+    def _done(self, request: _Request, status: int, error: BaseException | None) -> None:
         self._in_flight.pop(id(request), None)
-        answer = _answer(request, error, error_body, status)
+        answer = _answer(request, status, error)
         self._count(request.operation, str(answer.status or answer.code))
         if answer.status in {429, 503}:
             self._window.slow_down(request.token)
@@ -293,12 +324,12 @@ class CrtClient:
 
     def _give_up_overdue(self) -> None:
         long_ago = time.monotonic() - TIMEOUT
-        self._cancel([request for request in list(self._in_flight.values()) if request.sent < long_ago])
+        self._cut([request for request in list(self._in_flight.values()) if request.sent < long_ago])
 
-    def _cancel(self, requests: list[_Request]) -> None:
+    def _cut(self, requests: list[_Request]) -> None:
         for request in requests:
-            if handle := request.handle:
-                handle.cancel()
+            if connection := request.connection:
+                connection.close()
 
 
 def pause(tries: int) -> float:
@@ -306,14 +337,16 @@ def pause(tries: int) -> float:
     return random.random() * min(0.5 * 2.0**tries, 20)  # noqa: S311
 
 
-def _answer(request: _Request, error: Any, error_body: bytes | None, status: int | None) -> Answer:
+def _answer(request: _Request, status: int, error: BaseException | None) -> Answer:
     body = b"".join(request.body)
-    if error is None:
-        return Answer(status or 0, request.headers, body, "", "")
-    if not status:
-        status, code = _NAMED.get(getattr(error, "name", ""), (0, _NO_ANSWER))
-        return Answer(status, {}, b"", code, str(error))
-    said = {name: unescape(text.decode(errors="replace")) for name, text in _ERROR.findall(error_body or body)}
+    if error is not None or not status:
+        return Answer(0, {}, b"", _NO_ANSWER, str(error))
+    failed_late = status == 200 and _ERROR_IN_200.match(body)
+    if status < 300 and not failed_late:
+        return Answer(status, request.headers, body, "", "")
+    said = {name: unescape(text.decode(errors="replace")) for name, text in _ERROR.findall(body)}
+    # It counts as what it is.
+    status = 500 if failed_late else status
     return Answer(status, request.headers, body, said.get(b"Code") or str(status), said.get(b"Message", ""))
 
 
