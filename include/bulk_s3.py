@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -28,7 +29,7 @@ from include.declaration import Engine
 from include.kinds import Verdict, Version, after_refusal
 from include.objects import Copy, CopyResult, DeleteResult, S3Object
 from include.ranges import TOP, Page, list_in_lanes
-from include.s3_xml import copy_result, instant, listing_page
+from include.s3_xml import copy_result, listing_page
 from include.window import Window
 
 if TYPE_CHECKING:
@@ -338,8 +339,8 @@ class BulkS3Hook(S3Hook):
             elif answer.code:
                 self._in_thread(flow, partial(self._head_any, bucket, key))
             else:
-                length, modified = int(answer.headers["content-length"]), instant(answer.headers["last-modified"])
-                flow.answer(_shown(key, length, answer.headers["etag"], modified))
+                length, modified = int(answer.headers["content-length"]), answer.headers["last-modified"]
+                flow.answer(_shown(key, length, answer.headers["etag"], parsedate_to_datetime(modified)))
 
         if self._crt is None:
             self._in_thread(flow, partial(self._head_any, bucket, key))
@@ -479,7 +480,7 @@ class BulkS3Hook(S3Hook):
             copy, kind=kind, detail=f"{MOST_TRIES} tries, last {refused}", code="ConditionalRequestConflict"
         )
 
-    def _send_copy(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, datetime]:
+    def _send_copy(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, str]:
         if copy.version.size > self.copy_limit:
             return self._copy_in_parts(source_bucket, bucket, copy)
         answer = self.client.copy_object(
@@ -489,9 +490,10 @@ class BulkS3Hook(S3Hook):
             CopySourceIfMatch=f'"{copy.version.etag}"',
             **_target_condition(copy),
         )
-        return _said(answer, "CopyObjectResult", "ETag").strip('"'), _said(answer, "CopyObjectResult", "LastModified")
+        modified = _said(answer, "CopyObjectResult", "LastModified")
+        return _said(answer, "CopyObjectResult", "ETag").strip('"'), modified.isoformat()
 
-    def _copy_in_parts(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, datetime]:
+    def _copy_in_parts(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, str]:
         """A multipart copy takes no headers, metadata or tags along by itself: read and set them."""
         head = self.client.head_object(Bucket=source_bucket, Key=copy.key, IfMatch=f'"{copy.version.etag}"')
         kept = {name: head[name] for name in _COPIED_HEADERS if head.get(name)}  # type: ignore[literal-required]
@@ -523,9 +525,9 @@ class BulkS3Hook(S3Hook):
             raise
         etag = _said(done, "ETag")
         made = self.client.head_object(**target, IfMatch=etag)
-        return etag.strip('"'), made["LastModified"]
+        return etag.strip('"'), made["LastModified"].isoformat()
 
-    def _put_empty(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, datetime]:
+    def _put_empty(self, source_bucket: str, bucket: str, copy: Copy) -> tuple[str, str]:
         head = self.client.head_object(Bucket=source_bucket, Key=copy.key, IfMatch=f'"{copy.version.etag}"')
         kept = {name: head[name] for name in _COPIED_HEADERS if head.get(name)}  # type: ignore[literal-required]
         target: dict[str, Any] = {"Bucket": bucket, "Key": copy.target, "Body": b"", **kept}
@@ -536,7 +538,7 @@ class BulkS3Hook(S3Hook):
                 raise
             put = self.client.put_object(**target)  # refused for the sake of a folder that is only implied
         made = self.client.head_object(Bucket=bucket, Key=copy.target)
-        return put["ETag"].strip('"'), made["LastModified"]
+        return put["ETag"].strip('"'), made["LastModified"].isoformat()
 
     # -- deleting -----------------------------------------------------------------------------------------------
 
@@ -632,7 +634,7 @@ class Flow(Generic[R]):
         return cast("list[R]", results)
 
 
-def _copied(copy: Copy, said: tuple[str, datetime] | None) -> CopyResult:
+def _copied(copy: Copy, said: tuple[str, str] | None) -> CopyResult:
     if said is None:
         return _failed(copy, NoAnswer("the store said 200 without ETag or time"))
     return CopyResult(copy, Version(copy.version.size, said[0]), said[1])
@@ -656,7 +658,9 @@ def _refusal(operation: str, answer: Answer) -> Exception:
 def _shown(key: str, size: int, etag: str, modified: datetime) -> S3Object | None:
     """What a HEAD shows, if it is an object."""
     etag = etag.strip('"')
-    return None if key.endswith("/") and etag == IMPLIED_FOLDER_ETAG else S3Object(key, size, etag, modified)
+    if key.endswith("/") and etag == IMPLIED_FOLDER_ETAG:
+        return None
+    return S3Object(key, size, etag, modified.isoformat())
 
 
 def _just_before(key: str) -> str:
@@ -679,7 +683,7 @@ def _said(answer: Mapping[str, Any], *names: str) -> Any:
 
 def _objects(page: ListObjectsV2OutputTypeDef) -> list[S3Object]:
     return [
-        S3Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
+        S3Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"].isoformat())
         for entry in page.get("Contents", [])
     ]
 

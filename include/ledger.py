@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,21 @@ from include.statements import statement
 SCRATCH = ("legacy", "production", "rows")
 
 
+_ESCAPED = re.compile(r"[\\\t\n\r]").search
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
 def _identifier(*names: str) -> sql.Identifier:
     """For a statement with bound values: there psycopg reads a `%` of a name as the start of a placeholder."""
     return sql.Identifier(*(name.replace("%", "%%") for name in names))
+
+
+def _copy_text(page: Iterable[S3Object]) -> str:
+    """Rows in COPY's text format: what psycopg does row by row takes half of a listing's time."""
+    return "".join(
+        f"{key.translate(_ESCAPES) if _ESCAPED(key) else key}\t{size}\t{etag}\t{modified}\n"
+        for key, size, etag, modified in page
+    )
 
 
 class Ledger:
@@ -138,8 +151,7 @@ class Ledger:
         into = statement("fill_scratch", scratch=self.parts[side])
         with self.connection.cursor() as cursor, cursor.copy(into) as copy:
             for page in pages:
-                for entry in page:
-                    copy.write_row((entry.key, entry.size, entry.etag, entry.modified))
+                copy.write(_copy_text(page))
 
     def finish_scratch(self, side: str) -> None:
         """All that was seen is in."""

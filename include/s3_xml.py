@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from html import unescape
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
@@ -40,7 +37,7 @@ def listing_page(body: bytes) -> Page[S3Object]:
         found = [(unquote_plus(key) if "%" in key or "+" in key else key, *rest) for key, *rest in found]  # type: ignore[misc]
     token = _TOKEN.search(text)
     return Page(
-        [S3Object(key, int(size), etag, instant(modified)) for key, modified, etag, size in found],
+        [S3Object(key, int(size), etag, modified) for key, modified, etag, size in found],
         unescape(token[1]) if token else None,
     )
 
@@ -59,18 +56,8 @@ def _parsed(body: bytes) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def copy_result(body: bytes) -> tuple[str, datetime] | None:
+def copy_result(body: bytes) -> tuple[str, str] | None:
     """ETag and time of a copy, from a CopyObject answer; None where it does not say."""
     text = body.decode(errors="replace")
     etag, modified = _ETAG.search(text), _MODIFIED.search(text)
-    return (etag[1], instant(modified[1])) if etag and modified else None
-
-
-@lru_cache(maxsize=65_536)
-def instant(text: str) -> datetime:
-    """S3's time, of a body (ISO 8601) or of a header (RFC 5322)."""
-    if "," in text:
-        return parsedate_to_datetime(text)
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    moment = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
-    return moment.replace(microsecond=int(fraction[:6].ljust(6, "0"))) if fraction else moment
+    return (etag[1], modified[1]) if etag and modified else None

@@ -251,7 +251,7 @@ def test_a_listed_object_is_what_a_look_at_it_shows(stores: Stores) -> None:
     before = datetime.now(timezone.utc)
     (listed,) = stores.list(stores.legacy).values()
     assert listed.version == version == Version(0, "d41d8cd98f00b204e9800998ecf8427e")
-    assert abs((before - listed.modified).total_seconds()) < 60
+    assert abs((before - datetime.fromisoformat(listed.modified.replace("Z", "+00:00"))).total_seconds()) < 60
     shown = stores.hook.head(stores.legacy, KEY)
     assert shown is not None
     assert (shown.key, shown.version) == (listed.key, listed.version)

@@ -277,5 +277,5 @@ def test_a_former_holder_has_scratch_tables_of_its_own(product: Product, opened:
     first, second = opened("first"), opened("second")
     first.empty_scratch()
     second.empty_scratch()
-    first.fill_scratch("production", [[S3Object("image/1.png", 1, "etag", datetime.now(timezone.utc))]])
+    first.fill_scratch("production", [[S3Object("image/1.png", 1, "etag", datetime.now(timezone.utc).isoformat())]])
     assert second.count_scratch("production") == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -32,10 +31,11 @@ def look_at_legacy(run: Run, keys: Sequence[str], expected: Iterable[str] = ()) 
 
 def look_at_production(run: Run, keys: Sequence[str], expected: Iterable[str] = ()) -> Pages:
     """Production at these legacy keys (sorted), under the legacy keys, asked for at once."""
-    mapped = [run.keys.production_key(key) for key in keys]
-    sure = frozenset(run.keys.production_key(key) for key in expected)
-    pages = run.production.look_at(run.production_bucket, run.keys.production_prefix, mapped, sure)
-    return ([replace(entry, key=run.keys.legacy_key(entry.key)) for entry in page] for page in pages)
+    mapping = run.keys
+    mapped = [mapping.production_key(key) for key in keys]
+    sure = frozenset(mapping.production_key(key) for key in expected)
+    pages = run.production.look_at(run.production_bucket, mapping.production_prefix, mapped, sure)
+    return ([entry._replace(key=mapping.legacy_key(entry.key)) for entry in page] for page in pages)
 
 
 def with_production(run: Run, pages: Pages) -> Iterator[tuple[list[list[S3Object]], Pages]]:
