@@ -73,6 +73,12 @@ def timezone_name(value: str) -> str:
     return value
 
 
+def query(value: str) -> str:
+    if not value.strip():
+        raise ValueError("expected one SELECT that gives the lag in seconds, or nothing")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0), le=timedelta(days=3650))]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -98,11 +104,23 @@ class Store(_Part):
 
 
 class Database(_Part):
-    """The column whose values name the objects. The table may carry its schema: `shop.avatars`."""
+    """The column whose values name the objects. The table may carry its schema: `shop.avatars`.
+
+    While the replicas are further behind than `max_lag`, no row is switched. How far they are is read from
+    pg_stat_replication, or where that shows nothing (Aurora, a read replica of another kind, a role without
+    pg_read_all_stats) by a query of yours: `SELECT extract(epoch FROM now() - max(at)) FROM heartbeat`.
+    """
 
     conn_id: Text
     table: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$")]
     column: Text
+    lag_query: (
+        Annotated[str, AfterValidator(query), Field(description="one SELECT that gives the replicas' lag in seconds")]
+        | None
+    ) = None
+    max_lag: Annotated[Duration, Field(gt=timedelta(0), description="more lag holds up the switch")] = timedelta(
+        seconds=10
+    )
 
 
 class Declaration(_Part):

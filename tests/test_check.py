@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -408,6 +409,39 @@ def test_rows_that_the_role_may_not_see(checked: Checked) -> None:
     """They would look as if no row named their objects."""
     checked.product.sql("ALTER TABLE avatars ENABLE ROW LEVEL SECURITY")
     checked.refused("row-level security hides rows of 'avatars'", "BYPASSRLS")
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELECT lag FROM heartbeat", 'relation "heartbeat" does not exist'),
+        ("SELECT lag FROM private", "permission denied for table private"),
+        ("SELECT 'a while'", "it gives 'a while', no number of seconds"),
+        ("SELECT 1, 2", "it gives more than one value"),
+        ("SELECT 1; SELECT 2", "cannot insert multiple commands"),
+        ("UPDATE avatars SET path = 'x' RETURNING 1", "read-only transaction"),
+        ("SELECT pg_sleep(60)", "statement timeout"),
+        ("how far behind?", "syntax error"),
+    ],
+)
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.MOVE])
+def test_a_lag_query_that_does_not_work(checked: Checked, mode: Mode, query: str, says: str) -> None:
+    checked.product.sql("CREATE TABLE IF NOT EXISTS private (lag int)")
+    database = {"conn_id": "proddatabase", "table": "avatars", "column": "path", "lag_query": query}
+    begun = time.monotonic()
+    checked.refused(
+        "database.lag_query, run at 'proddatabase': ",
+        says,
+        "correct it in the declaration",
+        database=database,
+        mode=mode,
+    )
+    assert time.monotonic() - begun < 8
+
+
+def test_a_lag_query_that_works(checked: Checked) -> None:
+    database = {"conn_id": "proddatabase", "table": "avatars", "column": "path", "lag_query": "SELECT 3600"}
+    assert checked.run(database=database), "how far behind they are now is the switch's concern"
 
 
 LEDGER: dict[str, tuple[str, list[str]]] = {

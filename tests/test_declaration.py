@@ -69,6 +69,7 @@ def test_the_least_declaration_has_the_documented_defaults(file: Path) -> None:
     assert (made.chunk_size, made.parallel_chunks, made.requests_in_flight) == (10_000, 4, 128)
     assert (made.retries, made.retry_delay, made.owners) == (3, timedelta(seconds=30), ["sre"])
     assert made.table == ("avatars",)
+    assert (made.database.lag_query, made.database.max_lag) == (None, timedelta(seconds=10))
 
 
 def test_rows_name_keys_as_they_are_unless_declared_otherwise(file: Path) -> None:
@@ -117,6 +118,7 @@ def test_a_deployment_may_set_the_grace_period(file: Path, monkeypatch: pytest.M
         {"database__table": "shop.avatars"},
         {"database__table": 'sh op.ava"t;ars', "database__column": 'pa"th; --'},
         {"legacy__prefix": "bilder/ä \U0001f600?*#%"},
+        {"database__lag_query": "SELECT 5\n  -- %s {x}", "database__max_lag": "1m"},
         {"schedule": "@daily", "timezone": "Europe/Zurich", "scheduled_mode": "move"},
         {"owners": ["ava", "bob"], "description": "Avatars"},
         {"chunk_size": 1, "parallel_chunks": 1, "requests_in_flight": 1, "retries": 0},
@@ -147,6 +149,8 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "database.conn_id": [*NO_TEXT, GONE],
     "database.column": [*NO_TEXT, GONE],
     "database.table": [*((table, "match") for table in ("", "a.b.c", ".avatars", "shop.")), (5, "valid string"), GONE],
+    "database.lag_query": [*((text, "expected one SELECT") for text in ("", " \n")), (5, "valid string")],
+    "database.max_lag": [*NO_DURATION, ("0s", "greater than ")],
     "legacy": [GONE, ("legacy-s3", "dictionary")],
     "production": [GONE],
     "database": [GONE, (None, "dictionary")],

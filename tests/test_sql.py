@@ -337,6 +337,7 @@ CASES: dict[str, Case] = {
         writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"},
     ),
     "keep_lease": Case({"ttl": HOUR}, "(7)", writes={"migration": 1}),
+    "look_at_load": Case({}, None),
     "mark_copied": Case(
         {**MARKS, "production_etags": ["p1"], "copied_ats": [NEW], "proving": False}, writes={"ledger": "listed:copied"}
     ),

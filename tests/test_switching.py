@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
+from include.ledger import Ledger
 from include.modes import Mode
+from include.statements import statement
 from include.steps import switching
 from include.steps.run import NotWhole
 from include.steps.switching import RowsLocked
@@ -244,3 +249,65 @@ def test_no_transaction_writes_more_rows_than_its_pages_hold(product: Product, f
     )
     assert unswitched(product) == []
     assert together[0][0] <= 2 * on_a_page[0][0]
+
+
+# -- cost ---------------------------------------------------------------------------------------------------------
+
+
+def plan(product: Product, file: str, late: bool) -> str:
+    """How PostgreSQL carries out one batch: the second page of the table."""
+    ledger = Ledger.connect(product.declaration)
+    ledger.of_migration(1)
+    ledger.of_run(1)
+    values = {**ledger.values, "first": "(1,0)", "last": "(2,0)", "late": late}
+    with ledger.connection.transaction(force_rollback=True):
+        explained = ledger.connection.execute(
+            sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF) ") + statement(file, **ledger.parts), values
+        )
+        lines = [row["QUERY PLAN"] for row in explained]
+    ledger.close()
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("analysed", [False, True])
+@pytest.mark.parametrize("file", ["switch_rows", "switch_unlocked_rows"])
+def test_no_batch_reads_all_of_the_table_or_of_the_ledger(
+    product: Product, flow: Flow, file: str, analysed: bool, late: bool
+) -> None:
+    """Whatever the planner believes: else the time would grow with the square of the rows."""
+    copied(product, flow, 20_000)
+    if analysed:
+        product.sql("VACUUM ANALYZE avatars")
+        product.sql("VACUUM ANALYZE s3_migration.ledger")
+    found = plan(product, file, late)
+    assert not re.search(r"Seq Scan|Join|Nested Loop", found), found
+    scans = re.findall(r"(\w+ Range Scan|Seq Scan|Index Scan|Heap Scan)(?: using \w+)? on (avatars|ledger)\b", found)
+    assert set(scans) <= {("Tid Range Scan", "avatars"), ("Index Scan", "ledger"), ("Heap Scan", "ledger")}
+    read = [float(rows) for rows in re.findall(r"actual rows=([\d.]+)", found)]
+    assert 100 < max(read) < 300, "a page's rows"
+
+
+def test_a_transaction_lasts_a_second_at_most(product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that take their time: a slow trigger of the product. No page of 200 rows fits into a transaction."""
+    copied(product, flow, 300)
+    product.sql(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN new; END $$"
+    )
+    product.sql("CREATE TRIGGER slow BEFORE UPDATE ON avatars FOR EACH ROW EXECUTE FUNCTION slow()")
+    lasted, batch = [], Ledger.batch
+
+    @contextmanager
+    def timed(ledger: Ledger) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            with batch(ledger):
+                yield
+        finally:
+            lasted.append(time.monotonic() - begun)
+
+    monkeypatch.setattr(Ledger, "batch", timed)
+    flow.switch()
+    assert unswitched(product) == []
+    assert len(lasted) > 2
+    assert max(lasted) < 1.5  # a second, and what the machine needs to notice

@@ -1,7 +1,7 @@
 -- As switch_rows.sql, but passing over the rows that other transactions hold: one of them holds up no other row.
 -- Used only where that one met a lock, since each row is locked here before it is written.
-WITH unlocked AS (
-    SELECT a.ctid
+WITH unlocked AS MATERIALIZED (
+    SELECT a.ctid, (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C" AS key
     FROM {table} AS a
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
@@ -9,28 +9,46 @@ WITH unlocked AS (
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 
-switched AS (
-    UPDATE {table} AS a
-    SET {column} = %(production_path_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
-    FROM unlocked AS u, s3_migration.ledger AS l
+copied AS MATERIALIZED (
+    SELECT l.legacy_key, l.switched_at
+    FROM s3_migration.ledger AS l
     WHERE
-        a.ctid = u.ctid
-        AND starts_with(a.{column}, %(legacy_path_prefix)s)
-        AND l.migration_id = %(migration_id)s
+        l.migration_id = %(migration_id)s
+        AND l.legacy_key = ANY(ARRAY(SELECT u.key FROM unlocked AS u))
         AND l.run_no = %(run_no)s
-        AND l.legacy_key = (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C"
         AND l.copied_at IS NOT NULL
         AND (l.gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag)
         AND (l.kind IS NULL OR l.kind = 'named')
-    RETURNING l.legacy_key, l.switched_at
+),
+
+switched AS (
+    UPDATE {table} AS a
+    SET {column} = %(production_path_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
+    WHERE
+        a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
+        AND starts_with(a.{column}, %(legacy_path_prefix)s)
+        AND (a.ctid IN (SELECT u.ctid FROM unlocked AS u)) IS TRUE
+        AND (
+            (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C"
+            IN (SELECT c.legacy_key FROM copied AS c)
+        ) IS TRUE
+    RETURNING CASE
+        WHEN %(late)s OR EXISTS (SELECT FROM copied AS c WHERE c.switched_at IS NOT NULL)
+            THEN (%(legacy_prefix)s || substr(a.{column}, %(production_path_rest)s)) COLLATE "C"
+    END AS key
 ),
 
 restarted AS (
     UPDATE s3_migration.ledger AS l
     SET switched_at = CASE WHEN %(late)s THEN now() END
-    FROM (SELECT DISTINCT legacy_key, switched_at FROM switched) AS s
-    WHERE l.migration_id = %(migration_id)s AND l.legacy_key = s.legacy_key
-        AND (s.switched_at IS NOT NULL OR %(late)s)
+    WHERE
+        l.migration_id = %(migration_id)s
+        AND l.legacy_key = ANY(ARRAY(
+            SELECT c.legacy_key FROM copied AS c
+            WHERE
+                (c.switched_at IS NOT NULL OR %(late)s)
+                AND (c.legacy_key IN (SELECT s.key FROM switched AS s)) IS TRUE
+        ))
 )
 
 SELECT count(*) FROM switched

@@ -17,6 +17,7 @@ from psycopg.errors import InsufficientPrivilege
 from include.bulk_s3 import BulkS3Hook, error_code, error_text
 from include.declaration import Declaration, Store
 from include.kinds import transient
+from include.lag import NoLag, declared_lag
 from include.lease import Lease, LeaseHeld
 from include.ledger import Ledger
 from include.modes import Mode
@@ -186,6 +187,16 @@ def _check_database(ledger: Ledger, mode: Mode) -> int:
             f"no UPDATE on {where}",
             f"GRANT UPDATE ({database.column}) ON {database.table} TO the role ({_setup(declaration)})",
         )
+    if database.lag_query is not None:
+        try:
+            declared_lag(ledger.connection, database.lag_query)
+        except (Error, NoLag) as error:
+            said = _first_line(error) if isinstance(error, Error) else error
+            raise refuse(
+                f"database.lag_query, run at {database.conn_id!r}: {said}",
+                "correct it in the declaration: one SELECT that the role may run and that gives one number, the "
+                "replicas' lag in seconds, within 5 s",
+            ) from error
     return _check_ledger(ledger, refuse)
 
 

@@ -12,6 +12,7 @@ from psycopg import DatabaseError, OperationalError, errors
 from include.declaration import Declaration
 from include.kinds import Step
 from include.steps.run import Run, working
+from include.steps.throttling import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +47,12 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
     :param late: the run's switch was over before: an object named anew starts its grace period now.
     :returns: rows switched.
     :raises RowsLocked: other transactions held rows through every pass.
+    :raises ReplicasBehind: the replicas lag, and do not catch up.
     """
     total, locked_passes, length = 0, 0, FIRST_PAGES
+    throttle = Throttle(run, due=not late)
     while True:
-        switched, locked, length = _pass(run, late, length)
+        switched, locked, length = _pass(run, throttle, late, length)
         total += switched
         if switched:
             log.info("pass over the table: %d rows switched, %d in all", switched, total)
@@ -66,36 +69,44 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
             time.sleep(min(2.0**locked_passes / 4, 15))
 
 
-def _pass(run: Run, late: bool, length: int) -> tuple[int, int, int]:
+def _pass(run: Run, throttle: Throttle, late: bool, length: int) -> tuple[int, int, int]:
     """One pass over all pages, at first `length` a batch. Answers rows switched, batches that met a lock (or lasted
     too long), and the length of the next batch."""
     try:
         pages = run.ledger.value("count_pages")
     except _LOCKED:
         return 0, 1, length
-    switched = locked = first = 0
+    total = locked = first = 0
     while first < pages:
-        begun = time.monotonic()
+        throttle.wait()
+        begun, switched = time.monotonic(), 0
         try:
-            switched += _switch_pages(run, "switch_rows", first, first + length, late)
+            switched = _switch_pages(run, "switch_rows", first, first + length, late)
         except _LOCKED as error:
             log.info("pages %d to %d: %s", first, first + length, type(error).__name__)
             locked += 1
             with suppress(*_LOCKED):
-                switched += _switch_pages(run, "switch_unlocked_rows", first, first + length, late)
+                switched = _switch_pages(run, "switch_unlocked_rows", first, first + length, late)
         seconds = time.monotonic() - begun
+        throttle.wrote(switched)
+        total += switched
         first += length
         if seconds > 2 * AIM_SECONDS:
-            length = max(1, length // 2)
+            length = max(1, int(length * AIM_SECONDS / seconds))
         elif seconds < AIM_SECONDS / 2:
             length = min(MOST_PAGES, length * 2)
-    return switched, locked, length
+    return total, locked, length
 
 
 def _switch_pages(run: Run, file: str, first: int, last: int, late: bool) -> int:
-    """Switch the rows of pages first to last - 1; a row that the database refuses is found and named."""
+    """Switch the rows of pages first to last - 1; a row that the database refuses is found and named.
+
+    What lasts too long for one transaction (a slow trigger, a cold disk) is done in halves, down to single rows.
+    """
     try:
         return _switch(run, file, f"({first},0)", f"({last},0)", late)
+    except errors.QueryCanceled:
+        log.info("pages %d to %d last too long for one transaction", first, last)
     except DatabaseError as error:
         if not _is_of_a_row(error):
             raise
