@@ -19,6 +19,7 @@ def take_listing(declaration: Declaration, run_id: str) -> list[int]:
     """
     with working(declaration, run_id, "list") as run:
         run.ledger.execute("begin_listing")
+        run.ledger.execute("more_memory")
         run.ledger.empty_scratch()
         _look(run)
         _forecast(run)
@@ -91,10 +92,10 @@ def _merge(run: Run) -> int:
     """Adopt what is unfinished, add what is new, draw the chunks. Answers their number."""
     ledger = run.ledger
     ledger.execute("adopt_listed")
-    ledger.execute("insert_listed")
     if run.limit is None:
-        ledger.execute("adopt_gone")
+        ledger.execute("adopt_gone")  # before what is new, of which nothing can be gone, doubles what it has to read
         ledger.execute("adopt_unlisted_rows")
+    ledger.execute("insert_listed")
     if ledger.value("count_missing", keys=None):
         ledger.execute("judge_missing", keys=None, kind_of_named=None)
     ledger.execute("forget_chunks")
