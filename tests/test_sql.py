@@ -478,6 +478,44 @@ def test_names_and_prefixes_are_never_taken_for_sql(
 # -- the set-up, and what it leaves forbidden ---------------------------------------------------------------------
 
 
+# What a night with nothing to do asks of the ledger.
+QUIET: dict[str, dict[str, Any]] = {
+    "adopt_gone": {},
+    "count_missing": {"keys": None},
+    "count_scope": {},
+    "count_states": ALL,
+    "end_verification": {"since": OLD},
+    "find_changed": ALL,
+    "find_copies": {"keys": None, "after": "", "most": 1000},
+    "find_uncopied": {"after": "", "first_key": "", "last_key": "~", "kind": "damaged", "most": 1000},
+    "find_deletable": {"after": "", "first_key": "", "last_key": "~", "most": 1000},
+    "grace_ends": {},
+    "retry_refused_rows": {},
+}
+
+
+def test_a_quiet_night_reads_nothing_of_what_is_finished(postgres: Postgres, database: str, ledger: Ledger) -> None:
+    with psycopg.connect(postgres.dsn(database), autocommit=True) as admin:
+        admin.execute("TRUNCATE s3_migration.ledger")
+        admin.execute(
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, run_no, copied_etag, "
+            "production_etag, copied_at, gone_at) SELECT 1, 'image/' || n, 1, 'e', 1, 'e', 'e', now(), now() "
+            "FROM generate_series(1, 200000) AS n"
+        )
+        admin.execute("VACUUM ANALYZE s3_migration.ledger")
+    for file, values in QUIET.items():
+        explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
+        row = ledger.connection.execute(explain, {**ledger.values, **values}).fetchone()
+        assert row is not None
+        assert _scans(row["QUERY PLAN"][0]["Plan"]) == [], file
+
+
+def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The scans of the ledger in a plan that read more than a few rows."""
+    of_ledger = plan.get("Relation Name") == "ledger" and plan.get("Rows Removed by Filter", 0) > 10_000
+    return [plan] * of_ledger + [scan for part in plan.get("Plans", []) for scan in _scans(part)]
+
+
 def test_the_set_up_holds_each_file_and_may_be_run_again(postgres: Postgres) -> None:
     name = f"sql_{secrets.token_hex(4)}"
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:

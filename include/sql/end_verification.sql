@@ -3,7 +3,7 @@ SET
     verified_at = %(since)s,
     damaged = (
         SELECT count(*) FROM s3_migration.ledger AS l
-        WHERE l.migration_id = r.migration_id AND l.run_no = r.run_no AND l.kind = 'damaged'
+        WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.kind = 'damaged'
     )
 WHERE r.run_no = %(run_no)s
 RETURNING damaged
