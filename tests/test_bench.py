@@ -100,7 +100,7 @@ def test_the_stub_refuses_what_it_does_not_know(client: Any) -> None:
         client.list_objects_v2(Bucket="legacy-any", Delimiter="/")
 
 
-@pytest.mark.parametrize("how", ["raw", "boto3"])
+@pytest.mark.parametrize("how", ["raw", "receipt", "boto3", "lanes"])
 def test_plain_listings_receive_every_key(stub: int, how: str, tmp_path: Path) -> None:
     child = Child("plain_listing", {"port": stub, "bucket": "legacy-any", "how": how}, _environment(), tmp_path / "log")
     assert run_children([child], 60).answer["keys"] == KEYS

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from include.local.bench import copying, listing, machine, moving, report
+from include.local.bench import copying, database, listing, machine, moving, report
 from include.local.bench.bench import Bench, Options, Part
 from include.local.bench.results import Results
 from include.local.bench.servers import clean, servers
@@ -26,6 +26,8 @@ PARTS: dict[str, Part] = {
     "copy": copying.measure,
     "move": moving.measure,
     "listing": listing.measure,
+    "switching": database.switching,
+    "scale": database.scale,
 }
 
 

@@ -78,7 +78,7 @@ def _switching(found: Results) -> Iterator[Goal]:
 
 
 def _listing(found: Results) -> Iterator[Goal]:
-    near, far = "listing/near", "listing/far"
+    near = "listing/near"
     yield Goal(
         "listing: keys/s received and in the ledger, one process",
         50_000,
@@ -87,16 +87,16 @@ def _listing(found: Results) -> Iterator[Goal]:
         at_least=True,
     )
     yield Goal(
-        "listing: received, against the raw receipt of the same pages",
+        "listing of a real server, received, against the mere receipt of the same pages one after the other",
         0.7,
-        found.ratio(f"{near}/ours/received", f"{near}/raw/rate"),
+        found.ratio("listing/real/lanes/rate", "listing/real/receipt/rate"),
         at_least=True,
     )
-    for how, what in (("raw", "received raw"), ("boto3", "with boto3")):
+    for place, added in (("far", 20), ("farthest", 200)):
         yield Goal(
-            f"listing, 20 ms added to each request: in the ledger, against one page after the other {what}",
+            f"listing, {added} ms added to each request: received, against one page after the other",
             8.0,
-            found.ratio(f"{far}/ours/rate", f"{far}/{how}/rate"),
+            found.ratio(f"listing/{place}/lanes/rate", f"listing/{place}/receipt/rate"),
             at_least=True,
         )
 

@@ -13,20 +13,30 @@ from typing import Any
 
 from include.local.bench.bench import PLACES, Bench
 from include.local.bench.children import Child, helper, run_children
-from include.local.bench.servers import Product
+from include.local.bench.servers import KEPT, Product
 from include.local.errors import LocalError
 from include.local.ports import HOST, free_port
 
+# Milliseconds added to each request; so far away a listing lives by what is asked for at once, not by this machine.
+FARTHEST = {**PLACES, "farthest": 200.0}
+
 
 def measure(bench: Bench) -> None:
-    """Ours, the raw receipt and boto3's pages, near and far."""
-    for place, delay in PLACES.items():
+    """Ours, and one page after the other, by distance; then of a real server, which is what makes the pages."""
+    for place, delay in FARTHEST.items():
         with _stub(bench, delay) as port:
             for number in range(1, bench.options.runs + 1):
                 bench.say(f"listing, {place}, round {number} of {bench.options.runs}")
-                for how in ("raw", "boto3"):
-                    _plain(bench, place, port, how)
-                _ours(bench, place, port)
+                for how in ("raw", "receipt", "lanes") if place == "farthest" else ("raw", "receipt", "boto3", "lanes"):
+                    _plain(bench, place, bench.options.keys, port=port, bucket="legacy-any", how=how)
+                if place != "farthest":
+                    _ours(bench, place, port)
+    who = bench.servers.migrator
+    real = {"bucket": KEPT, "access_key": who.access_key, "secret_key": who.secret_key, "port": bench.servers.s3.port}
+    for number in range(1, bench.options.runs + 1):
+        bench.say(f"listing, the real server, round {number} of {bench.options.runs}")
+        for how in ("receipt", "boto3", "lanes"):
+            _plain(bench, "real", bench.options.objects, how=how, **real)
 
 
 @contextmanager
@@ -37,15 +47,13 @@ def _stub(bench: Bench, delay: float) -> Iterator[int]:
         yield port
 
 
-def _plain(bench: Bench, place: str, port: int, how: str) -> None:
-    job = {"port": port, "bucket": "legacy-any", "how": how}
+def _plain(bench: Bench, place: str, keys: int, **job: Any) -> None:
     child = Child("plain_listing", job, bench.servers.environment(), bench.servers.log("plain_listing"))
     usage = run_children([child], _patience(bench))
-    if usage.answer["keys"] != bench.options.keys:
-        raise LocalError(f"listing ({how}): {usage.answer['keys']} keys of {bench.options.keys}")
-    rate = bench.options.keys / usage.seconds
-    bench.say(f"  {how:<20} {rate:10,.0f} keys/s")
-    bench.record(f"listing/{place}/{how}", rate=rate, cpu=usage.cpu / bench.options.keys * 1e6)
+    if usage.answer["keys"] != keys:
+        raise LocalError(f"listing ({job['how']}): {usage.answer['keys']} keys of {keys}")
+    bench.say(f"  {job['how']:<20} {keys / usage.seconds:10,.0f} keys/s")
+    bench.record(f"listing/{place}/{job['how']}", rate=keys / usage.seconds, cpu=usage.cpu / keys * 1e6)
 
 
 def _ours(bench: Bench, place: str, port: int) -> None:

@@ -1,28 +1,63 @@
-"""A child that lists one page after the other. Job: `port`, `bucket`, and `how`.
+"""A child that lists a bucket in one of several ways. Job: `port`, `bucket`, `access_key`, `secret_key` and `how`.
 
-`raw` reads each page and drops it, the least that anyone can do; `boto3` takes it apart, as a plain script would.
+One page after the other: `raw` reads each and drops it, the least that anyone can do (unsigned: only the stub answers);
+`receipt` does so with our own client; `boto3` takes it apart, as a plain script would. `lanes` is ours, without ledger.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 from collections.abc import Callable
+from html import unescape
+from typing import cast
 from urllib.parse import quote
 
+from include.bulk_s3 import BulkS3Hook
+from include.crt import CrtClient
 from include.local.awkward import LEGACY
 from include.local.bench.child import Job, serve
 from include.local.bench.clients import client
 from include.local.ports import HOST
+from include.local.s3 import REGION
 
 _TOKEN, _COUNT = (b"<NextContinuationToken>", b"</NextContinuationToken>"), (b"<KeyCount>", b"</KeyCount>")
 
 
 def prepare(job: Job) -> Callable[[], Job]:
+    bucket = job["bucket"]
     if job["how"] == "raw":
-        return lambda: {"keys": _raw(job["port"], job["bucket"])}
-    endpoint = {"endpoint": f"http://{HOST}:{job['port']}", "access_key": "any", "secret_key": "any"}
-    pages = client(endpoint).get_paginator("list_objects_v2").paginate(Bucket=job["bucket"], Prefix=LEGACY)
-    return lambda: {"keys": sum(len(page.get("Contents", [])) for page in pages)}
+        return lambda: {"keys": _raw(job["port"], bucket)}
+    job = {"endpoint": f"http://{HOST}:{job['port']}", "access_key": "any", "secret_key": "any", **job}
+    if job["how"] == "boto3":
+        pages = client(job).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=LEGACY)
+        return lambda: {"keys": sum(len(page.get("Contents", [])) for page in pages)}
+    hook = _hook(job)
+    hook.list_page(bucket, LEGACY, "\uffff")  # the clients are made, and a connection
+    if job["how"] == "receipt":
+        return lambda: {"keys": _receipt(hook, bucket)}
+    return lambda: {"keys": sum(len(page) for page in hook.list_objects(bucket, LEGACY))}
+
+
+def _hook(job: Job) -> BulkS3Hook:
+    extra = {"endpoint_url": job["endpoint"], "region_name": REGION}
+    connection = {"conn_type": "aws", "login": job["access_key"], "password": job["secret_key"], "extra": extra}
+    os.environ["AIRFLOW_CONN_LISTED"] = json.dumps(connection)
+    return BulkS3Hook("listed")
+
+
+def _receipt(hook: BulkS3Hook, bucket: str) -> int:
+    """The pages as they come, counted and dropped."""
+    token: bytes | None = b""
+    keys = 0
+    while token is not None:
+        query = f"encoding-type=url&list-type=2&prefix={quote(LEGACY, safe='')}"
+        query += f"&continuation-token={quote(unescape(token.decode()), safe='')}" if token else ""
+        answer = cast("CrtClient", hook._crt).ask("ListObjectsV2", "GET", bucket, "", query=query)
+        keys += answer.body.count(b"<Key>")
+        token = _between(answer.body, _TOKEN)
+    return keys
 
 
 def _raw(port: int, bucket: str) -> int:

@@ -111,15 +111,17 @@ def _listing_rows(found: Results) -> Iterator[Sequence[str]]:
     yield "who", "keys/s", "min to max", "CPU µs a key", "peak MiB"
     kinds = {
         "ours, in the ledger": "ours/rate",
-        "ours, received": "ours/received",
-        "one page after the other, dropped": "raw/rate",
+        "ours, received": "lanes/rate",
+        "one page after the other, received with our client": "receipt/rate",
         "one page after the other, boto3": "boto3/rate",
+        "one page after the other, dropped by a bare socket": "raw/rate",
     }
-    for place, where in WHERE.items():
+    for place, where in {**WHERE, "farthest": "200 ms added to each request", "real": "of the real server"}.items():
         for what, key in kinds.items():
-            who = key.partition("/")[0]
-            cpu = found.figure(f"listing/{place}/{who}/cpu") if key.endswith("/rate") else None
-            peak = found.figure(f"listing/{place}/{who}/rss", 1 / 2**20) if key.endswith("/rate") else None
+            who = f"listing/{place}/{key.partition('/')[0]}"
+            if f"listing/{place}/{key}" not in found.samples:
+                continue
+            cpu, peak = found.figure(f"{who}/cpu"), found.figure(f"{who}/rss", 1 / 2**20)
             rates = _figure(found.figure(f"listing/{place}/{key}"))
             yield f"{what}, {where}", *rates, _number(cpu.median) if cpu else "", _number(peak.most) if peak else ""
 
