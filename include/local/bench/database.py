@@ -24,10 +24,10 @@ def scale(bench: Bench) -> None:
 
 
 def _run(bench: Bench, module: str, *arguments: str) -> None:
-    """Its progress goes to the terminal; its `samples` are the figures."""
+    """Its progress goes to the terminal; `samples` of the last line that it prints are the figures."""
     command = [sys.executable, "-m", f"include.local.bench.{module}", *arguments]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=3 * 3600, check=False)
     if done.returncode:
         raise LocalError(f"{module} failed, see above")
-    for name, values in json.loads(done.stdout)["samples"].items():
+    for name, values in json.loads(done.stdout.splitlines()[-1])["samples"].items():
         bench.samples.setdefault(name, []).extend(values)
