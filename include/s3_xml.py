@@ -31,10 +31,14 @@ def listing_page(body: bytes) -> Page[S3Object]:
     if "</ListBucketResult>" not in text:
         raise ValueError(f"no listing: {text[:100]!r}")
     found: list[tuple[str, str, str, str]] = _CONTENTS.findall(text)
-    if len(found) != text.count("<Contents>"):
+    quick = len(found) == text.count("<Contents>")
+    if not quick:
         found = _parsed(body)
-    if "<EncodingType>url</EncodingType>" in text and ("%" in text or "+" in text):
-        found = [(unquote_plus(key) if "%" in key or "+" in key else key, *rest) for key, *rest in found]  # type: ignore[misc]
+    if "<EncodingType>url</EncodingType>" in text:
+        if "%" in text or "+" in text:
+            found = [(unquote_plus(key), *rest) for key, *rest in found]  # type: ignore[misc]
+    elif quick and "&" in text:
+        found = [(unescape(key), *rest) for key, *rest in found]  # type: ignore[misc]
     token = _TOKEN.search(text)
     return Page(
         [S3Object(key, int(size), etag, modified) for key, modified, etag, size in found],

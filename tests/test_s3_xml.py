@@ -68,9 +68,10 @@ def test_any_key_comes_back(keys: list[str]) -> None:
     assert listing_page(page(AWS, *objects)).entries == objects
 
 
-def test_a_store_that_does_not_encode_is_taken_at_its_word() -> None:
-    plain = S3Object("image/a+b%20&.png", 1, "e", WHEN)
-    assert listing_page(page(LAYOUTS["indented"], plain, encoded=False)).entries == [plain]
+@pytest.mark.parametrize("layout", ["AWS", "indented"])
+def test_a_store_that_does_not_encode_is_taken_at_its_word(layout: str) -> None:
+    plain = S3Object("image/a+b%20&<.png", 1, "e", WHEN)
+    assert listing_page(page(LAYOUTS[layout], plain, encoded=False)).entries == [plain]
 
 
 @pytest.mark.parametrize(
