@@ -132,9 +132,12 @@ class Ledger:
 
     # -- scratch tables -----------------------------------------------------------------------------------------
 
+    def scratch_parts(self, side: str) -> dict[str, sql.Composable]:
+        """The parts of a statement that is about one scratch table."""
+        return {**self.parts, "scratch": self.parts[side], "index": sql.Identifier(f"listed_{side}_key")}
+
     def _scratch(self, side: str, file: str, **values: Any) -> Cursor[DictRow]:
-        parts = {**self.parts, "scratch": self.parts[side]}
-        return self.connection.execute(statement(file, **parts), {**self.values, **values})
+        return self.connection.execute(statement(file, **self.scratch_parts(side)), {**self.values, **values})
 
     def empty_scratch(self) -> None:
         """Make the three scratch tables anew."""
@@ -153,10 +156,10 @@ class Ledger:
             for page in pages:
                 copy.write(_copy_text(page))
 
-    def finish_scratch(self, side: str) -> None:
-        """All that was seen is in."""
-        self._scratch(side, "drop_repeated")
-        self._scratch(side, "analyze_scratch")
+    def settle_scratch(self, side: str) -> None:
+        """Ready for joins, when all that was seen is in: each key once, indexed, and the planner told of it."""
+        for file in ("drop_repeated", "index_scratch", "analyze_scratch"):
+            self._scratch(side, file)
 
     def count_scratch(self, side: str) -> int:
         row = self._scratch(side, "count_scratch").fetchone()

@@ -331,6 +331,7 @@ CASES: dict[str, Case] = {
     "give_lease_back": Case(NAME, writes={"migration": 1}),
     "grace_ends": Case({}, None),
     "hold_lease": Case({"token": 7, "until": NEW}, writes={"migration": 1}),
+    "index_scratch": Case(side="legacy"),
     "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
     "judge_missing": Case(
         {"kind_of_named": "damaged", "keys": None},
@@ -382,7 +383,7 @@ def answer(cursor: Any) -> str:
 @pytest.mark.parametrize("file", FILES)
 def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: str) -> None:
     case = CASES[file]
-    parts = {**ledger.parts, "scratch": ledger.parts[case.side]} if case.side else ledger.parts
+    parts = ledger.scratch_parts(case.side) if case.side else ledger.parts
     if case.before:
         ledger.connection.execute(case.before)  # type: ignore[call-overload]
 

@@ -9,7 +9,7 @@ SET
     detail = v.detail
 FROM (
     SELECT
-        x.legacy_key, s.size, s.etag, s.modified,
+        x.legacy_key, x.kind AS known_kind, x.gone_at AS known_gone_at, s.size, s.etag, s.modified,
         CASE
             WHEN s.key IS NULL THEN coalesce(x.gone_at, now())
         END AS gone_at,
@@ -41,4 +41,6 @@ FROM (
 ) AS v
 WHERE
     l.migration_id = %(migration_id)s AND l.legacy_key = v.legacy_key
+    -- Asked before the ledger is joined with itself as well: nearly nothing is left to join then.
+    AND (v.known_kind, v.known_gone_at) IS DISTINCT FROM (v.kind, v.gone_at)
     AND (l.kind, l.gone_at) IS DISTINCT FROM (v.kind, v.gone_at)

@@ -16,4 +16,7 @@ SELECT
 FROM {legacy} AS s
 LEFT JOIN {production} AS p ON p.key = s.key
 CROSS JOIN LATERAL (SELECT coalesce(p.size = s.size AND p.etag = s.etag, false) AS same) AS v
+-- In the order of the ledger's index, which would else be filled at a thousand places at once; and the ledger's pages
+-- hold neighbours, which chunks and batches then ask for together.
+ORDER BY s.key
 ON CONFLICT (migration_id, legacy_key) DO NOTHING

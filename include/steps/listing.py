@@ -41,11 +41,12 @@ def _look(run: Run) -> None:
     _fill(run, pages)
     if run.limit is None:
         _find_unlisted_rows(run)
-    ledger.finish_scratch("legacy")
+    for side in ("legacy", "production"):
+        ledger.settle_scratch(side)
     unshown = [row["key"] for row in ledger.execute("find_unshown")]
     if unshown:
         ledger.fill_scratch("production", look_at_production(run, unshown, unshown))
-    ledger.finish_scratch("production")
+        ledger.settle_scratch("production")
     log.info(
         "legacy: %d objects below s3://%s/%s, %d of them in production",
         ledger.count_scratch("legacy"),

@@ -73,7 +73,7 @@ def _compare(run: Run, keys: list[str] | None) -> None:
         run.ledger.fill_scratch("legacy", legacy)
         run.ledger.fill_scratch("production", production)
         for side in ("legacy", "production"):
-            run.ledger.finish_scratch(side)
+            run.ledger.settle_scratch(side)
         with run.ledger.batch():
             run.lease.fence()
             run.ledger.execute("compare", first_key=some[0], last_key=some[-1], keys=keys, proving=run.step == "verify")

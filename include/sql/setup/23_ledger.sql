@@ -1,6 +1,7 @@
 -- The ledger: one row an object, for as long as the migration lives. ETags stand without quotes.
+-- No foreign keys: checked row by row, one made adding a listing twice as slow, with a queue of all rows in memory.
 CREATE TABLE IF NOT EXISTS s3_migration.ledger (
-    migration_id smallint NOT NULL, -- of s3_migration.migration; checked for each row it would double a merge's time
+    migration_id smallint NOT NULL,
     legacy_key text COLLATE "C" NOT NULL,
     legacy_size bigint, -- bytes; null where legacy never held the object
     legacy_etag text,
