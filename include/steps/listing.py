@@ -39,10 +39,10 @@ def _look(run: Run) -> None:
         # Listed again, a canary takes no more than it was asked for: what it has moved counts.
         pages = first_of(pages, run.limit - ledger.value("count_gone"))
     _fill(run, pages)
+    ledger.settle_scratch("legacy")
     if run.limit is None:
         _find_unlisted_rows(run)
-    for side in ("legacy", "production"):
-        ledger.settle_scratch(side)
+    ledger.settle_scratch("production")
     unshown = [row["key"] for row in ledger.execute("find_unshown")]
     if unshown:
         ledger.fill_scratch("production", look_at_production(run, unshown, unshown))
@@ -74,6 +74,7 @@ def _find_unlisted_rows(run: Run) -> None:
     if not keys:
         return
     _fill(run, look_at_legacy(run, keys, keys))
+    ledger.settle_scratch("legacy")
     ledger.execute("forget_listed_rows")
     left = sorted(ledger.scratch_keys("rows"))
     ledger.fill_scratch("production", look_at_production(run, left, left))
