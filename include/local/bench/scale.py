@@ -8,7 +8,6 @@ goes to stderr, one JSON object of results to stdout. PostgreSQL's settings are 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -21,7 +20,8 @@ import psycopg
 
 from include.chunks import chunk_length
 from include.ledger import Ledger
-from include.local.bench.switching import DECLARATION, RUN, Switch, database, fill, run_again, say
+from include.local.bench.switching import DECLARATION, RUN, Switch, arguments, database, fill, results, run_again, say
+from include.local.errors import LocalError
 
 # Of listed objects: keys, ETags and times as S3 gives them, in the order of a listing.
 SEEN = """
@@ -180,13 +180,16 @@ def planned(objects: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, "scale")
     parser.add_argument("--objects", type=int, default=10_000_000)
-    options = parser.parse_args()
-    with database(Path(__file__).stem) as connection:
-        scale = Scale(connection)
-        for objects in (options.objects // 10, options.objects * 3 // 10, options.objects):
-            scale.measure(objects)
+    options, out = parser.parse_args(), results()
+    try:
+        with database(options.directory) as connection:
+            scale = Scale(connection)
+            for objects in (options.objects // 10, options.objects * 3 // 10, options.objects):
+                scale.measure(objects)
+    except LocalError as error:
+        sys.exit(str(error))
     largest = scale.figures[options.objects]
     most = planned(100_000_000)
     samples = {
@@ -194,8 +197,8 @@ def main() -> None:
         "scale/ledger_bytes": [largest["ledger_bytes"]],
         **{f"scale/{name}": [value] for name, value in most.items()},
     }
-    json.dump({"objects": options.objects, "figures": scale.figures, "samples": samples}, sys.stdout)
-    print()
+    json.dump({"objects": options.objects, "figures": scale.figures, "samples": samples}, out)
+    print(file=out, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Progress goes to stderr, one JSON object of results to stdout. PostgreSQL's sett
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from unittest.mock import patch
 
 import psycopg
@@ -29,10 +30,12 @@ from psycopg import sql
 
 from include.declaration import Declaration
 from include.local.environment import ROOT
+from include.local.errors import LocalError
 from include.local.postgres import Postgres
 from include.local.product import ROLE, ensure_role
 from include.setup import statements
 
+DIRECTORY = ROOT / ".local" / "bench"
 RUN = "bench"
 DECLARATION = Declaration.model_validate(
     {
@@ -61,15 +64,44 @@ def say(line: str) -> None:
     print(f"[{time.monotonic() - _begun:4.0f} s] {line}", file=sys.stderr, flush=True)
 
 
+def arguments(doc: str | None, name: str) -> argparse.ArgumentParser:
+    """What both benches of the database can be told."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--directory", type=Path, default=DIRECTORY / name, help="of the server (default: %(default)s)")
+    return parser
+
+
+def results() -> TextIO:
+    """Where the results go, alone: what libraries print goes to stderr from here on."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return out
+
+
 @contextmanager
-def database(name: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def database(directory: Path) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """A server of its own with the product's database, set up; Airflow's connection to it in the environment.
 
     Stopped and removed at the end, and at the start whatever a killed bench left.
+
+    :raises LocalError: another bench has its server there.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    directory = ROOT / ".local" / "bench" / name
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LocalError(
+                f"another bench has its server in {directory}; repeat then, or give a --directory"
+            ) from error
+        with _server(directory) as connection:
+            yield connection
+
+
+@contextmanager
+def _server(directory: Path) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     Postgres(directory).stop()
     shutil.rmtree(directory, ignore_errors=True)
     server, password = Postgres(directory), secrets.token_hex(8)
@@ -218,18 +250,21 @@ def compare(connection: psycopg.Connection[Any], rows: int, runs: int) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, "switching")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    options = parser.parse_args()
-    with database(Path(__file__).stem) as connection:
-        samples = compare(connection, options.rows, options.runs)
+    options, out = parser.parse_args(), results()
+    try:
+        with database(options.directory) as connection:
+            samples = compare(connection, options.rows, options.runs)
+    except LocalError as error:
+        sys.exit(str(error))
     figures = {
         name: {"median": statistics.median(values), "least": min(values), "most": max(values)}
         for name, values in samples.items()
     }
-    json.dump({"rows": options.rows, "runs": options.runs, "figures": figures, "samples": samples}, sys.stdout)
-    print()
+    json.dump({"rows": options.rows, "runs": options.runs, "figures": figures, "samples": samples}, out)
+    print(file=out, flush=True)
 
 
 if __name__ == "__main__":
