@@ -79,11 +79,6 @@ def _threads(bench: Bench, endpoint: str, bucket: str) -> tuple[int, Usage]:
     return bench.options.objects, run_children([child], bench.patience(bench.options.objects))
 
 
-def _one_by_one(bench: Bench, endpoint: str, bucket: str) -> tuple[int, Usage]:
-    place = "near" if endpoint == bench.servers.s3.endpoint_url else "far"
-    return move_one_by_one(bench, place, endpoint, bucket)
-
-
 def move_one_by_one(bench: Bench, place: str, endpoint: str, bucket: str) -> tuple[int, Usage]:
     """A sample of the objects, in a table with the rows of all."""
     objects = bench.options.objects
@@ -109,7 +104,6 @@ CONTENDERS: dict[str, Measure] = {
     OURS_TWICE: partial(_ours, 2),
     **{name: partial(_tool, name) for name in peers.COMMANDS},
     THREADS: _threads,
-    ONE_BY_ONE: _one_by_one,
     LIMIT: partial(_limit, False),
     LIMIT_CONDITIONAL: partial(_limit, True),
 }

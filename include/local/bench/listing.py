@@ -27,7 +27,7 @@ def measure(bench: Bench) -> None:
         with _stub(bench, delay) as port:
             for number in range(1, bench.options.runs + 1):
                 bench.say(f"listing, {place}, round {number} of {bench.options.runs}")
-                for how in ("raw", "receipt", "lanes") if place == "farthest" else ("raw", "receipt", "boto3", "lanes"):
+                for how in ("raw", "receipt", "boto3", "lanes") if place == "near" else ("receipt", "lanes"):
                     _plain(bench, place, bench.options.keys, port=port, bucket="legacy-any", how=how)
                 if place != "farthest":
                     _ours(bench, place, port)
