@@ -179,6 +179,41 @@ def planned(objects: int) -> dict[str, float]:
     return {"xcom_bytes": len(json.dumps(list(range(1, chunks + 1)))), "task_instances": 2 * chunks + SINGLE_TASKS}
 
 
+# Of the table in docs/scale.md: what it says, the figure, its unit.
+SHOWN = (
+    ("listing: what only rows name (1 pass)", "list/seconds", "s"),
+    ("forecast (1 pass)", "forecast/seconds", "s"),
+    ("merge of a first listing, chunks drawn", "merge/seconds", "s"),
+    ("merge where all is listed again and adopted", "again/merge/seconds", "s"),
+    ("switch of all rows", "switch/seconds", "s"),
+    ("longest transaction of the switch", "switch/longest", "s"),
+    ("verification: comparing, rows asked (1 pass)", "verify/seconds", "s"),
+    ("account (1 pass)", "close/seconds", "s"),
+    ("chunks", "chunks", ""),
+    ("peak memory of the client", "rss", "MiB"),
+    ("ledger with its index at the end, an object", "ledger_bytes", "B"),
+    ("scratch table with its index, an object and side", "scratch_bytes", "B"),
+    ("write-ahead log, an object: listing", "merge/wal_bytes", "B"),
+    ("the same: marking it copied", "copy/wal_bytes", "B"),
+    ("the same: switching its row", "switch/wal_bytes", "B"),
+    ("the same: marking it deleted", "delete/wal_bytes", "B"),
+)
+
+
+def table(figures: dict[int, dict[str, float]]) -> str:
+    """As docs/scale.md has it."""
+    lines = ["| objects and rows | " + " | ".join(f"{objects:,}" for objects in figures) + " |"]
+    lines.append("| --- " * (len(figures) + 1) + "|")
+    for what, name, unit in SHOWN:
+        values = (each[name] / (2**20 if unit == "MiB" else 1) for each in figures.values())
+        lines.append(f"| {what} | " + " | ".join(_shown(value, unit) for value in values) + " |")
+    return "\n".join(lines)
+
+
+def _shown(value: float, unit: str) -> str:
+    return f"{value:.2f} s" if unit == "s" and value < 10 else f"{value:,.0f} {unit}".strip()
+
+
 def main() -> None:
     parser = arguments(__doc__, "scale")
     parser.add_argument("--objects", type=int, default=10_000_000)
@@ -190,6 +225,7 @@ def main() -> None:
                 scale.measure(objects)
     except LocalError as error:
         sys.exit(str(error))
+    say(f"as docs/scale.md has it:\n{table(scale.figures)}")
     largest = scale.figures[options.objects]
     most = planned(100_000_000)
     samples = {
