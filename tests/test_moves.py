@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -90,6 +91,20 @@ def test_everything_moves_and_a_second_run_changes_nothing(
     assert (again.staged, again.copied, again.rows_switched, again.deleted) == (0, 0, 0, 0)
     assert copies(product, flow.run_id) == 0
     assert world(product) == before
+
+
+def test_of_production_only_that_is_looked_at_which_legacy_holds(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much production holds otherwise: a night over a hundred million new avatars is still quiet."""
+    monkeypatch.setattr(bulk_s3, "SPARSE", 12)
+    product.seed(*GOOD)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda n: product.put("production", f"avatar/of-the-app-{n}"), range(1500)))
+    account = flow.run()
+    assert account.deleted == 3
+    assert account.requests["ListObjectsV2 200"] == 1, "legacy's own"
+    assert sum(n for what, n in account.requests.items() if what.startswith("HeadObject")) <= 5 * len(GOOD)
 
 
 LONG = "/".join(["y" * 250] * 4) + "/" + "z" * 13  # with a prefix of six characters a byte short of what S3 allows
