@@ -27,7 +27,7 @@ def ledger(product: Product) -> Iterator[Ledger]:
     made = Ledger.connect(product.declaration)
     made.of_migration(1)
     made.of_run(1)
-    made.connection.execute("SET statement_timeout = '10s'")
+    made.connection.execute("SET statement_timeout = '30s'")
     made.empty_scratch()
     yield made
     made.close()

@@ -364,7 +364,7 @@ CASES: dict[str, Case] = {
         "(image/moved True) (image/named False)",
     ),
     "find_unshown": Case({}, "(image/damaged-named) (image/damaged-unnamed)"),
-    "more_memory": Case({}),
+    "more_memory": Case({}, "(64MB)", again=""),
     "scratch_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
     "switch_rows": Case(PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"),
     "switch_unlocked_rows": Case(
