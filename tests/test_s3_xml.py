@@ -21,6 +21,8 @@ AWS = (
 )
 LAYOUTS = {
     "AWS": AWS,
+    "SeaweedFS": "<Contents><Key>{key}</Key><ETag>&#34;{etag}&#34;</ETag><Size>{size}</Size>"
+    "<StorageClass>STANDARD</StorageClass><LastModified>{when}</LastModified></Contents>",
     "quotes as they are": AWS.replace("&quot;", '"'),
     "quotes by number": AWS.replace("&quot;", "&#34;"),
     "no quotes": AWS.replace("&quot;", ""),
@@ -56,9 +58,9 @@ def test_whatever_the_layout_the_objects_are_the_same(layout: str) -> None:
     assert listing_page(page(layout, *OBJECTS)).entries == OBJECTS
 
 
-def test_the_quick_way_is_taken_for_what_s3_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_quick_way_is_taken_for_what_stores_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(s3_xml, "_parsed")
-    for layout in ("AWS", "quotes as they are", "no quotes"):
+    for layout in ("AWS", "SeaweedFS", "quotes as they are", "no quotes"):
         assert listing_page(page(LAYOUTS[layout], *OBJECTS)).entries == OBJECTS
 
 
