@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -189,6 +190,8 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
     :raises NothingToRestOn: the check or the listing never finished.
     :raises LeaseHeld: another run of this migration is at work.
     """
+    # What Airflow has loaded stays: else the collector walks all of it again for every few pages of objects.
+    gc.freeze()
     ledger = Ledger.connect(declaration)
     legacy, production = s3_hooks(declaration)
     try:

@@ -17,14 +17,16 @@ MOST_REQUESTS = 1.01
 
 
 def measure(bench: Bench) -> None:
-    """Near and far, whole; near of parts as well, to see what becomes of the time as the number grows."""
+    """Near and far, whole; once of parts as well, to see what becomes of the time as the number grows."""
     objects = bench.options.objects
     for place, delay in PLACES.items():
         with bench.servers.far_away(delay) as endpoint:
             for number in range(1, bench.options.runs + 1):
                 bench.say(f"move, {place}, round {number} of {bench.options.runs}")
-                for part in (objects // 4, objects // 2, objects) if place == "near" else (objects,):
-                    _move(bench, place, endpoint, max(part, 1))
+                if place == "near" and number == 1:
+                    for part in (objects // 4, objects // 2):
+                        _move(bench, place, endpoint, max(part, 1))
+                _move(bench, place, endpoint, objects)
                 _one_by_one(bench, place, endpoint)
 
 
