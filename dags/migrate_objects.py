@@ -5,16 +5,18 @@ Wiring only. What each task does is in `include/steps`, what it promises in the 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
 from airflow.sdk.bases.sensor import PokeReturnValue
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import declaration as declarations
 from include.declaration import Declaration, DeclarationError
 from include.modes import Mode
+from include.request import WINDOWS, BadRequest, Request
 from include.sensors import GracePeriodSensor, ReconciliationSensor
 from include.steps import check as checking
 from include.steps import copying, deletion, listing, switching, verification
@@ -31,6 +33,15 @@ def set_label(text: str) -> None:
     get_current_context()["label"] = text  # type: ignore[typeddict-unknown-key]
 
 
+def _duration(value: timedelta) -> str:
+    """As a declaration writes it."""
+    seconds = int(value.total_seconds())
+    size, unit = next(
+        (size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0
+    )
+    return f"{seconds // size}{unit}"
+
+
 def migration(declared: Declaration) -> DAG:
     """The DAG of one migration. Trigger rules: see "The rule of red" in docs/safety.md before touching one."""
     with DAG(
@@ -40,7 +51,8 @@ def migration(declared: Declaration) -> DAG:
         schedule=CronDataIntervalTimetable(declared.schedule, timezone=declared.timezone)
         if declared.schedule
         else None,
-        start_date=pendulum.datetime(2026, 1, 1, tz=declared.timezone),
+        # No object is older than S3 itself: a backfill may reach back to any.
+        start_date=pendulum.datetime(2006, 1, 1, tz=declared.timezone),
         catchup=False,
         max_active_runs=1,
         params={
@@ -50,7 +62,8 @@ def migration(declared: Declaration) -> DAG:
                 enum=[mode.value for mode in Mode],
                 title="What to do",
                 description="plan: count only, change nothing. copy: copy only. switch: copy, then point the rows "
-                "at the copies. move: all of it, then delete from legacy what is proven.",
+                "at the copies. move: all of it, then delete from legacy what is proven. undo: point the rows that "
+                "were switched at legacy again, as far as it still holds their objects.",
             ),
             "limit": Param(
                 None,
@@ -59,6 +72,42 @@ def migration(declared: Declaration) -> DAG:
                 maximum=1_000_000,
                 title="Only the first N objects",
                 description="A canary run: at most this many objects. Empty: all of them.",
+            ),
+            "window": Param(
+                WINDOWS[0],
+                type="string",
+                enum=list(WINDOWS),
+                title="Objects of which age",
+                description="auto: a backfill run takes the objects last modified in its data interval, any other run "
+                "takes all. all: whatever their age. data_interval: as a backfill run.",
+                section="Which objects",
+            ),
+            "grace_period": Param(
+                None,
+                type=["null", "string"],
+                pattern=r"^\s*\d{1,9}\s*[smhd]\s*$",
+                title="Grace period before deletion",
+                description=f"From the switch of the rows to the deletion, e.g. 90s, 15m, 24h, 7d. Up to 30 minutes "
+                f"are waited for within the run; what takes longer, a later run deletes. "
+                f"Empty: {_duration(declared.grace_period)}, as declared.",
+                section="Before anything is deleted",
+            ),
+            "acknowledge": Param(
+                None,
+                type=["null", "object"],
+                title="Known problems",
+                description="Reasons by legacy key, or by problem (failed, conflict, damaged, changed, named) for all "
+                'that have it now: {"image/a.png": "broken since 2019"}. They turn no run red any more, and are still '
+                "counted; null instead of a reason takes it back.",
+                section="Known problems",
+            ),
+            "remove_copies": Param(
+                False,
+                type="boolean",
+                title="Remove our copies from production",
+                description="Only with mode undo: after the grace period, remove the copies that this migration made "
+                "and that no row names any more. Needs a right that the other modes do without.",
+                section="Undo",
             ),
         },
         default_args={
@@ -78,8 +127,17 @@ def migration(declared: Declaration) -> DAG:
             dag_run = context["dag_run"]
             # The server lets unknown params pass; they are in the run's conf.
             params = {**context["params"], **(dag_run.conf or {})}
-            request = checking.Request.of(params, declared, scheduled=dag_run.run_type == "scheduled")
-            return PokeReturnValue(is_done=checking.check(declared, run_id(), request))
+            start, end = context.get("data_interval_start"), context.get("data_interval_end")
+            run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+            try:
+                request = Request.of(
+                    params, declared, run_type=run_type, interval=(start, end) if start and end else None
+                )
+            except BadRequest as error:
+                raise AirflowFailException(str(error)) from error
+            return PokeReturnValue(
+                is_done=checking.check(declared, run_id(), request, scheduled=run_type == "scheduled")
+            )
 
         @task
         def list_legacy() -> list[int]:
@@ -103,7 +161,7 @@ def migration(declared: Declaration) -> DAG:
 
         @task(trigger_rule="all_done")
         def may_delete() -> None:
-            """The gate. Skipped when the mode deletes nothing."""
+            """The gate. Skipped when the run is to delete nothing."""
             if not deletion.may_delete(declared, run_id()):
                 raise AirflowSkipException("the mode deletes nothing")
 

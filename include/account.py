@@ -28,6 +28,9 @@ class Account:
     unreferenced: int = 0  # moved all the same
     dangling: int = 0
     conflicts_forecast: int = 0
+    removed: int = 0  # our copies, by an undo that was asked to
+    beyond_undo: int = 0  # gone from legacy: their rows still name production
+    acknowledged: int = 0  # of the problems in `states`: they turn no run red
     states: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
     seconds: dict[str, float] = field(default_factory=dict)  # by step
@@ -41,6 +44,8 @@ class Account:
         states: Mapping[str, int],
         tallies: Mapping[tuple[str, str], int],
         seconds: Mapping[str, float],
+        *,
+        acknowledged: int = 0,
     ) -> Account:
         """Put the account together.
 
@@ -70,6 +75,9 @@ class Account:
             unreferenced=total("unreferenced", "list"),
             dangling=total("dangling", "list"),
             conflicts_forecast=total("conflict", "list"),
+            removed=total("removed", "delete", "reconcile"),
+            beyond_undo=total("beyond_undo", "reconcile"),
+            acknowledged=acknowledged,
             states=dict(states),
             requests=requests,
             seconds={step: round(value, 2) for step, value in seconds.items()},
@@ -108,10 +116,19 @@ class Account:
                 ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
                 *done[-2:],
             ]
+        if self.mode == "undo":
+            done = [
+                ("in legacy", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+                ("switched back", f"{self.rows_switched:,} rows; {self.rows_left:,} of these still name production"),
+                ("copies removed", f"{self.removed:,}"),
+                ("beyond undo", f"{self.beyond_undo:,} objects are gone from legacy: their rows stay as they are"),
+            ]
         lines = [f"Account of run {self.run_id} of migration {self.migration}, mode {self.mode}"]
         lines += [f"  {name:<14} {text}" for name, text in done]
         if self.mode != "plan":
-            lines += ["  problems       " + ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())]
+            known = f" ({self.acknowledged:,} of them acknowledged)" if self.acknowledged else ""
+            problems = ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())
+            lines += [f"  problems       {problems}{known}"]
             lines += ["  now            " + (_listed(self.states) or "nothing in scope")]
         lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]

@@ -83,6 +83,12 @@ Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0)
 Text = Annotated[str, Field(min_length=1)]
 
 
+def by_schedule(value: Mode) -> Mode:
+    if value.undoes:
+        raise ValueError("undo is for runs by hand")
+    return value
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -133,7 +139,9 @@ class Declaration(_Part):
     database: Database
     schedule: Annotated[str, AfterValidator(cron)] | None = None  # none: only by hand
     timezone: Annotated[str, AfterValidator(timezone_name)] = "UTC"
-    scheduled_mode: Annotated[Mode, Field(description="what scheduled runs do")] = Mode.PLAN
+    scheduled_mode: Annotated[Mode, AfterValidator(by_schedule), Field(description="what scheduled runs do")] = (
+        Mode.PLAN
+    )
     chunk_size: Annotated[StrictInt, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
     parallel_chunks: Annotated[StrictInt, Field(ge=1, le=256, description="mapped tasks at once")] = 4
     requests_in_flight: Annotated[StrictInt, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 128

@@ -105,12 +105,20 @@ class Step(Enum):
     DELETE = "delete"
 
 
-def unwhole(states: Mapping[str, int], mode: Mode, step: Step) -> dict[str, int]:
-    """The states, with their numbers of objects, that keep a range from being whole up to and including `step`."""
-    wrong = set(PROBLEMS)
-    if not mode.copies:
-        return {}
-    wrong.add("listed")
-    if step is Step.DELETE and mode.deletes:
-        wrong.add("copied")
+def unwhole(states: Mapping[str, int], mode: Mode, step: Step, *, removes_copies: bool = False) -> dict[str, int]:
+    """The states, with their numbers of objects, that keep a range from being whole up to and including `step`.
+
+    :param removes_copies: an undo was asked to.
+    """
+    if mode.undoes:
+        # What is not well in production is what people undo for.
+        wrong = {"named"} if step is not Step.COPY else set()
+        if step is Step.DELETE and removes_copies:
+            wrong |= {"copied", "failed"}
+    elif mode.copies:
+        wrong = {*PROBLEMS, "listed"}
+        if step is Step.DELETE and mode.deletes:
+            wrong.add("copied")
+    else:
+        wrong = set()
     return {state: number for state, number in states.items() if state in wrong and number}

@@ -83,9 +83,15 @@ class Ledger:
         """Say which migration the statements are about."""
         self.values["migration_id"] = migration_id
 
-    def of_run(self, run_no: int) -> None:
-        """Say which run they are about."""
+    def of_run(self, run_no: int, *, undo: bool = False) -> None:
+        """Say which run they are about, and which way it switches rows."""
         self.values["run_no"] = run_no
+        self.values["undo"] = undo
+        for way, side in (
+            (("from", "production"), ("to", "legacy")) if undo else (("from", "legacy"), ("to", "production"))
+        ):
+            for part in ("prefix", "rest"):
+                self.values[f"{way}_path_{part}"] = self.values[f"{side}_path_{part}"]
 
     def close(self) -> None:
         self.connection.close()

@@ -32,6 +32,7 @@ class Copy:
     target: str
     version: Version
     replaces: str | None = None  # ETag of our earlier copy
+    acknowledged: bool = False  # a person knows that it cannot be made
 
 
 @dataclass(frozen=True)

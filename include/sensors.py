@@ -36,7 +36,7 @@ class GracePeriodSensor(_MigrationSensor):
 
     def execute(self, context: Context, event: object = None) -> None:
         with working(self.declaration, context["run_id"], "grace") as run:
-            ends = run.ledger.value("grace_ends") if run.mode.deletes else None
+            ends = run.ledger.value("grace_ends") if run.deletes else None
             now = datetime.now(timezone.utc)
             if ends is None or ends <= now or ends - now > LONGEST_GRACE_IN_RUN:
                 self.log.info("the grace period ends %s: no reason to wait", ends)

@@ -21,7 +21,7 @@ from include import statements as files
 from include.declaration import Declaration
 
 # What check expects of the database; rises with each change of the ledger's tables.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ROLE = "migrator"
 DATABASE = "proddatabase"
 _POLICY = Path(__file__).parent / "iam" / "policy.json"
@@ -42,8 +42,11 @@ def statements(declaration: Declaration, role: str = ROLE, database: str = DATAB
     return [files.statement(f"setup/{name}", **parts).as_string() for name in names]
 
 
-def policy(declaration: Declaration) -> dict[str, Any]:
-    """The IAM policy of the identity that moves the objects, both buckets in one account."""
+def policy(declaration: Declaration, *, undo: bool = False) -> dict[str, Any]:
+    """The IAM policy of the identity that moves the objects, both buckets in one account.
+
+    :param undo: with the right to remove copies from production, which only an undo asks for.
+    """
     keys = declaration.keys
     values = {
         "legacy_bucket": declaration.legacy.bucket,
@@ -54,7 +57,13 @@ def policy(declaration: Declaration) -> dict[str, Any]:
         "production_canary": _literal(keys.production_canary),
     }
     quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
-    return dict(json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted)))
+    made = dict(json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted)))
+    if undo:
+        copies = f"arn:aws:s3:::{values['production_bucket']}/{values['production_prefix']}*"
+        made["Statement"].append(
+            {"Sid": "RemoveCopies", "Effect": "Allow", "Action": "s3:DeleteObject", "Resource": copies}
+        )
+    return made
 
 
 def _literal(text: str) -> str:
@@ -70,6 +79,7 @@ def main() -> None:
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--sql", action="store_true", help="print the SQL for a database administrator")
     kind.add_argument("--iam", action="store_true", help="print the IAM policy")
+    parser.add_argument("--undo", action="store_true", help="with what mode undo needs to remove copies (--iam)")
     options = parser.parse_args()
     try:
         declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
@@ -79,7 +89,7 @@ def main() -> None:
         texts = statements(declared, options.role, options.database)
         sys.stdout.write("".join(f"{text.strip()};\n\n" for text in texts))
     else:
-        json.dump(policy(declared), sys.stdout, indent=2)
+        json.dump(policy(declared, undo=options.undo), sys.stdout, indent=2)
 
 
 if __name__ == "__main__":

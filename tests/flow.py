@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
@@ -14,6 +15,7 @@ from include.bulk_s3 import BulkS3Hook
 from include.declaration import Declaration
 from include.ledger import Ledger
 from include.modes import Mode
+from include.request import Request
 from include.steps import check, copying, deletion, listing, run, switching, verification
 from include.steps.reconciliation import reconcile
 
@@ -41,10 +43,11 @@ class Flow:
 
     # -- single steps -------------------------------------------------------------------------------------------
 
-    def begin(self, mode: Mode = Mode.MOVE, limit: int | None = None) -> None:
-        """check and list_legacy of a new run."""
+    def begin(self, mode: Mode = Mode.MOVE, limit: int | None = None, **asked: Any) -> None:
+        """check and list_legacy of a new run; `asked` are more fields of its request."""
         self.run_id, self.red = f"test__{next(_runs)}", {}
-        assert check.check(self.declaration, self.run_id, check.Request(mode, limit))
+        scheduled = asked.pop("scheduled", False)
+        assert check.check(self.declaration, self.run_id, Request(mode, limit, **asked), scheduled=scheduled)
         self.list()
 
     def list(self) -> None:
@@ -78,17 +81,18 @@ class Flow:
 
     # -- whole runs ---------------------------------------------------------------------------------------------
 
-    def run(self, mode: Mode = Mode.MOVE, limit: int | None = None, **hooks: Hook) -> Account:
+    def run(self, mode: Mode = Mode.MOVE, limit: int | None = None, **more: Any) -> Account:
         """A run that has to end green. A hook (`before_<step>`) is what happens just before that step."""
-        account = self.attempt(mode, limit, **hooks)
+        account = self.attempt(mode, limit, **more)
         for failure in self.red.values():
             raise failure
         assert account is not None
         return account
 
-    def attempt(self, mode: Mode = Mode.MOVE, limit: int | None = None, **hooks: Hook) -> Account:
-        """A run, however it ends."""
-        self.begin(mode, limit)
+    def attempt(self, mode: Mode = Mode.MOVE, limit: int | None = None, **more: Any) -> Account:
+        """A run, however it ends. `more` are hooks, and fields of its request."""
+        hooks = {name: more.pop(name) for name in HOOKS if name in more}
+        self.begin(mode, limit, **more)
         return self.work_off(self.tasks(), **hooks)
 
     def clear_failed(self) -> Account:

@@ -16,8 +16,9 @@ from include.local.ports import free_port
 from include.local.postgres import Postgres
 from include.local.s3 import SeaweedFS
 from include.modes import Mode
+from include.request import Request
 from include.setup import statements
-from include.steps.check import Impossible, NotNow, Request, check
+from include.steps.check import Impossible, NotNow, check
 
 from . import proxy as faults
 from .conftest import ROLE, Product, connect_database, connect_s3, declare, made_product
@@ -159,54 +160,6 @@ def test_a_run_that_failed_its_check_keeps_no_other_from_its_own(
     checked.refused("s3:PutObject")
     connect_s3(monkeypatch, endpoint_url)
     assert checked.run()
-
-
-# -- run params ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("params", "says"),
-    [
-        ({"mode": "delete"}, ["mode 'delete'", "plan, copy, switch, move"]),
-        ({"mode": "MOVE"}, ["mode 'MOVE'"]),
-        ({"mode": ""}, ["mode ''"]),
-        ({"mode": 0}, ["mode 0"]),
-        ({"mode": ["move"]}, ["mode ['move']"]),
-        ({"limit": 0}, ["limit 0", "from 1"]),
-        ({"limit": -1}, ["limit -1"]),
-        ({"limit": "x"}, ["limit 'x'"]),
-        ({"limit": "5"}, ["limit '5'"]),
-        ({"limit": True}, ["limit True"]),
-        ({"limit": 1.5}, ["limit 1.5"]),
-        ({"lmit": 5, "Mode": "plan"}, ["params Mode, lmit", "known are mode, limit"]),
-    ],
-    ids=str,
-)
-def test_a_bad_run_param_is_refused(params: dict[str, Any], says: list[str]) -> None:
-    with pytest.raises(Impossible) as caught:
-        Request.of(params, declare(), scheduled=False)
-    for part in ["Migration avatars: ", "Nothing was touched. Trigger a new run", *says]:
-        assert part in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("params", "request_"),
-    [
-        ({}, Request(Mode.MOVE, None)),
-        ({"mode": None, "limit": None}, Request(Mode.MOVE, None)),
-        ({"mode": "plan", "limit": 1}, Request(Mode.PLAN, 1)),
-        *(({"mode": mode.value}, Request(mode, None)) for mode in Mode),
-    ],
-    ids=str,
-)
-def test_a_run_by_hand_does_what_it_is_asked(params: dict[str, Any], request_: Request) -> None:
-    assert Request.of(params, declare(), scheduled=False) == request_
-
-
-@pytest.mark.parametrize("mode", Mode)
-def test_a_scheduled_run_does_what_the_declaration_says_to_all_objects(mode: Mode) -> None:
-    params = {"mode": "move", "limit": 7}  # the params' defaults are for runs by hand
-    assert Request.of(params, declare(scheduled_mode=mode.value), scheduled=True) == Request(mode, None)
 
 
 # -- connections and stores ---------------------------------------------------------------------------------------

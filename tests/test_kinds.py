@@ -78,9 +78,17 @@ def test_what_keeps_a_range_from_being_whole(mode: Mode, step: Step, state: str)
         Mode.COPY: {*PROBLEMS, "listed"},
         Mode.SWITCH: {*PROBLEMS, "listed"},
         Mode.MOVE: {*PROBLEMS, "listed", "copied"} if step is Step.DELETE else {*PROBLEMS, "listed"},
+        Mode.UNDO: {"named"} if step is not Step.COPY else set(),
     }[mode]
     assert unwhole({state: 7}, mode, step) == ({state: 7} if state in wrong else {})
     assert unwhole({state: 0}, mode, step) == {}
+
+
+def test_an_undo_that_removes_copies_is_whole_once_they_are_gone() -> None:
+    states = {"copied": 1, "failed": 2, "waiting": 3, "listed": 4, "conflict": 5, "damaged": 6}
+    assert unwhole(states, Mode.UNDO, Step.DELETE, removes_copies=True) == {"copied": 1, "failed": 2}
+    assert unwhole(states, Mode.UNDO, Step.VERIFY, removes_copies=True) == {}
+    assert unwhole(states, Mode.UNDO, Step.DELETE) == {}
 
 
 def test_all_that_is_wrong_is_named_with_its_number() -> None:

@@ -16,6 +16,7 @@ from include.bulk_s3 import S3Object
 from include.lease import Lease, LeaseHeld
 from include.ledger import Ledger
 from include.modes import Mode
+from include.request import Request
 from include.steps import check, deletion
 
 from .conftest import Product
@@ -102,11 +103,11 @@ def test_the_check_of_another_run_asks_again_later_and_touches_nothing(product: 
     flow.begin()
     objects = product.objects("legacy")
     for _ in range(2):
-        assert not check.check(flow.declaration, "second", check.Request(Mode.MOVE, None))
+        assert not check.check(flow.declaration, "second", Request(Mode.MOVE, None))
     assert product.objects("legacy") == objects
     flow.work_off(flow.tasks())
     assert flow.red == {}
-    assert check.check(flow.declaration, "second", check.Request(Mode.MOVE, None))
+    assert check.check(flow.declaration, "second", Request(Mode.MOVE, None))
 
 
 def test_a_lease_that_was_given_back_is_free_at_once(product: Product, opened: Open) -> None:

@@ -18,6 +18,7 @@ from include.kinds import Version
 from include.ledger import Ledger
 from include.modes import Mode
 from include.objects import Copy, CopyResult, DeleteResult
+from include.request import Request
 from include.steps import check, copying, deletion, listing
 from include.steps.copying import Hopeless, OneError
 from include.steps.deletion import GateClosed
@@ -996,7 +997,7 @@ def test_no_later_step_works_on_a_listing_that_was_not_finished(
         raise check.Impossible("broken")
 
     monkeypatch.setattr(*((listing, "_look") if fails == "list" else (check, "_check_stores")), broken)
-    request = check.Request(Mode.MOVE, None)
+    request = Request(Mode.MOVE, None)
     again = flow.list if fails == "list" else functools.partial(check.check, flow.declaration, flow.run_id, request)
     if fails == "list":
         assert check.check(flow.declaration, flow.run_id, request)

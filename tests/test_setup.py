@@ -17,8 +17,9 @@ from psycopg import sql
 from include.declaration import Declaration
 from include.local.postgres import Postgres
 from include.modes import Mode
+from include.request import Request
 from include.setup import policy, statements
-from include.steps.check import Request, check
+from include.steps.check import check
 
 from .conftest import PASSWORD, Product, connect_database, declare
 from .flow import Flow, shared_clients

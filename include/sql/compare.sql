@@ -37,7 +37,7 @@ FROM (
         AND x.copied_at IS NOT NULL
         -- Of a refused deletion the reason stays, until the verification is asked for anew.
         AND (x.kind IS NULL OR x.kind IN ('named', 'changed', 'damaged') OR (x.kind = 'failed' AND %(proving)s))
-        AND (x.gone_at IS NOT NULL OR x.copied_etag = x.legacy_etag)
+        AND (x.gone_at IS NOT NULL OR x.copied_etag = x.legacy_etag OR %(undo)s)
 ) AS v
 WHERE
     l.migration_id = %(migration_id)s AND l.legacy_key = v.legacy_key

@@ -1,4 +1,4 @@
-SELECT state, count(*) AS objects
+SELECT state, count(*) AS objects, count(acknowledged) AS acknowledged
 FROM s3_migration.state
 WHERE
     migration_id = %(migration_id)s AND run_no = %(run_no)s

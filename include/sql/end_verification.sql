@@ -3,7 +3,12 @@ SET
     verified_at = %(since)s,
     damaged = (
         SELECT count(*) FROM s3_migration.ledger AS l
-        WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.kind = 'damaged'
+        WHERE
+            l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.kind = 'damaged'
+            AND NOT EXISTS (
+                SELECT FROM s3_migration.acknowledged AS a
+                WHERE a.migration_id = l.migration_id AND a.legacy_key = l.legacy_key AND a.kind = l.kind
+            )
     )
 WHERE r.run_no = %(run_no)s
 RETURNING damaged

@@ -1,6 +1,6 @@
-SELECT DISTINCT split_part(detail, ':', 1) AS code FROM s3_migration.ledger
+SELECT DISTINCT split_part(detail, ':', 1) AS code FROM s3_migration.state
 WHERE
     migration_id = %(migration_id)s AND run_no = %(run_no)s
     AND legacy_key >= coalesce(%(first_key)s, '')
     AND (%(last_key)s::text IS NULL OR legacy_key <= %(last_key)s)
-    AND kind = 'failed'
+    AND state = 'failed' AND acknowledged IS NULL

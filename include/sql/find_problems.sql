@@ -5,5 +5,6 @@ WHERE
     AND legacy_key >= coalesce(%(first_key)s, '')
     AND (%(last_key)s::text IS NULL OR legacy_key <= %(last_key)s)
     AND state = ANY(%(states)s)
+    AND acknowledged IS NULL
 ORDER BY legacy_key
 LIMIT %(most)s

@@ -2,11 +2,13 @@
 SELECT a.ctid::text, l.legacy_key
 FROM {table} AS a
 JOIN s3_migration.ledger AS l
-    ON l.legacy_key = (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C"
+    ON l.legacy_key = (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
 WHERE
     a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-    AND starts_with(a.{column}, %(legacy_path_prefix)s)
+    AND starts_with(a.{column}, %(from_path_prefix)s)
     AND l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
     AND l.copied_at IS NOT NULL
-    AND (l.gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag)
-    AND (l.kind IS NULL OR l.kind = 'named')
+    AND CASE
+        WHEN %(undo)s THEN l.gone_at IS NULL AND (l.kind IS NULL OR l.kind IN ('named', 'changed', 'damaged'))
+        ELSE (l.gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag) AND (l.kind IS NULL OR l.kind = 'named')
+    END

@@ -3,8 +3,12 @@ UPDATE s3_migration.run SET damaged = damaged + 1
 WHERE
     run_no = %(run_no)s
     AND EXISTS (
-        SELECT FROM s3_migration.ledger
+        SELECT FROM s3_migration.ledger AS l
         WHERE
-            migration_id = %(migration_id)s AND run_no = %(run_no)s
-            AND kind = 'damaged' AND legacy_key = ANY(%(keys)s)
+            l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
+            AND l.kind = 'damaged' AND l.legacy_key = ANY(%(keys)s)
+            AND NOT EXISTS (
+                SELECT FROM s3_migration.acknowledged AS a
+                WHERE a.migration_id = l.migration_id AND a.legacy_key = l.legacy_key AND a.kind = l.kind
+            )
     )

@@ -1,8 +1,16 @@
 -- A run that is cleared and starts over keeps its number (and has forgotten what its steps found: forget_run.sql).
-INSERT INTO s3_migration.run (migration_id, run_id, mode, object_limit, grace_period)
-VALUES (%(migration_id)s, %(run_id)s, %(mode)s, %(limit)s, %(grace_period)s)
+INSERT INTO s3_migration.run (
+    migration_id, run_id, mode, object_limit, grace_period, window_start, window_end, removes_copies
+)
+VALUES (
+    %(migration_id)s, %(run_id)s, %(mode)s, %(limit)s, %(grace_period)s, %(window_start)s, %(window_end)s,
+    %(removes_copies)s
+)
 ON CONFLICT (migration_id, run_id) DO UPDATE SET
     mode = excluded.mode,
     object_limit = excluded.object_limit,
-    grace_period = excluded.grace_period
+    grace_period = excluded.grace_period,
+    window_start = excluded.window_start,
+    window_end = excluded.window_end,
+    removes_copies = excluded.removes_copies
 RETURNING run_no

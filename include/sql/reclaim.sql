@@ -12,5 +12,9 @@ WHERE
     AND l.gone_at IS NULL
     AND l.run_no > %(run_no)s
     AND other.run_no = l.run_no
-    -- A canary's objects are not all there are between its first and its last.
+    -- A canary's objects are not all there are between its first and its last, nor are those of a window.
     AND this.run_no = %(run_no)s AND this.object_limit IS NULL
+    AND (
+        this.window_start IS NULL
+        OR (l.legacy_modified >= this.window_start AND l.legacy_modified < this.window_end)
+    )

@@ -2,6 +2,7 @@
 -- Run again it changes nothing: a switched path begins with no legacy path. A row is switched only if it still names
 -- the legacy path when its lock is had. Where a row named the old path again after the switch, the object's grace
 -- period starts anew: at the run's time (null here), or now where the run's switch is over (late).
+-- An undo goes the other way, to whatever legacy still holds; not where the application wrote production since.
 -- Its shape leaves the planner no choice. As a join it read all of the ledger for every batch, and time grew with the
 -- square of the rows. ANY(ARRAY()) asks the ledger's index, for the keys of these pages alone; under IS TRUE an IN is
 -- a look into a hash table, and never a join.
@@ -11,31 +12,33 @@ WITH copied AS MATERIALIZED (
     WHERE
         l.migration_id = %(migration_id)s
         AND l.legacy_key = ANY(ARRAY(
-            SELECT (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C"
+            SELECT (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
             FROM {table} AS a
             WHERE
                 a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-                AND starts_with(a.{column}, %(legacy_path_prefix)s)
+                AND starts_with(a.{column}, %(from_path_prefix)s)
         ))
         AND l.run_no = %(run_no)s
         AND l.copied_at IS NOT NULL
-        AND (l.gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag)
-        AND (l.kind IS NULL OR l.kind = 'named')
+        AND CASE
+            WHEN %(undo)s THEN l.gone_at IS NULL AND (l.kind IS NULL OR l.kind IN ('named', 'changed', 'damaged'))
+            ELSE (l.gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag) AND (l.kind IS NULL OR l.kind = 'named')
+        END
 ),
 
 switched AS (
     UPDATE {table} AS a
-    SET {column} = %(production_path_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
+    SET {column} = %(to_path_prefix)s || substr(a.{column}, %(from_path_rest)s)
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-        AND starts_with(a.{column}, %(legacy_path_prefix)s)
+        AND starts_with(a.{column}, %(from_path_prefix)s)
         AND (
-            (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C"
+            (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
             IN (SELECT c.legacy_key FROM copied AS c)
         ) IS TRUE
     RETURNING CASE
         WHEN %(late)s OR EXISTS (SELECT FROM copied AS c WHERE c.switched_at IS NOT NULL)
-            THEN (%(legacy_prefix)s || substr(a.{column}, %(production_path_rest)s)) COLLATE "C"
+            THEN (%(legacy_prefix)s || substr(a.{column}, %(to_path_rest)s)) COLLATE "C"
     END AS key
 ),
 

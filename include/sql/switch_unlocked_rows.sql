@@ -1,11 +1,11 @@
 -- As switch_rows.sql, but passing over the rows that other transactions hold: one of them holds up no other row.
 -- Used only where that one met a lock, since each row is locked here before it is written.
 WITH unlocked AS MATERIALIZED (
-    SELECT a.ctid, (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C" AS key
+    SELECT a.ctid, (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C" AS key
     FROM {table} AS a
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-        AND starts_with(a.{column}, %(legacy_path_prefix)s)
+        AND starts_with(a.{column}, %(from_path_prefix)s)
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 
@@ -17,24 +17,26 @@ copied AS MATERIALIZED (
         AND l.legacy_key = ANY(ARRAY(SELECT u.key FROM unlocked AS u))
         AND l.run_no = %(run_no)s
         AND l.copied_at IS NOT NULL
-        AND (l.gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag)
-        AND (l.kind IS NULL OR l.kind = 'named')
+        AND CASE
+            WHEN %(undo)s THEN l.gone_at IS NULL AND (l.kind IS NULL OR l.kind IN ('named', 'changed', 'damaged'))
+            ELSE (l.gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag) AND (l.kind IS NULL OR l.kind = 'named')
+        END
 ),
 
 switched AS (
     UPDATE {table} AS a
-    SET {column} = %(production_path_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
+    SET {column} = %(to_path_prefix)s || substr(a.{column}, %(from_path_rest)s)
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-        AND starts_with(a.{column}, %(legacy_path_prefix)s)
+        AND starts_with(a.{column}, %(from_path_prefix)s)
         AND (a.ctid IN (SELECT u.ctid FROM unlocked AS u)) IS TRUE
         AND (
-            (%(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)) COLLATE "C"
+            (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
             IN (SELECT c.legacy_key FROM copied AS c)
         ) IS TRUE
     RETURNING CASE
         WHEN %(late)s OR EXISTS (SELECT FROM copied AS c WHERE c.switched_at IS NOT NULL)
-            THEN (%(legacy_prefix)s || substr(a.{column}, %(production_path_rest)s)) COLLATE "C"
+            THEN (%(legacy_prefix)s || substr(a.{column}, %(to_path_rest)s)) COLLATE "C"
     END AS key
 ),
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,17 +15,16 @@ from psycopg.errors import InsufficientPrivilege
 
 from include.bulk_s3 import BulkS3Hook, error_code, error_text
 from include.declaration import Declaration, Store
-from include.kinds import transient
+from include.kinds import PROBLEMS, transient
 from include.lag import NoLag, declared_lag
 from include.lease import Lease, LeaseHeld
 from include.ledger import Ledger
 from include.modes import Mode
+from include.request import Request
 from include.setup import SCHEMA_VERSION
 from include.steps.run import s3_hooks
 
 log = logging.getLogger(__name__)
-
-PARAMS = ("mode", "limit")
 
 # A refusal to connect that only a person can mend; any other may be a restart or a full server.
 _LASTING = re.compile("authentication failed|no password supplied|does not exist|permission denied|no pg_hba.conf")
@@ -40,45 +38,10 @@ class NotNow(AirflowException):
     """As Impossible, but the error is one that time mends."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a run was asked for."""
-
-    mode: Mode
-    limit: int | None
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any], declaration: Declaration, *, scheduled: bool) -> Request:
-        """Read the run params; a scheduled run does what the declaration says.
-
-        :raises Impossible: an unknown param or value.
-        """
-        name = declaration.name
-        unknown = sorted(set(params) - set(PARAMS))
-        if unknown:
-            raise Impossible(
-                f"Migration {name}: unknown run params {', '.join(unknown)}; known are {', '.join(PARAMS)}. "
-                f"Nothing was touched. Trigger a new run without them."
-            )
-        asked, known = params.get("mode"), [mode.value for mode in Mode]
-        mode = declaration.scheduled_mode.value if scheduled else Mode.MOVE.value if asked is None else asked
-        if mode not in known:
-            raise Impossible(
-                f"Migration {name}: unknown mode {mode!r}; known are {', '.join(known)}. "
-                f"Nothing was touched. Trigger a new run with one of them."
-            )
-        limit = None if scheduled else params.get("limit")
-        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-            raise Impossible(
-                f"Migration {name}: limit {limit!r}: expected a whole number of objects from 1, or nothing for all. "
-                f"Nothing was touched. Trigger a new run."
-            )
-        return cls(Mode(mode), limit)
-
-
-def check(declaration: Declaration, run_id: str, request: Request) -> bool:
+def check(declaration: Declaration, run_id: str, request: Request, *, scheduled: bool = False) -> bool:
     """See that everything is there, take the lease and open the run.
 
+    :param scheduled: nobody asked for it by hand: what a person has undone is only counted, and not moved again.
     :returns: False while another run of the migration is at work: ask again later.
     :raises Impossible: something is missing; says what mends it.
     """
@@ -90,23 +53,33 @@ def check(declaration: Declaration, run_id: str, request: Request) -> bool:
         migration_id = _check_database(ledger, request.mode)
         _check_stores(declaration, legacy, production)
         ledger.of_migration(migration_id)
+        if scheduled and _undone(ledger, run_id):
+            log.warning("the last run was an undo: scheduled runs only count, until a run by hand moves again")
+            request = replace(request, mode=Mode.PLAN)
+        grace = declaration.grace_period if request.grace_period is None else request.grace_period
         run_no = ledger.value(
             "open_run",
             run_id=run_id,
             mode=request.mode.value,
             limit=request.limit,
-            grace_period=declaration.grace_period,
+            grace_period=grace,
+            window_start=request.span and request.span.start,
+            window_end=request.span and request.span.end,
+            removes_copies=request.remove_copies,
         )
         ledger.of_run(run_no)
         try:
             with Lease(ledger, run_no) as lease:
-                if request.mode.copies:
-                    try:
+                try:
+                    if request.mode.copies or request.remove_copies:
                         _check_rights(declaration, legacy, production)
-                    except BaseException:
-                        _remove_canaries(declaration, legacy, production)
-                        lease.release()
-                        raise
+                    if request.remove_copies:
+                        _check_removal(declaration, production)
+                    _acknowledge(ledger, request)
+                except BaseException:
+                    _remove_canaries(declaration, legacy, production)
+                    lease.release()
+                    raise
         except LeaseHeld as held:
             log.info("%s", held)
             return False
@@ -115,6 +88,32 @@ def check(declaration: Declaration, run_id: str, request: Request) -> bool:
         legacy.close()
         production.close()
         ledger.close()
+
+
+def _undone(ledger: Ledger, run_id: str) -> bool:
+    last = ledger.find("last_mode", run_id=run_id)
+    return last is not None and Mode(last["mode"]).undoes
+
+
+def _acknowledge(ledger: Ledger, request: Request) -> None:
+    """Write down, or take back, the reasons for known problems.
+
+    :raises Impossible: a key that the ledger does not know.
+    """
+    for named, reason in request.acknowledge.items():
+        kind, key = (named, None) if named in PROBLEMS else (None, named)
+        if reason is None:
+            count = ledger.execute("withdraw_acknowledgement", key=key, kind=kind).rowcount
+            log.info("%r: %d acknowledgements taken back", named, count)
+            continue
+        if key is not None and ledger.find("find_object", key=key) is None:
+            raise Impossible(
+                f"Migration {ledger.declaration.name}: cannot acknowledge {key!r}: the ledger knows no such object. "
+                f"Nothing was touched. Give legacy keys as the red task's log has them, or one of "
+                f"{', '.join(PROBLEMS)}."
+            )
+        count = ledger.execute("acknowledge", key=key, kind=kind, reason=reason, problems=list(PROBLEMS)).rowcount
+        log.info("%r: %d problems acknowledged: %s", named, count, reason)
 
 
 # -- the database -------------------------------------------------------------------------------------------------
@@ -337,6 +336,18 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
             f"meanwhile could be lost. No object was touched. Mend: use a store, or a proxy in front of it, that "
             f"honours conditions."
         )
+
+
+def _check_removal(declaration: Declaration, production: BulkS3Hook) -> None:
+    """An undo that removes copies needs a right which the move does without."""
+    key = f"{declaration.keys.production_canary}-undo"  # that never exists
+    with _explained(
+        declaration,
+        f"delete below s3://{declaration.production.bucket}/{declaration.keys.production_prefix}",
+        "s3:DeleteObject (`python -m include.setup … --iam --undo`)",
+        declaration.production,
+    ):
+        production.client.delete_object(Bucket=declaration.production.bucket, Key=key)
 
 
 def _remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:

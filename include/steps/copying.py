@@ -33,8 +33,9 @@ class HopelessNow(NotWholeYet):
 def copy_chunk(declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None]) -> None:
     """Copy what is not copied of one chunk. `label` is told the range, then what became of it."""
     with working(declaration, run_id, "copy", chunk) as run, run.labelled(label):
-        run.ledger.execute("reclaim", **run.chunk.bounds)
-        copy_uncopied(run)
+        if run.mode.copies:
+            run.ledger.execute("reclaim", **run.chunk.bounds)
+            copy_uncopied(run)
         run.require_whole(Step.COPY, retry=True)
 
 
@@ -58,7 +59,7 @@ def copy_uncopied(run: Run, kind: str | None = None) -> None:
         for result in answered:
             results.append(result)
             done += 1
-            if only.hopeless(result):
+            if run.stopping.is_set() or only.hopeless(result):
                 break
             if len(results) == MARKED_TOGETHER:
                 mark_results()
@@ -68,6 +69,7 @@ def copy_uncopied(run: Run, kind: str | None = None) -> None:
                 )
     if results:
         mark_results()
+    run.stop_if_asked()
     if only.count >= HOPELESS:
         raise (HopelessNow if transient(only.code) else Hopeless)(
             f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first "
@@ -84,7 +86,9 @@ class OneError:
         self.code, self.detail, self.count, self._other = "", "", 0, False
 
     def hopeless(self, result: CopyResult) -> bool:
-        """Count the answer; whether it is time to give up."""
+        """Count the answer; whether it is time to give up. A problem that is known says nothing about the others."""
+        if result.copy.acknowledged:
+            return False
         if result.kind != "failed" or self.code not in {"", result.code}:
             self._other = True
         if self._other:
@@ -108,7 +112,8 @@ def _copies(run: Run, chunk: Chunk, kind: str | None) -> Iterator[Copy]:
         after = rows[-1]["legacy_key"]
         for row in rows:
             version = Version(row["legacy_size"], row["legacy_etag"])
-            yield Copy(row["legacy_key"], run.keys.production_key(row["legacy_key"]), version, row["replaces"])
+            target = run.keys.production_key(row["legacy_key"])
+            yield Copy(row["legacy_key"], target, version, row["replaces"], row["acknowledged"])
 
 
 def mark(run: Run, results: list[CopyResult]) -> None:

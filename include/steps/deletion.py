@@ -31,8 +31,8 @@ def may_delete(declaration: Declaration, run_id: str) -> bool:
     :raises NotWhole: what is proven may be deleted, but not all is well.
     """
     with working(declaration, run_id, "gate") as run:
-        if not run.mode.deletes:
-            log.info("mode %s deletes nothing", run.mode.value)
+        if not run.deletes:
+            log.info("mode %s deletes nothing%s", run.mode.value, ", unless asked to" if run.mode.undoes else "")
             return False
         require_open(run)
         run.require_whole(Step.VERIFY)
@@ -71,7 +71,8 @@ def _fresh(run: Run) -> bool:
         )
     if gate["verified_at"] is None:
         raise GateClosed(f"Migration {name}: the verification never finished. Clear verify_copies with its downstream.")
-    if gate["damaged"]:
+    # An undo removes copies that nobody names, each by its ETag: what is wrong with others is why it was asked for.
+    if gate["damaged"] and not run.mode.undoes:
         raise GateClosed(
             f"Migration {name}: {gate['damaged']} copies are damaged, so nothing is deleted: find out what touches "
             f"s3://{run.production_bucket}/{run.keys.production_prefix} first, then clear verify_copies with its "
@@ -86,7 +87,8 @@ def delete_chunk(declaration: Declaration, run_id: str, chunk: int, label: Calla
     :raises GateClosed: nothing may be deleted (any more).
     """
     with working(declaration, run_id, "delete", chunk) as run, run.labelled(label):
-        run.ledger.execute("reclaim", **run.chunk.bounds)
+        if run.mode.deletes:
+            run.ledger.execute("reclaim", **run.chunk.bounds)
         require_open(run)
         run.ledger.execute("retry_refused_deletes", **run.chunk.bounds)
         delete_proven(run)
@@ -102,12 +104,13 @@ def delete_proven(run: Run) -> None:
     """
     after, done, progress = "", 0, Progress()
     while True:
+        run.stop_if_asked()
         require_open(run)
         # One transaction around request and mark: a run that takes the lease waits for this batch to end.
         with run.ledger.batch():
             run.lease.fence()
             rows = run.ledger.execute(
-                "find_deletable",
+                "find_removable" if run.mode.undoes else "find_deletable",
                 after=after,
                 first_key=run.chunk.first_key or "",
                 last_key=run.chunk.last_key or LAST_KEY,
@@ -117,7 +120,10 @@ def delete_proven(run: Run) -> None:
                 log.info("%d objects answered", done)
                 return
             after = rows[-1]["legacy_key"]
-            _delete_batch(run, [(row["legacy_key"], row["legacy_etag"]) for row in rows])
+            if run.mode.undoes:
+                _remove_copies(run, {row["legacy_key"]: row["production_etag"] for row in rows})
+            else:
+                _delete_batch(run, [(row["legacy_key"], row["legacy_etag"]) for row in rows])
         done += len(rows)
         progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
 
@@ -134,5 +140,21 @@ def _delete_batch(run: Run, versions: list[tuple[str, str]]) -> None:
         modifieds=[result.now.modified if result.now else None for result in results],
     )
     for what, number in Counter(result.kind or "deleted" for result in results).items():
+        run.tally(what, number)
+    run.tally_requests()
+
+
+def _remove_copies(run: Run, etags: dict[str, str]) -> None:
+    """Our copies, by legacy key."""
+    keys = {run.keys.production_key(key): key for key in etags}
+    versions = [(copy, etags[key]) for copy, key in keys.items()]
+    results = run.production.delete_versions(run.production_bucket, versions)
+    run.ledger.execute(
+        "mark_removed",
+        keys=[keys[result.key] for result in results],
+        kinds=[result.kind for result in results],
+        details=[result.detail for result in results],
+    )
+    for what, number in Counter(result.kind or "removed" for result in results).items():
         run.tally(what, number)
     run.tally_requests()

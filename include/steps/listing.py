@@ -25,7 +25,7 @@ def take_listing(declaration: Declaration, run_id: str) -> list[int]:
         _forecast(run)
         with run.ledger.batch():
             run.lease.fence()
-            chunks = _merge(run) if run.mode.copies else 0
+            chunks = _merge(run) if run.mode.changes else 0
             run.ledger.execute("end_listing")
         run.ledger.drop_scratch()
         log.info("%d chunks", chunks)
@@ -40,7 +40,7 @@ def _look(run: Run) -> None:
         pages = first_of(pages, run.limit - ledger.value("count_gone"))
     _fill(run, pages)
     ledger.settle_scratch("legacy")
-    if run.limit is None:
+    if run.takes_all:
         _find_unlisted_rows(run)
     ledger.settle_scratch("production")
     unshown = [row["key"] for row in ledger.execute("find_unshown")]
@@ -48,8 +48,9 @@ def _look(run: Run) -> None:
         ledger.fill_scratch("production", look_at_production(run, unshown, unshown))
         ledger.settle_scratch("production")
     log.info(
-        "legacy: %d objects below s3://%s/%s, %d of them in production",
+        "legacy: %d objects%s below s3://%s/%s, %d of them in production",
         ledger.count_scratch("legacy"),
+        f" last modified in {run.span}" if run.span else "",
         run.legacy_bucket,
         run.keys.legacy_prefix,
         ledger.count_scratch("production"),
@@ -91,16 +92,22 @@ def _forecast(run: Run) -> None:
 
 
 def _merge(run: Run) -> int:
-    """Adopt what is unfinished, add what is new, draw the chunks. Answers their number."""
+    """Adopt what is unfinished, add what is new, draw the chunks. Answers their number.
+
+    An undo adopts what is copied, and nothing else; without copies to remove it has no use for chunks.
+    """
     ledger = run.ledger
     ledger.execute("adopt_listed")
-    if run.limit is None:
+    if run.takes_all:
         ledger.execute("adopt_gone")  # before what is new, of which nothing can be gone, doubles what it has to read
         ledger.execute("adopt_unlisted_rows")
-    ledger.execute("insert_listed")
-    if ledger.value("count_missing", keys=None):
-        ledger.execute("judge_missing", keys=None, kind_of_named=None)
+    if run.mode.copies:
+        ledger.execute("insert_listed")
+        if ledger.value("count_missing", keys=None):
+            ledger.execute("judge_missing", keys=None, kind_of_named=None)
     ledger.execute("forget_chunks")
+    if run.mode.undoes and not run.removes_copies:
+        return 0
     objects = ledger.value("count_scope")
     if not objects:
         return 0

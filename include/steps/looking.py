@@ -19,9 +19,10 @@ Pages = Iterable[list[S3Object]]
 
 def list_legacy(run: Run) -> Iterator[list[S3Object]]:
     """Legacy as listed; the canary of a check that was killed is not part of it. A limited run takes the first ones."""
-    store, canary = run.declaration.legacy, run.keys.legacy_canary
+    store, canary, span = run.declaration.legacy, run.keys.legacy_canary, run.span
     for page in run.legacy.list_objects(store.bucket, store.prefix, in_order=run.limit is not None):
-        yield [entry for entry in page if entry.key != canary]
+        run.stop_if_asked()
+        yield [entry for entry in page if entry.key != canary and (span is None or span.holds(entry.modified))]
 
 
 def look_at_legacy(run: Run, keys: Sequence[str], expected: Iterable[str] = ()) -> Pages:

@@ -27,16 +27,16 @@ def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account |
     try:
         with working(declaration, run_id, "reconcile") as run:
             before = run.states()
-            if run.mode.copies:
+            if run.mode.changes:
                 compare_all(run)
                 copy_changed_anew(run)
                 settle_rows(run)
             states = run.states()
-            if run.mode.deletes and states.get("copied"):
+            if run.deletes and states.get("copied"):
                 _sweep(run)
                 states = run.states()
             log.info("objects by state: %s", states or "nothing in scope")
-            if not last and _can_settle(run, before, states):
+            if not last and _can_settle(run, before, run.unacknowledged()):
                 return None
             account = _close(run, states)
             run.lease.release()
@@ -58,7 +58,7 @@ def _sweep(run: Run) -> None:
 
 def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> bool:
     """Rows that the application is still writing, and deletions that the store does not show yet, do."""
-    left = unwhole(states, run.mode, Step.DELETE)
+    left = unwhole(states, run.mode, Step.DELETE, removes_copies=run.removes_copies)
     if not left or set(left) & set(PROBLEMS) - {"named"} or run.ledger.value("count_refused_rows"):
         return False
     reappeared = states.get("copied", 0) > before.get("copied", 0)
@@ -67,10 +67,16 @@ def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> boo
 
 def _close(run: Run, states: dict[str, int]) -> Account:
     run.tally("rows_left", run.ledger.value("count_rows_left"), add=False)
+    if run.mode.undoes:
+        run.tally("beyond_undo", run.ledger.value("count_beyond_undo"), add=False)
+    run.ledger.execute("forget_acknowledged")
     run.tally_requests()
     tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
     seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}
-    account = Account.of(run.declaration.name, run.run_id, run.mode.value, states, tallies, seconds)
+    acknowledged = sum(states.values()) - sum(run.unacknowledged().values())
+    account = Account.of(
+        run.declaration.name, run.run_id, run.mode.value, states, tallies, seconds, acknowledged=acknowledged
+    )
     run.ledger.execute("end_run", account=json.dumps(account.as_dict()))
     return account
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from threading import Event
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -20,6 +21,8 @@ from include.kinds import Step, transient, unwhole
 from include.lease import Lease
 from include.ledger import Ledger
 from include.modes import Mode
+from include.span import Span
+from include.steps.stopping import Stopped, listening
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +85,34 @@ class Run:
     mode: Mode
     limit: int | None
     grace_period: timedelta
+    span: Span | None  # only what was last modified in it
+    removes_copies: bool
     switched_at: datetime | None  # when an earlier try of this run's switch was over
     step: str
     ledger: Ledger
     lease: Lease
     legacy: BulkS3Hook
     production: BulkS3Hook
+    stopping: Event
     chunk: Chunk = Chunk()
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether all of legacy is in its scope, so that what it does not see is not there."""
+        return self.limit is None and self.span is None and not self.mode.undoes
+
+    @property
+    def deletes(self) -> bool:
+        """Of legacy, or of production."""
+        return self.mode.deletes or self.removes_copies
+
+    def stop_if_asked(self) -> None:
+        """Between two batches.
+
+        :raises Stopped: the worker wants the task to end.
+        """
+        if self.stopping.is_set():
+            raise Stopped(f"Migration {self.declaration.name}: asked to stop; what is done is recorded")
 
     @property
     def keys(self) -> KeyMapping:
@@ -104,7 +128,15 @@ class Run:
 
     def states(self) -> dict[str, int]:
         """Objects of the chunk by state."""
-        return {row["state"]: row["objects"] for row in self.ledger.execute("count_states", **self.chunk.bounds)}
+        return {state: objects for state, objects, _ in self._count_states()}
+
+    def unacknowledged(self) -> dict[str, int]:
+        """The same, without those whose problem a person has acknowledged."""
+        return {state: objects - known for state, objects, known in self._count_states()}
+
+    def _count_states(self) -> list[tuple[str, int, int]]:
+        rows = self.ledger.execute("count_states", **self.chunk.bounds)
+        return [(row["state"], row["objects"], row["acknowledged"]) for row in rows]
 
     @contextmanager
     def labelled(self, label: Callable[[str], None]) -> Iterator[None]:
@@ -135,7 +167,7 @@ class Run:
         :raises NotWhole: names what, why and what next.
         :raises NotWholeYet: the same, and time may mend all of it.
         """
-        left = unwhole(self.states(), self.mode, step)
+        left = unwhole(self.unacknowledged(), self.mode, step, removes_copies=self.removes_copies)
         if not left:
             return
         named = self.ledger.execute("find_problems", **self.chunk.bounds, states=list(left), most=NAMED).fetchall()
@@ -201,28 +233,32 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
                 f"Migration {declaration.name}: the listing of run {run_id} never finished, so {step} has nothing to "
                 f"rest on. Clear check or list_legacy, whichever failed, with its downstream."
             )
-        ledger.of_run(row["run_no"])
-        with Lease(ledger, row["run_no"]) as lease:
+        mode = Mode(row["mode"])
+        ledger.of_run(row["run_no"], undo=mode.undoes)
+        with listening() as stopping, Lease(ledger, row["run_no"]) as lease:
             run = Run(
                 declaration,
                 run_id,
                 row["run_no"],
-                Mode(row["mode"]),
+                mode,
                 row["object_limit"],
                 row["grace_period"],
+                Span(row["window_start"], row["window_end"]) if row["window_start"] else None,
+                row["removes_copies"],
                 row["switched_at"],
                 step,
                 ledger,
                 lease,
                 legacy,
                 production,
+                stopping,
                 _find_chunk(ledger, chunk),
             )
             ledger.execute("begin_timing", step=step, chunk=chunk)
             pause = BETWEEN_TASKS
             try:
                 yield run
-            except AirflowFailException:
+            except (AirflowFailException, Stopped):
                 raise
             except AirflowException:
                 pause = BEFORE_A_RETRY

@@ -78,6 +78,7 @@ def _pass(run: Run, throttle: Throttle, late: bool, length: int) -> tuple[int, i
         return 0, 1, length
     total = locked = first = 0
     while first < pages:
+        run.stop_if_asked()
         throttle.wait()
         begun, switched = time.monotonic(), 0
         try:

@@ -21,10 +21,11 @@ MOST_COPIES_ANEW = 3
 def verify_copies(declaration: Declaration, run_id: str) -> None:
     """Prove what may be deleted; name what may not. Then hold to the rule of red."""
     with working(declaration, run_id, "verify") as run:
-        if run.mode.copies:
+        if run.mode.changes:
             run.ledger.execute("begin_verification")
-            # None at the first try. A person who clears the task wants what was found missing copied anew.
-            copy_uncopied(run, "damaged")
+            if run.mode.copies:
+                # None at the first try. A person who clears the task wants what was found missing copied anew.
+                copy_uncopied(run, "damaged")
             prove(run)
         run.require_whole(Step.VERIFY)
 
@@ -50,7 +51,7 @@ def compare_all(run: Run) -> None:
 def copy_changed_anew(run: Run) -> None:
     """Copy what was rewritten in legacy since its copy over that copy, a few times at most. It then waits: rows are
     asked about it again, by the next proof, before it may be deleted."""
-    for _ in range(MOST_COPIES_ANEW):
+    for _ in range(MOST_COPIES_ANEW if run.mode.copies else 0):
         changed = [row["legacy_key"] for row in run.ledger.execute("find_changed", **run.chunk.bounds)]
         if not changed:
             return
@@ -78,13 +79,14 @@ def _compare(run: Run, keys: list[str] | None) -> None:
             run.lease.fence()
             run.ledger.execute("compare", first_key=some[0], last_key=some[-1], keys=keys, proving=run.step == "verify")
         compared += len(some)
+        run.stop_if_asked()
         progress.tell("%d copies compared", compared)
     run.ledger.drop_scratch()
     if not compared:
         return
     with run.ledger.batch():
         run.lease.fence()
-        if run.ledger.value("count_missing", keys=keys):
+        if run.mode.copies and run.ledger.value("count_missing", keys=keys):
             run.ledger.execute("judge_missing", keys=keys, kind_of_named="damaged")
         if keys is not None:
             run.ledger.execute("note_damage", keys=keys)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from include.declaration import Declaration
 from include.local.bench.child import Job, own_peak, serve
 from include.modes import Mode
+from include.request import Request
 from include.steps import check, copying, deletion, listing, switching, verification
 from include.steps.reconciliation import reconcile
 
@@ -27,7 +28,7 @@ class Ours:
         self.chunks: list[int] = job.get("chunks", [])
 
     def check(self) -> None:
-        if not check.check(self.declaration, self.run_id, check.Request(Mode.MOVE, None)):
+        if not check.check(self.declaration, self.run_id, Request(Mode.MOVE)):
             raise TimeoutError("another run holds the lease")
 
     def list(self) -> None:

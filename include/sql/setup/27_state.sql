@@ -12,11 +12,14 @@ SELECT
         WHEN l.gone_at IS NOT NULL THEN 'moved'
         WHEN l.copied_etag IS DISTINCT FROM l.legacy_etag THEN 'listed'
         WHEN
-            r.mode = 'move'
+            (r.mode = 'move' OR r.removes_copies)
             AND coalesce(l.switched_at, r.switched_at) + r.grace_period > coalesce(r.verified_at, now())
             THEN 'waiting'
         ELSE 'copied'
     END AS state,
-    l.detail
+    l.detail,
+    a.reason AS acknowledged
 FROM s3_migration.ledger AS l
 JOIN s3_migration.run AS r ON r.run_no = l.run_no
+LEFT JOIN s3_migration.acknowledged AS a
+    ON a.migration_id = l.migration_id AND a.legacy_key = l.legacy_key AND a.kind = l.kind
