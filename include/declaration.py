@@ -83,10 +83,12 @@ Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0)
 Text = Annotated[str, Field(min_length=1)]
 
 
-def by_schedule(value: Mode) -> Mode:
-    if value.undoes:
-        raise ValueError("undo is for runs by hand")
-    return value
+def by_schedule(value: object) -> Mode:
+    """A mode that scheduled runs may have: an undo is for runs by hand."""
+    modes = [mode.value for mode in Mode if not mode.undoes]
+    if value not in modes:
+        raise ValueError(f"expected {', '.join(modes[:-1])} or {modes[-1]}")
+    return Mode(value)
 
 
 class _Part(BaseModel):
@@ -139,7 +141,7 @@ class Declaration(_Part):
     database: Database
     schedule: Annotated[str, AfterValidator(cron)] | None = None  # none: only by hand
     timezone: Annotated[str, AfterValidator(timezone_name)] = "UTC"
-    scheduled_mode: Annotated[Mode, AfterValidator(by_schedule), Field(description="what scheduled runs do")] = (
+    scheduled_mode: Annotated[Mode, BeforeValidator(by_schedule), Field(description="what scheduled runs do")] = (
         Mode.PLAN
     )
     chunk_size: Annotated[StrictInt, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000

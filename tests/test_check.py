@@ -406,9 +406,9 @@ LEDGER: dict[str, tuple[str, list[str]]] = {
         f"REVOKE ALL ON s3_migration.migration FROM {ROLE}",
         ["the ledger is not readable", "permission denied"],
     ),
-    "no version": ("DELETE FROM s3_migration.schema_version", ["the ledger is of version None, expected 1"]),
-    "old version": ("UPDATE s3_migration.schema_version SET version = 0", ["of version 0, expected 1"]),
-    "new version": ("INSERT INTO s3_migration.schema_version VALUES (2)", ["of version 2, expected 1"]),
+    "no version": ("DELETE FROM s3_migration.schema_version", ["the ledger is of version None, expected 2"]),
+    "old version": ("UPDATE s3_migration.schema_version SET version = 0", ["of version 0, expected 2"]),
+    "new version": ("INSERT INTO s3_migration.schema_version VALUES (99)", ["of version 99, expected 2"]),
     "migration": ("DELETE FROM s3_migration.migration", ["the ledger does not know migration 'avatars'"]),
 }
 

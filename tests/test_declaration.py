@@ -133,7 +133,7 @@ def test_what_may_be_declared(file: Path, changes: dict[str, Any]) -> None:
 
 GONE = (ABSENT, "absent")
 NO_TEXT = [("", "at least 1 character"), (5, "valid string"), (None, "valid string"), (["a"], "valid string")]
-NO_MODE = "'plan', 'copy', 'switch' or 'move'"
+NO_MODE = "expected plan, copy, switch or move"
 NO_DURATION = [
     *(
         (value, "its unit, e.g. 90s, 15m, 24h or 7d")
@@ -165,7 +165,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         (5, "valid string"),
     ],
     "timezone": [(name, "no time zone") for name in ("Mars/Olympus", "Europe", "../Europe/Zurich", "", "/etc/passwd")],
-    "scheduled_mode": [(mode, NO_MODE) for mode in ("delete", "Move", "", None, 1)],
+    "scheduled_mode": [(mode, NO_MODE) for mode in ("delete", "undo", "Move", "", None, 1)],
     "chunk_size": [
         (0, "greater than or equal to 1"),
         (-1, "greater than or equal to 1"),

@@ -1,5 +1,6 @@
--- Since version 2: what a run was asked for beyond its mode.
+-- Since version 2: what a run was asked for beyond its mode. A window takes only what was last modified from its start
+-- to before its end (both null: whatever its age); removes_copies is of an undo that empties production of our copies.
 ALTER TABLE s3_migration.run
-ADD COLUMN IF NOT EXISTS window_start timestamptz, -- only what was last modified from here
-ADD COLUMN IF NOT EXISTS window_end timestamptz, -- to before here; both null: whatever its age
-ADD COLUMN IF NOT EXISTS removes_copies boolean NOT NULL DEFAULT false -- an undo that empties production of our copies
+ADD COLUMN IF NOT EXISTS window_start timestamptz,
+ADD COLUMN IF NOT EXISTS window_end timestamptz,
+ADD COLUMN IF NOT EXISTS removes_copies boolean NOT NULL DEFAULT false
