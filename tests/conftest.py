@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from include.local.postgres import Postgres
 from include.local.product import ensure_role
 from include.local.s3 import Identity, SeaweedFS
 from include.setup import policy, statements
+
+from . import proxy as faults
+from .proxy import Proxy
 
 ROLE, PASSWORD = "migrator", "migrator-password"
 # Rights to leave out, one identity each: (statement's Sid, action) of include/iam/policy.json.
@@ -224,6 +228,17 @@ retry_delay: 1s
 """
 
 
+# A tighter loop of the scheduler: most of a small run is waiting for its next one.
+SETTINGS = {"S3_MIGRATION_GRACE_PERIOD": "4s", "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2"}
+_AGED = re.compile(rb"(<Key>image/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)[^<]*</Key>.*?<LastModified>)[^<]*(</LastModified>)")
+
+
+def aged_by_name(request: faults.Request, forward: faults.Forward) -> faults.Answer:
+    """Show an object as old as its name says: no real store lets its age be set."""
+    answer = forward(request)
+    return replace(answer, body=_AGED.sub(rb"\1\2.000Z\3", answer.body))
+
+
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The embedded stack, whole, in a directory of its own."""
@@ -234,11 +249,20 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     directory = tmp_path_factory.mktemp("live")
     (directory / "avatars.yaml").write_text(f'{LIVE}chunk_size: 2\nschedule: "0 2 * * *"\n')
     (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 3000\n")
-    with pytest.MonkeyPatch.context() as patch:
+    (directory / "nightly.yaml").write_text(f'{LIVE}schedule: "0 2 * * *"\nscheduled_mode: move\n')
+    aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
+    (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
+    (directory / "stack").mkdir()
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as proxies:
         patch.setattr(declarations, "DIRECTORY", directory)
-        stack = Stack(
-            directory / "stack", {"S3_MIGRATION_DECLARATIONS": str(directory), "S3_MIGRATION_GRACE_PERIOD": "4s"}
-        )
+        stack = Stack(directory / "stack")
+        stack.prepare()
+        proxy = proxies.enter_context(Proxy(stack.s3.endpoint_url))
+        proxy.fault("ListObjectsV2", aged_by_name)
+        store = json.loads(stack.airflow.settings["AIRFLOW_CONN_LEGACY_S3"])
+        store["extra"]["endpoint_url"] = proxy.endpoint_url
+        own = {"S3_MIGRATION_DECLARATIONS": str(directory), "AIRFLOW_CONN_AGED_S3": json.dumps(store)}
+        stack = replace(stack, settings={**SETTINGS, **own})
         stack.up()
         try:
             api = stack.airflow.api()

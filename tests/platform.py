@@ -12,6 +12,7 @@ from include.local.stack import Stack
 from .conftest import Product
 
 DAG, BIG = "migrate_avatars", "migrate_big"
+NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
 _READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
 
 
@@ -30,6 +31,7 @@ class Platform(Product):
                     pool.submit(self.s3.delete_object, Bucket=self.bucket(side), Key=key)
         self.sql("TRUNCATE avatars RESTART IDENTITY")
         self.sql("TRUNCATE s3_migration.tally, s3_migration.timing, s3_migration.chunk, s3_migration.ledger")
+        self.sql("TRUNCATE s3_migration.acknowledged")
         self.sql("UPDATE s3_migration.migration SET lease_run_no = NULL, lease_until = NULL, deletion_stopped = NULL")
 
     def seed_many(self, keys: list[str]) -> None:
@@ -38,14 +40,19 @@ class Platform(Product):
             list(pool.map(lambda key: self.put("legacy", key, key.encode()), keys))
         self.row(*keys)
 
-    def run(self, **conf: object) -> tuple[str, str]:
+    def run(self, dag: str = DAG, **conf: object) -> tuple[str, str]:
         """Trigger a run and wait for its end; answers its id and its state."""
-        run_id = self.api.trigger(DAG, **conf)
-        return run_id, self.api.wait(DAG, run_id)
+        run_id = self.api.trigger(dag, **conf)
+        return run_id, self.api.wait(dag, run_id)
+
+    def runs(self, dag: str, run_type: str) -> list[str]:
+        """Ids of the latest runs of a type."""
+        runs = self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"limit": 100, "order_by": "-run_after"})["dag_runs"]
+        return [run["dag_run_id"] for run in runs if run["run_type"] == run_type]
 
     def quiet(self) -> None:
         """No run of an earlier test is left."""
-        for dag in (DAG, BIG):
+        for dag in (DAG, BIG, NIGHTLY, ARCHIVE):
             for run in self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"]})["dag_runs"]:
                 self.api.wait(dag, run["dag_run_id"])
 

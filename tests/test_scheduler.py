@@ -5,12 +5,12 @@ One stack for all; every test begins with an empty product.
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -73,16 +73,18 @@ def test_everything_moves_and_a_second_run_changes_nothing(platform: Platform) -
     assert moved(platform, keys(5))
 
 
-@pytest.mark.parametrize(("mode", "left"), [("plan", 3), ("switch", 3)])
-def test_a_mode_that_deletes_nothing_closes_the_gate_by_a_skip(platform: Platform, mode: str, left: int) -> None:
+def test_modes_that_delete_nothing_close_the_gate_by_a_skip_and_an_undo_is_the_way_back(platform: Platform) -> None:
     platform.seed(*keys(3))
-    run_id, state = platform.run(mode=mode)
-    assert state == "success"
-    states = platform.api.states(DAG, run_id)
-    assert (states["may_delete"], states["reconcile"]) == (["skipped"], ["success"])
-    assert set(states["delete_chunk"]) == {"skipped"}
-    assert len(platform.objects("legacy")) == left
-    assert platform.rows() == (keys(3) if mode == "plan" else [key.replace("image", "avatar") for key in keys(3)])
+    copies = [key.replace("image", "avatar") for key in keys(3)]
+    for mode, rows in {"plan": keys(3), "switch": copies, "undo": keys(3)}.items():
+        run_id, state = platform.run(mode=mode)
+        assert state == "success"
+        states = platform.api.states(DAG, run_id)
+        assert (states["may_delete"], states["reconcile"]) == (["skipped"], ["success"])
+        assert set(states["delete_chunk"]) == {"skipped"}
+        assert len(platform.objects("legacy")) == 3
+        assert platform.rows() == rows
+    assert platform.api.account(DAG, run_id)["rows_switched"] == 3
 
 
 def one_instance(platform: Platform, run_id: str) -> None:
@@ -96,15 +98,18 @@ def one_instance(platform: Platform, run_id: str) -> None:
 
 
 def all_that_failed(platform: Platform, run_id: str) -> None:
+    """Clear what is red on the run."""
     platform.api.clear(DAG, run_id, only_failed=True)
 
 
-BOTH_WAYS = pytest.mark.parametrize("clear", [one_instance, all_that_failed])
+def a_new_run(platform: Platform, run_id: str) -> str:
+    """Leave the red run as it is."""
+    return platform.api.trigger(DAG)
 
 
-@BOTH_WAYS
-def test_a_failed_chunk_is_red_and_whole_after_it_is_mended_and_cleared(
-    platform: Platform, clear: Callable[[Platform, str], None]
+@pytest.mark.parametrize("goes_on", [one_instance, all_that_failed, a_new_run])
+def test_a_failed_chunk_is_red_and_all_is_whole_once_it_is_mended(
+    platform: Platform, goes_on: Callable[[Platform, str], str | None]
 ) -> None:
     platform.seed(*keys(5))
     platform.put("production", "avatar/0003.png", b"someone else's")
@@ -112,6 +117,13 @@ def test_a_failed_chunk_is_red_and_whole_after_it_is_mended_and_cleared(
     assert state == "failed"
     states = platform.api.states(DAG, run_id)
     assert sorted(states["copy_chunk"]) == ["failed", "success", "success"]
+    (red,) = [
+        each
+        for each in platform.api.instances(DAG, run_id)
+        if each["rendered_map_index"] and each["state"] == "failed" and each["task_id"] == "copy_chunk"
+    ]
+    assert red["rendered_map_index"] == "2: image/0002.png … image/0003.png: 1 conflict, 1 copied"
+    assert red["try_number"] == 1, "a person has to look: no retry mends it"
     assert all(states[task] == ["failed"] for task in SINGLES_AFTER_CHECK)
     # the others moved all the same
     assert sorted(platform.objects("legacy")) == ["image/0003.png"]
@@ -121,7 +133,7 @@ def test_a_failed_chunk_is_red_and_whole_after_it_is_mended_and_cleared(
 
     copies = platform.requests()["CopyObject 200"]
     platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0003.png")
-    clear(platform, run_id)
+    run_id = goes_on(platform, run_id) or run_id
     assert platform.api.wait(DAG, run_id) == "success"
     assert {state for states in platform.api.states(DAG, run_id).values() for state in states} == {"success"}
     assert moved(platform, keys(5))
@@ -195,7 +207,11 @@ def test_damage_closes_the_gate_for_all_and_clearing_the_verification_heals_it(p
     assert moved(platform, keys(5))
 
 
-def test_a_copy_task_killed_in_the_middle_is_run_again_and_repeats_a_batch_at_most(platform: Platform) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to go"])
+def test_a_copy_task_that_ends_in_the_middle_is_run_again_and_repeats_a_batch_at_most(
+    platform: Platform, how: signal.Signals
+) -> None:
+    """Beside it the DAG is paused and resumed: what runs goes on, what follows waits."""
     names = [f"image/{number:05}.png" for number in range(6_000)]
     platform.seed_many(names)
     run_id = platform.api.trigger(BIG, mode="copy")
@@ -208,7 +224,15 @@ def test_a_copy_task_killed_in_the_middle_is_run_again_and_repeats_a_batch_at_mo
         )
         return int(rows[0][0]) if rows else None
 
-    os.kill(until(pid), signal.SIGKILL)
+    told = until(pid)
+    os.kill(told, how)
+    platform.api.pause(BIG, paused=True)
+    until(lambda: not Path(f"/proc/{told}").exists(), seconds=10)
+    until(lambda: "running" not in copy_states(platform, run_id))
+    time.sleep(3)
+    states = platform.api.states(BIG, run_id)
+    assert ("switch_paths" not in states) or set(states["switch_paths"]) <= {"None", "scheduled"}
+    platform.api.pause(BIG, paused=False)
     assert platform.api.wait(BIG, run_id) == "success"
     tries = [each["try_number"] for each in platform.api.instances(BIG, run_id) if each["task_id"] == "copy_chunk"]
     assert max(tries) >= 2
@@ -219,38 +243,8 @@ def test_a_copy_task_killed_in_the_middle_is_run_again_and_repeats_a_batch_at_mo
     assert account["already_there"] <= 1_000
 
 
-def test_two_runs_at_once_take_turns(platform: Platform) -> None:
-    """`max_active_runs` does not keep a backfill from running beside a manual run; the lease does."""
-    platform.seed(*keys(5))
-    by_hand = platform.api.trigger(DAG)
-    platform.api.ask(
-        "POST",
-        "/backfills",
-        json={
-            "dag_id": DAG,
-            "from_date": "2026-03-01T00:00:00Z",
-            "to_date": "2026-03-02T23:00:00Z",
-            "dag_run_conf": {},
-            "max_active_runs": 1,
-        },
-    )
-
-    def backfilled() -> list[str]:
-        runs = platform.api.ask("GET", f"/dags/{DAG}/dagRuns", params={"limit": 100, "order_by": "-run_after"})
-        return [run["dag_run_id"] for run in runs["dag_runs"] if run["run_type"] == "backfill"]
-
-    run_ids = [by_hand, *until(backfilled)]
-    assert [platform.api.wait(DAG, run_id) for run_id in run_ids] == ["success"] * len(run_ids)
-    assert moved(platform, keys(5))
-    work = sorted(
-        platform.sql(
-            "SELECT min(t.started_at), max(t.ended_at) FROM s3_migration.timing AS t "
-            "JOIN s3_migration.run AS r USING (run_no) WHERE r.run_id = ANY(%s) GROUP BY t.run_no",
-            run_ids,
-        )
-    )
-    assert len(work) == len(run_ids) >= 2
-    assert all(first[1] <= second[0] for first, second in itertools.pairwise(work))
+def copy_states(platform: Platform, run_id: str) -> list[str]:
+    return platform.api.states(BIG, run_id)["copy_chunk"]
 
 
 def test_what_a_run_left_half_done_another_adopts(platform: Platform) -> None:

@@ -131,7 +131,7 @@ class Stack:
         """
         binary("postgres"), weed()  # before anything is started
         with self._alone():
-            self._choose_ports()
+            self.prepare()
             postgres, s3, airflow = self.postgres, self.s3, self.airflow
             say(f"S3 server: {s3.endpoint_url}")
             s3.launch()
@@ -171,8 +171,9 @@ class Stack:
     def _administrator(self) -> Identity:
         return Identity("administrator", self.kept.s3_admin_key, self.kept.s3_admin_secret)
 
-    def _choose_ports(self) -> None:
-        """The ports of last time, where nobody took them; those in the environment (AIRFLOW_PORT, …) at any rate."""
+    def prepare(self) -> None:
+        """Keep passwords and ports: those of last time, where nobody took them; those in the environment (AIRFLOW_PORT,
+        …) at any rate."""
         kept = self.kept
         processes = {
             "postgres_port": [self.postgres.process],
