@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from include.forecast import Forecast
 from include.kinds import PROBLEMS
+from include.modes import Mode
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Account:
     states: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
     seconds: dict[str, float] = field(default_factory=dict)  # by step
+    forecast: dict[str, Any] = field(default_factory=dict)  # a plan's: include/forecast.py
 
     @classmethod
     def of(
@@ -44,12 +47,14 @@ class Account:
         states: Mapping[str, int],
         tallies: Mapping[tuple[str, str], int],
         seconds: Mapping[str, float],
+        observed: float | None = None,
         *,
         acknowledged: int = 0,
     ) -> Account:
         """Put the account together.
 
         :param tallies: number by (step, what), of table tally.
+        :param observed: objects a second that an earlier run copied, for a plan's forecast.
         """
 
         def total(what: str, *steps: str) -> int:
@@ -59,7 +64,7 @@ class Account:
         for (_, what), number in sorted(tallies.items()):
             if what.startswith("S3 "):
                 requests[what[3:]] = requests.get(what[3:], 0) + number
-        return cls(
+        account = cls(
             migration,
             run_id,
             mode,
@@ -82,6 +87,10 @@ class Account:
             requests=requests,
             seconds={step: round(value, 2) for step, value in seconds.items()},
         )
+        return replace(account, forecast=account._forecast(observed).as_dict()) if mode == Mode.PLAN.value else account
+
+    def _forecast(self, observed: float | None) -> Forecast:
+        return Forecast.of(self.staged, self.already_there, self.conflicts_forecast, self.dangling, observed)
 
     @property
     def problems(self) -> dict[str, int]:
@@ -115,6 +124,7 @@ class Account:
                 ("to switch", f"{self.rows_to_switch:,} rows"),
                 ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
                 *done[-2:],
+                *(Forecast(**self.forecast).as_lines() if self.forecast else []),
             ]
         if self.mode == "undo":
             done = [

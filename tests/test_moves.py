@@ -19,7 +19,7 @@ from include.ledger import Ledger
 from include.modes import Mode
 from include.objects import Copy, CopyResult, DeleteResult
 from include.request import Request
-from include.steps import check, copying, deletion, listing
+from include.steps import check, copying, deletion, listing, reconciliation
 from include.steps.copying import Hopeless, OneError
 from include.steps.deletion import GateClosed
 from include.steps.run import NothingToRestOn, NotWhole, NotWholeYet
@@ -800,6 +800,41 @@ def test_the_plan_forecasts(product: Product, flow: Flow, body: bytes) -> None:
     same = body == b"body of image/bad.png"
     assert (account.staged, account.already_there, account.conflicts_forecast) == (5, same, not same)
     assert (account.unreferenced, account.rows_to_switch) == (1, 4)
+    assert account.forecast["requests"] == {"COPY": 5 - same, "LIST": 6, "HEAD": 2 * (not same), "DELETE": 1}
+    assert "not observed yet" in account.as_text()
+
+
+def test_the_plan_forecasts_at_the_rate_of_the_latest_run_that_copied_enough_and_changes_nothing(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "ENOUGH_TO_OBSERVE", 3)
+    product.seed(*GOOD)
+    flow.run(Mode.COPY)
+    product.sql(  # the copies took two seconds, in two chunks beside each other
+        "UPDATE s3_migration.timing SET ended_at = t.began + interval '2s' "
+        "FROM (SELECT min(started_at) AS began FROM s3_migration.timing WHERE step = 'copy') AS t WHERE step = 'copy'"
+    )
+    product.seed(BAD)
+    flow.run(Mode.COPY)  # one copy: too few to tell
+    product.seed("image/more.png")
+    before = world(product), product.sql("SELECT * FROM s3_migration.ledger ORDER BY legacy_key")
+    account = flow.run(Mode.PLAN)
+    assert account.forecast["observed_rate"] == pytest.approx(1.5)
+    assert account.forecast["copy_hours_at_observed_rate"] == pytest.approx(1 / 1.5 / 3600)
+    assert account.forecast["requests"]["COPY"] == 1
+    assert "at the observed 2 objects/s" in account.as_text()
+    assert (world(product), product.sql("SELECT * FROM s3_migration.ledger ORDER BY legacy_key")) == before
+
+
+def test_the_rate_of_another_migration_is_none_of_this_ones(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "ENOUGH_TO_OBSERVE", 3)
+    product.seed(*GOOD)
+    flow.run(Mode.COPY)
+    flow.declaration = flow.declaration.model_copy(update={"name": "banners"})
+    product.sql("INSERT INTO s3_migration.migration (name) VALUES ('banners')")
+    assert flow.run(Mode.PLAN).forecast["observed_rate"] is None
 
 
 def test_a_limit_takes_so_many_and_the_next_run_the_next(product: Product, flow: Flow) -> None:

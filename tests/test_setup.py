@@ -164,6 +164,7 @@ def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -
         "lease_run_no",
         "lease_token",
         "lease_until",
+        "deletion_stopped",
     }
     assert "schema_version" not in {table for table, _ in columns}
 

@@ -66,8 +66,8 @@ def _fresh(run: Run) -> bool:
     gate, name = run.ledger.one("gate"), run.declaration.name
     if gate["deletion_stopped"] is not None:
         raise GateClosed(
-            f"Migration {name}: deletion was stopped by hand: {gate['deletion_stopped']}. To go on, an administrator "
-            f"sets deletion_stopped to NULL in s3_migration.migration; then clear this task (docs/runbook.md)."
+            f"Migration {name}: deletion was stopped by hand: {gate['deletion_stopped']}. To go on: "
+            f"python -m include.brake {name} go; then clear this task (docs/runbook.md#stop-all-deletion-now)."
         )
     if gate["verified_at"] is None:
         raise GateClosed(f"Migration {name}: the verification never finished. Clear verify_copies with its downstream.")

@@ -9,8 +9,10 @@ from psycopg import Error
 
 from include.account import Account
 from include.declaration import Declaration
+from include.forecast import ENOUGH_TO_OBSERVE
 from include.kinds import PROBLEMS, Step, unwhole
 from include.ledger import Ledger
+from include.modes import Mode
 from include.steps.deletion import GateClosed, delete_proven
 from include.steps.run import NothingToRestOn, Run, working
 from include.steps.verification import compare_all, copy_changed_anew, settle_rows
@@ -74,8 +76,10 @@ def _close(run: Run, states: dict[str, int]) -> Account:
     tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
     seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}
     acknowledged = sum(states.values()) - sum(run.unacknowledged().values())
+    rate = run.ledger.find("find_observed_rate", enough=ENOUGH_TO_OBSERVE) if run.mode is Mode.PLAN else None
+    observed = rate["objects_per_second"] if rate else None
     account = Account.of(
-        run.declaration.name, run.run_id, run.mode.value, states, tallies, seconds, acknowledged=acknowledged
+        run.declaration.name, run.run_id, run.mode.value, states, tallies, seconds, observed, acknowledged=acknowledged
     )
     run.ledger.execute("end_run", account=json.dumps(account.as_dict()))
     return account

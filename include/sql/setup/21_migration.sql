@@ -5,5 +5,5 @@ CREATE TABLE IF NOT EXISTS s3_migration.migration (
     lease_run_no bigint,
     lease_token bigint NOT NULL DEFAULT 0, -- fencing: rises whenever another run takes the lease
     lease_until timestamptz,
-    deletion_stopped text -- the reason, while no run may delete; set and cleared by hand
+    deletion_stopped text -- the reason, while no run may delete: include/brake.py
 )

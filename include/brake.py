@@ -1,0 +1,146 @@
+"""The brake of a migration: stops all deletion of it at once, whatever run is at work.
+
+python -m include.brake avatars stop --reason "why, and who"
+python -m include.brake avatars go
+python -m include.brake avatars show
+
+Run it where Airflow is configured: it takes the declaration's connection from Airflow, as a task does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+
+from airflow.sdk.exceptions import AirflowNotFoundException
+from psycopg import Error
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable, UndefinedTable
+
+from include import declaration as declarations
+from include.declaration import Declaration
+from include.ledger import Ledger
+
+# For a batch of deletions on its way to end: some requests of a thousand keys.
+PATIENCE = "60s"
+
+
+class BrakeError(Exception):
+    """It could not be done. The message says why, and what mends it."""
+
+
+def stop(declaration: Declaration, reason: str) -> str:
+    """Stop all deletion, wait for the batches on their way to end, and say so.
+
+    :raises BrakeError: it is not stopped.
+    """
+    name = declaration.name
+    with _opened(declaration) as (ledger, before):
+        ledger.execute("stop_deletion", name=name, reason=reason)
+        said = [f"Deletion of migration {name} is stopped: {reason}"]
+        if before is not None:
+            said.append(f"It had been stopped before: {before}")
+        try:
+            ledger.execute("wait_for_batches", name=name)
+            said.append(f"Nothing is deleted from legacy any more, until: python -m include.brake {name} go")
+        except LockNotAvailable:
+            said.append(f"No further batch begins; one on its way has not ended within {PATIENCE}. See show.")
+        return "\n".join([*said, *_at_work(ledger)])
+
+
+def allow(declaration: Declaration) -> str:
+    """Let deletion go on, and say so.
+
+    :raises BrakeError: it is as it was.
+    """
+    name = declaration.name
+    with _opened(declaration) as (ledger, before):
+        ledger.execute("allow_deletion", name=name)
+        if before is None:
+            return f"Deletion of migration {name} was not stopped."
+        return (
+            f"Deletion of migration {name} may go on. It had been stopped: {before}\n"
+            f"Clear what it made red: in the UI, on the run, Clear with only failed."
+        )
+
+
+def show(declaration: Declaration) -> str:
+    """Whether deletion is stopped, and which run is at work.
+
+    :raises BrakeError: nobody can tell.
+    """
+    with _opened(declaration) as (ledger, reason):
+        state = "may go on: nobody has stopped it" if reason is None else f"is stopped: {reason}"
+        return "\n".join([f"Deletion of migration {declaration.name} {state}", *_at_work(ledger)])
+
+
+def _at_work(ledger: Ledger) -> list[str]:
+    holder = ledger.find("find_lease_holder")
+    if holder is None or holder["lease_until"] is None or holder["lease_until"] < datetime.now(timezone.utc):
+        return []
+    return [f"Run {holder['run_id']} (mode {holder['mode']}) is at work."]
+
+
+@contextmanager
+def _opened(declaration: Declaration) -> Iterator[tuple[Ledger, str | None]]:
+    """The ledger, and why deletion is stopped now."""
+    name, conn_id = declaration.name, declaration.database.conn_id
+    setup = f"an administrator runs (again): python -m include.setup {name} --sql | psql …"
+    try:
+        ledger = Ledger.connect(declaration)
+    except AirflowNotFoundException as error:
+        raise BrakeError(f"Airflow has no connection {conn_id!r}. Mend: run it where Airflow is configured.") from error
+    except Error as error:
+        raise BrakeError(
+            f"no connection to the database: {_first_line(error)}. Mend: correct Airflow's connection {conn_id!r}."
+        ) from error
+    try:
+        # The row's holders are short; rather wait for one than fail who has to stop something.
+        ledger.connection.execute(f"SET lock_timeout = '{PATIENCE}'")
+        row = ledger.find("find_migration", name=name)
+        if row is None:
+            raise BrakeError(f"the ledger does not know migration {name!r}. Mend: {setup}")
+        ledger.of_migration(row["migration_id"])
+        yield ledger, row["deletion_stopped"]
+    except UndefinedTable as error:
+        raise BrakeError(f"the database of {conn_id!r} is not set up: {_first_line(error)}. Mend: {setup}") from error
+    except InsufficientPrivilege as error:
+        raise BrakeError(f"the role of {conn_id!r} may not: {_first_line(error)}. Mend: {setup}") from error
+    except Error as error:
+        raise BrakeError(f"{_first_line(error)}. Mend: try again; else docs/runbook.md has the SQL.") from error
+    finally:
+        ledger.close()
+
+
+def _first_line(error: Error) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("migration", help="name of a file in include/migrations")
+    actions = parser.add_subparsers(dest="action", required=True)
+    stopping = actions.add_parser("stop", help="stop all deletion; returns once nothing is deleted any more")
+    stopping.add_argument("--reason", required=True, help="why, and who: whoever finds the gate closed reads it")
+    actions.add_parser("go", help="let deletion go on")
+    actions.add_parser("show", help="whether it is stopped, and why")
+    options = parser.parse_args(arguments)
+    # As Airflow's own commands: else a connection that was made in the UI is not looked for.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    try:
+        declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+        if options.action == "stop":
+            if not options.reason.strip():
+                parser.error("--reason is empty: say why, and who")
+            print(stop(declared, options.reason.strip()))
+        else:
+            print(allow(declared) if options.action == "go" else show(declared))
+    except (declarations.DeclarationError, BrakeError) as error:
+        sys.exit(f"Migration {options.migration}: {error}")
+
+
+if __name__ == "__main__":
+    main()
