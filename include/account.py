@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from include.kinds import PROBLEMS
+from include.modes import Mode
+
+# States with nothing left in legacy, and nothing that a run could do.
+_FINAL = {"moved", "withdrawn", "dangling"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,23 @@ class Account:
     @property
     def problems(self) -> dict[str, int]:
         return {kind: self.states.get(kind, 0) for kind in PROBLEMS}
+
+    @property
+    def finished(self) -> bool:
+        """Whether this run deleted the last of what it had in scope.
+
+        | mode  | deleted | states, beside moved and withdrawn | rows left | finished |
+        | ----- | ------- | ---------------------------------- | --------- | -------- |
+        | move  | some    | none                               | none      | yes      |
+        | move  | some    | dangling                           | any       | yes: no run can mend those rows |
+        | move  | some    | none                               | some      | no       |
+        | move  | some    | any other                          | any       | no       |
+        | move  | none    | any                                | any       | no: it was finished before      |
+        | other | any     | any                                | any       | no       |
+        """
+        left = {state for state, number in self.states.items() if number}
+        rows_done = not self.rows_left or "dangling" in left
+        return self.mode == Mode.MOVE.value and self.deleted > 0 and left <= _FINAL and rows_done
 
     @property
     def objects_per_second(self) -> float:
