@@ -13,6 +13,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_conte
 from airflow.sdk.bases.sensor import PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from include import alerts
 from include import declaration as declarations
 from include.declaration import Declaration, DeclarationError
 from include.modes import Mode
@@ -61,8 +62,8 @@ def migration(declared: Declaration) -> DAG:
                 type="string",
                 enum=[mode.value for mode in Mode],
                 title="What to do",
-                description="plan: count and forecast only, change nothing. copy: copy only. switch: copy, then point the rows "
-                "at the copies. move: all of it, then delete from legacy what is proven. undo: point the rows that "
+                description="plan: count and forecast only, change nothing. copy: copy only. switch: copy, then point "
+                "the rows at the copies. move: all of it, then delete from legacy what is proven. undo: point the rows that "
                 "were switched at legacy again, as far as it still holds their objects.",
             ),
             "limit": Param(
@@ -118,6 +119,8 @@ def migration(declared: Declaration) -> DAG:
             "max_retry_delay": pendulum.duration(minutes=15),
         },
         tags=["s3-migration"],
+        on_failure_callback=alerts.when_failed(declared),
+        deadline=alerts.when_late(declared),
     ) as dag:
 
         @task.sensor(mode="reschedule", poke_interval=30, timeout=12 * 3600)
@@ -144,7 +147,11 @@ def migration(declared: Declaration) -> DAG:
             """Both sides into the ledger; returns chunk numbers, never keys."""
             return listing.take_listing(declared, run_id())
 
-        @task(max_active_tis_per_dagrun=declared.parallel_chunks, map_index_template="{{ label }}")
+        @task(
+            pool=declared.pool,
+            max_active_tis_per_dagrun=declared.parallel_chunks,
+            map_index_template="{{ label }}",
+        )
         def copy_chunk(chunk: int) -> None:
             """Conditional copies of one chunk, many in flight."""
             copying.copy_chunk(declared, run_id(), chunk, set_label)
@@ -167,6 +174,7 @@ def migration(declared: Declaration) -> DAG:
 
         @task(
             trigger_rule="none_skipped",
+            pool=declared.pool,
             max_active_tis_per_dagrun=declared.parallel_chunks,
             map_index_template="{{ label }}",
         )
@@ -176,7 +184,13 @@ def migration(declared: Declaration) -> DAG:
 
         wait_grace = GracePeriodSensor(task_id="wait_grace", declaration=declared, trigger_rule="all_done")
         reconcile = ReconciliationSensor(
-            task_id="reconcile", declaration=declared, trigger_rule="all_done", poke_interval=15, timeout=600
+            task_id="reconcile",
+            declaration=declared,
+            trigger_rule="all_done",
+            poke_interval=15,
+            timeout=600,
+            outlets=[alerts.production_asset(declared)],
+            on_success_callback=alerts.when_finished(declared),
         )
 
         chunks = list_legacy()
@@ -200,7 +214,9 @@ def migrations() -> dict[str, DAG]:
     faults = []
     for path in declarations.paths():
         try:
-            dag = migration(declarations.load(path))
+            declared = declarations.load(path)
+            alerts.check(path, declared)
+            dag = migration(declared)
             if dag.dag_id in dags:
                 raise DeclarationError(f"{path}: name: another file declares {dag.dag_id}. Mend: rename one.")
             dags[dag.dag_id] = dag

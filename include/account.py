@@ -10,6 +10,9 @@ from include.forecast import Forecast
 from include.kinds import PROBLEMS
 from include.modes import Mode
 
+# States with nothing left in legacy, and nothing that a run could do.
+_FINAL = {"moved", "withdrawn", "dangling"}
+
 
 @dataclass(frozen=True)
 class Account:
@@ -18,6 +21,7 @@ class Account:
     migration: str
     run_id: str
     mode: str
+    window: str = ""  # of a slice: only what was last modified in it
     staged: int = 0  # objects in scope, of `bytes`
     bytes: int = 0
     already_there: int = 0  # production held the content: no copy made
@@ -50,6 +54,7 @@ class Account:
         observed: float | None = None,
         *,
         acknowledged: int = 0,
+        window: str = "",
     ) -> Account:
         """Put the account together.
 
@@ -83,6 +88,7 @@ class Account:
             removed=total("removed", "delete", "reconcile"),
             beyond_undo=total("beyond_undo", "reconcile"),
             acknowledged=acknowledged,
+            window=window,
             states=dict(states),
             requests=requests,
             seconds={step: round(value, 2) for step, value in seconds.items()},
@@ -95,6 +101,23 @@ class Account:
     @property
     def problems(self) -> dict[str, int]:
         return {kind: self.states.get(kind, 0) for kind in PROBLEMS}
+
+    @property
+    def finished(self) -> bool:
+        """Whether this run deleted the last of what it had in scope.
+
+        | mode  | deleted | states, beside moved and withdrawn | rows left | finished |
+        | ----- | ------- | ---------------------------------- | --------- | -------- |
+        | move  | some    | none                               | none      | yes      |
+        | move  | some    | dangling                           | any       | yes: no run can mend those rows |
+        | move  | some    | none                               | some      | no       |
+        | move  | some    | any other                          | any       | no       |
+        | move  | none    | any                                | any       | no: it was finished before      |
+        | other | any     | any                                | any       | no       |
+        """
+        left = {state for state, number in self.states.items() if number}
+        rows_done = not self.rows_left or "dangling" in left
+        return self.mode == Mode.MOVE.value and self.deleted > 0 and left <= _FINAL and rows_done
 
     @property
     def objects_per_second(self) -> float:
@@ -133,7 +156,8 @@ class Account:
                 ("copies removed", f"{self.removed:,}"),
                 ("beyond undo", f"{self.beyond_undo:,} objects are gone from legacy: their rows stay as they are"),
             ]
-        lines = [f"Account of run {self.run_id} of migration {self.migration}, mode {self.mode}"]
+        slice_of = f", objects last modified in {self.window}" if self.window else ""
+        lines = [f"Account of run {self.run_id} of migration {self.migration}, mode {self.mode}{slice_of}"]
         lines += [f"  {name:<14} {text}" for name, text in done]
         if self.mode != "plan":
             known = f" ({self.acknowledged:,} of them acknowledged)" if self.acknowledged else ""

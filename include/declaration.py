@@ -79,6 +79,12 @@ def query(value: str) -> str:
     return value
 
 
+def email(value: str) -> str:
+    if not re.fullmatch(r"[^@\s,;{}]+@[^@\s,;{}]+", value):
+        raise ValueError("expected one address, e.g. sre@example.com")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0), le=timedelta(days=3650))]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -131,6 +137,43 @@ class Database(_Part):
     )
 
 
+class Notifier(_Part):
+    """Any notifier of Airflow's, e.g. a provider's for Slack or PagerDuty.
+
+    Its arguments may hold Jinja where it renders them (its template_fields). What there is to tell is `alert`, e.g.
+    `{{ alert.subject }}`; beside subject it has text, html, url (of the run in the UI), event (failed, late or
+    finished), migration, run_id and mode.
+    """
+
+    notifier: Annotated[
+        Text, Field(description="its class, e.g. airflow.providers.slack.notifications.slack.SlackNotifier")
+    ]
+    arguments: Annotated[dict[str, Any], Field(description="of the class; no secrets: name a connection")] = {}
+
+
+class Alerts(_Part):
+    """Who is told when a run failed, is late, or has finished the migration. Nobody by default."""
+
+    emails: Annotated[list[Annotated[str, AfterValidator(email)]], Field(description="one mail to all of them")] = []
+    smtp_conn_id: Annotated[Text, Field(description="connection of type SMTP that sends the mails")] = "smtp_default"
+    from_email: (
+        Annotated[str, AfterValidator(email), Field(description="default: from_email in the connection's extra")] | None
+    ) = None
+    notifiers: Annotated[list[Notifier], Field(description="others to tell")] = []
+    late_after: (
+        Annotated[
+            Duration, Field(gt=timedelta(0), description="a run not finished this long after it was queued is late")
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _late_for_somebody(self) -> Alerts:
+        if self.late_after is not None and not (self.emails or self.notifiers):
+            raise ValueError("late_after is set, and neither emails nor notifiers say who is told")
+        return self
+
+
 class Declaration(_Part):
     """Everything one migration needs to know. Durations: `90s`, `15m`, `24h`, `7d`."""
 
@@ -154,7 +197,16 @@ class Declaration(_Part):
     )
     retries: Annotated[StrictInt, Field(ge=0, le=20, description="of a task, for what time can mend")] = 3
     retry_delay: Annotated[Duration, Field(description="before the first retry; doubles")] = timedelta(seconds=30)
+    pool: Annotated[
+        Text,
+        Field(
+            description="Airflow pool of copy_chunk and delete_chunk: its slots limit how many of them run at once, of "
+            "all migrations that name it. It must exist (airflow pools set s3_migration 4 'bulk of migrations', or "
+            "Admin, Pools in the UI): Airflow never starts a task of a pool that it does not know"
+        ),
+    ] = "default_pool"
     owners: Annotated[list[Text], Field(min_length=1)] = ["sre"]
+    alerts: Annotated[Alerts, Field(description="who is told of a run")] = Alerts()
 
     @model_validator(mode="after")
     def _two_places(self) -> Declaration:

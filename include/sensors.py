@@ -10,6 +10,7 @@ from airflow.sdk import BaseSensorOperator, Context
 
 from include.declaration import Declaration
 from include.kinds import Step
+from include.modes import Mode
 from include.steps.reconciliation import reconcile
 from include.steps.run import BETWEEN_TASKS, working
 
@@ -58,4 +59,9 @@ class ReconciliationSensor(_MigrationSensor):
         if account is None:
             self.sleep(now + timedelta(seconds=self.poke_interval))
             return None
+        if account.mode == Mode.PLAN.value:
+            self.outlets = []  # nothing was changed: whoever waits for production must not run
+        for production in self.outlets:
+            context["outlet_events"][production].extra = account.as_dict()
+        context["account"] = account  # type: ignore[typeddict-unknown-key]  # for who is told (include/alerts.py)
         return account.as_dict()

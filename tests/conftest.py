@@ -218,7 +218,8 @@ def _airflow_home(tmp_path_factory: pytest.TempPathFactory) -> None:
 ROOT = Path(__file__).parent.parent
 
 
-# Small chunks, so that a handful of objects makes several; short waits. One more with chunks that take a while.
+# Small chunks, so that a handful of objects makes several; short waits. One more with chunks that take a while, and one
+# that tells people and shares a pool.
 LIVE = """
 legacy: {conn_id: legacy_s3, bucket: legacy-s3, prefix: image/}
 production: {conn_id: production_s3, bucket: production-s3, prefix: avatar/}
@@ -244,7 +245,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The embedded stack, whole, in a directory of its own."""
     from include.local.stack import Stack
 
-    from .platform import BIG, DAG, Platform
+    from .mail import mail_sink
+    from .platform import BIG, DAG, POOL, TOLD, Platform
 
     directory = tmp_path_factory.mktemp("live")
     (directory / "avatars.yaml").write_text(f'{LIVE}chunk_size: 2\nschedule: "0 2 * * *"\n')
@@ -253,7 +255,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
     (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
     (directory / "stack").mkdir()
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as proxies:
+    told = "alerts: {emails: [ops@example.com], late_after: 2s}"
+    (directory / "told.yaml").write_text(f"{LIVE}chunk_size: 2\npool: {POOL}\n{told}\n")
+    with mail_sink() as mail, pytest.MonkeyPatch.context() as patch, ExitStack() as proxies:
         patch.setattr(declarations, "DIRECTORY", directory)
         stack = Stack(directory / "stack")
         stack.prepare()
@@ -266,12 +270,14 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         stack.up()
         try:
             api = stack.airflow.api()
-            for dag in (DAG, BIG):
+            for dag in (DAG, BIG, TOLD):
                 api.pause(dag, paused=False)
+            # Both as a person makes them in the UI: what runs has to ask Airflow's server for the connection.
+            api.ask("POST", "/connections", json={"connection_id": "smtp_default", **mail.connection()})
+            api.ask("POST", "/pools", json={"name": POOL, "slots": 1})
             uri = stack.postgres.dsn("proddatabase")
             with psycopg.connect(uri, autocommit=True) as connection:
-                yield Platform(
-                    declare(), stack.s3.client(), connection, stack.s3.endpoint_url, uri, api=api, stack=stack
-                )
+                product = (declare(), stack.s3.client(), connection, stack.s3.endpoint_url, uri)
+                yield Platform(*product, api=api, stack=stack, mail=mail)
         finally:
             stack.down()

@@ -10,9 +10,11 @@ from include.local.api import AirflowApi
 from include.local.stack import Stack
 
 from .conftest import Product
+from .mail import Sink
 
-DAG, BIG = "migrate_avatars", "migrate_big"
+DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
 NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
+POOL = "s3_migration"
 _READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
 
 
@@ -22,6 +24,7 @@ class Platform(Product):
 
     api: AirflowApi = None  # type: ignore[assignment]
     stack: Stack = None  # type: ignore[assignment]
+    mail: Sink = None  # type: ignore[assignment]
 
     def reset(self) -> None:
         """An empty product and an empty ledger; Airflow keeps the runs that were."""
@@ -52,7 +55,7 @@ class Platform(Product):
 
     def quiet(self) -> None:
         """No run of an earlier test is left."""
-        for dag in (DAG, BIG, NIGHTLY, ARCHIVE):
+        for dag in (DAG, BIG, TOLD, NIGHTLY, ARCHIVE):
             for run in self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"]})["dag_runs"]:
                 self.api.wait(dag, run["dag_run_id"])
 

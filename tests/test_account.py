@@ -81,6 +81,29 @@ def test_a_person_reads_all_of_it() -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("mode", "deleted", "states", "rows_left", "finished"),
+    [
+        ("move", 3, {"moved": 3}, 0, True),
+        ("move", 3, {"moved": 3, "withdrawn": 1}, 0, True),
+        ("move", 3, {"moved": 3, "waiting": 0, "failed": 0}, 0, True),
+        ("move", 3, {"moved": 3, "dangling": 1}, 2, True),
+        ("move", 3, {"moved": 3}, 1, False),
+        ("move", 3, {"moved": 3, "withdrawn": 1}, 1, False),
+        *(("move", 3, {"moved": 3, state: 1}, 0, False) for state in (*PROBLEMS, "listed", "copied")),
+        *(("move", 3, {"moved": 3, state: 1}, 0, False) for state in ("waiting", "superseded")),
+        ("move", 0, {"moved": 3}, 0, False),
+        ("move", 0, {}, 0, False),
+        *((mode, 3, {"moved": 3}, 0, False) for mode in ("plan", "copy", "switch")),
+    ],
+)
+def test_a_migration_is_finished_by_the_run_that_deletes_the_last_of_it(
+    mode: str, deleted: int, states: dict[str, int], rows_left: int, finished: bool
+) -> None:
+    made = Account("avatars", "r", mode, deleted=deleted, states=states, rows_left=rows_left)
+    assert made.finished is finished
+
+
 def test_a_plan_says_what_a_move_would_do() -> None:
     text = account("plan").as_text()
     for part in [

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from include import declaration as declarations
-from include.declaration import GRACE_PERIOD_VARIABLE, DeclarationError, load
+from include.declaration import GRACE_PERIOD_VARIABLE, Alerts, DeclarationError, load
 from include.modes import Mode
 
 LEAST: dict[str, Any] = {
@@ -68,6 +68,9 @@ def test_the_least_declaration_has_the_documented_defaults(file: Path) -> None:
     assert (made.grace_period, made.proof_max_age) == (timedelta(hours=24), timedelta(hours=1))
     assert (made.chunk_size, made.parallel_chunks, made.requests_in_flight) == (10_000, 4, 128)
     assert (made.retries, made.retry_delay, made.owners) == (3, timedelta(seconds=30), ["sre"])
+    assert (made.pool, made.alerts) == ("default_pool", Alerts())
+    assert (made.alerts.emails, made.alerts.notifiers, made.alerts.late_after) == ([], [], None)
+    assert (made.alerts.smtp_conn_id, made.alerts.from_email) == ("smtp_default", None)
     assert made.table == ("avatars",)
     assert (made.database.lag_query, made.database.max_lag) == (None, timedelta(seconds=10))
 
@@ -122,6 +125,10 @@ def test_a_deployment_may_set_the_grace_period(file: Path, monkeypatch: pytest.M
         {"schedule": "@daily", "timezone": "Europe/Zurich", "scheduled_mode": "move"},
         {"owners": ["ava", "bob"], "description": "Avatars"},
         {"chunk_size": 1, "parallel_chunks": 1, "requests_in_flight": 1, "retries": 0},
+        {"pool": "s3_migration", "alerts": {}},
+        {"alerts": {"emails": ["sre@example.com", "ops+s3@mail"], "from_email": "a@b", "smtp_conn_id": "mail"}},
+        {"alerts": {"notifiers": [{"notifier": "a.B"}, {"notifier": "a.C", "arguments": {"x": [1, {"y": None}]}}]}},
+        {"alerts": {"notifiers": [{"notifier": "a.B"}], "late_after": "6h"}},
     ],
     ids=str,
 )
@@ -178,6 +185,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "grace_period": NO_DURATION,
     "proof_max_age": [*NO_DURATION, ("0s", "greater than ")],
     "retry_delay": NO_DURATION,
+    "pool": NO_TEXT,
     "owners": [("sre", "valid list"), (["sre", 5], "valid string"), ([], "at least 1 item")],
 }
 
@@ -199,6 +207,40 @@ def test_a_bad_field_is_named_with_its_value_and_mend(file: Path, field: str, va
     assert said in message
     assert f"Mend: {'add' if value is ABSENT else ''}" in message
     assert "include/declaration.py" in message
+
+
+NO_ADDRESSES = ("", "sre", "@example.com", "sre@", "a@x, b@x", "a@x;b@x", "a@x\nBcc: b@x", "{{ a@x }}")
+BAD_ALERTS: list[tuple[Any, str, str]] = [
+    (None, "alerts: None", "dictionary"),
+    ("sre@example.com", "alerts: 'sre@example.com'", "dictionary"),
+    ({"email": ["a@x"]}, "alerts.email: ['a@x']", "remove alerts.email, or correct its spelling"),
+    ({"emails": "sre@example.com"}, "alerts.emails: 'sre@example.com'", "valid list"),
+    *(({"emails": ["a@x", text]}, f"alerts.emails.1: {text!r}", "one address") for text in NO_ADDRESSES),
+    *(({"from_email": text}, f"alerts.from_email: {text!r}", "one address") for text in NO_ADDRESSES),
+    *(({"smtp_conn_id": value}, f"alerts.smtp_conn_id: {value!r}", said) for value, said in NO_TEXT),
+    ({"notifiers": {"notifier": "a.B"}}, "alerts.notifiers: the whole", "valid list"),
+    ({"notifiers": ["a.B"]}, "alerts.notifiers.0: 'a.B'", "dictionary"),
+    ({"notifiers": [{"arguments": {}}]}, "alerts.notifiers.0.notifier: absent", "add alerts.notifiers.0.notifier"),
+    ({"notifiers": [{"notifier": ""}]}, "alerts.notifiers.0.notifier: ''", "at least 1 character"),
+    ({"notifiers": [{"notifier": "a.B", "arguments": 5}]}, "alerts.notifiers.0.arguments: 5", "dictionary"),
+    (
+        {"notifiers": [{"notifier": "a.B", "text": "x"}]},
+        "alerts.notifiers.0.text: 'x'",
+        "remove alerts.notifiers.0.text",
+    ),
+    ({"emails": ["a@x"], "late_after": "0s"}, "alerts.late_after: '0s'", "greater than "),
+    ({"emails": ["a@x"], "late_after": 7200}, "alerts.late_after: 7200", "its unit"),
+    ({"late_after": "2h"}, "alerts: the whole", "neither emails nor notifiers say who is told"),
+]
+
+
+@pytest.mark.parametrize(("alerts", "named", "said"), BAD_ALERTS, ids=lambda value: str(value)[:40])
+def test_who_cannot_be_told_is_named_with_field_value_and_mend(file: Path, alerts: Any, named: str, said: str) -> None:
+    message = fault(write(file, alerts=alerts))
+    assert message.startswith(f"{file}: {named}: "), message
+    assert len(message.splitlines()) == 1, "one fault is named once"
+    assert said in message
+    assert "Mend: " in message
 
 
 @pytest.mark.parametrize(("legacy", "production"), [("a/", "a/"), ("a/", "a/b/"), ("a/b/", "a/"), ("a", "ab")])

@@ -79,7 +79,15 @@ def _close(run: Run, states: dict[str, int]) -> Account:
     rate = run.ledger.find("find_observed_rate", enough=ENOUGH_TO_OBSERVE) if run.mode is Mode.PLAN else None
     observed = rate["objects_per_second"] if rate else None
     account = Account.of(
-        run.declaration.name, run.run_id, run.mode.value, states, tallies, seconds, observed, acknowledged=acknowledged
+        run.declaration.name,
+        run.run_id,
+        run.mode.value,
+        states,
+        tallies,
+        seconds,
+        observed,
+        acknowledged=acknowledged,
+        window=str(run.span or ""),
     )
     run.ledger.execute("end_run", account=json.dumps(account.as_dict()))
     return account
