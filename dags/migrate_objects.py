@@ -63,8 +63,8 @@ def migration(declared: Declaration) -> DAG:
                 enum=[mode.value for mode in Mode],
                 title="What to do",
                 description="plan: count and forecast only, change nothing. copy: copy only. switch: copy, then point "
-                "the rows at the copies. move: all of it, then delete from legacy what is proven. undo: point the rows that "
-                "were switched at legacy again, as far as it still holds their objects.",
+                "the rows at the copies. move: all of it, then delete from legacy what is proven. undo: point the rows "
+                "that were switched at legacy again, as far as it still holds their objects.",
             ),
             "limit": Param(
                 None,
