@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from include.local.api import AirflowApi
 from include.local.stack import Stack
@@ -16,6 +19,20 @@ DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
 NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
 POOL = "s3_migration"
 _READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
+
+
+def keys(count: int) -> list[str]:
+    return [f"image/{number:04}.png" for number in range(count)]
+
+
+def until(look: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `look` answers as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{look} stayed empty for {seconds} s")
+        time.sleep(0.05)
+    return found
 
 
 @dataclass

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from .platform import ARCHIVE, NIGHTLY, Platform
-from .test_scheduler import keys, until
+from .platform import ARCHIVE, NIGHTLY, Platform, keys, until
 
 pytestmark = pytest.mark.scheduler
 

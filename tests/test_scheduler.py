@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from .platform import BIG, DAG, Platform
+from .platform import BIG, DAG, Platform, keys, until
 
 pytestmark = pytest.mark.scheduler
 
@@ -39,10 +38,6 @@ def platform(live: Platform) -> Platform:
     live.quiet()
     live.reset()
     return live
-
-
-def keys(count: int) -> list[str]:
-    return [f"image/{number:04}.png" for number in range(count)]
 
 
 def moved(platform: Platform, names: list[str]) -> bool:
@@ -179,16 +174,6 @@ def test_a_red_step_makes_every_later_single_step_red_and_clearing_what_failed_m
     platform.api.clear(DAG, run_id, only_failed=True)
     assert platform.api.wait(DAG, run_id) == "success"
     assert moved(platform, keys(5))
-
-
-def until(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `look` answers as soon as it is true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise TimeoutError(f"{look} stayed empty for {seconds} s")
 
 
 def test_damage_closes_the_gate_for_all_and_clearing_the_verification_heals_it(platform: Platform) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from .mail import Mail
-from .platform import TOLD, Platform
+from .platform import TOLD, Platform, until
 
 pytestmark = pytest.mark.scheduler
 
@@ -22,16 +20,6 @@ def platform(live: Platform) -> Platform:
     live.reset()
     live.mail.messages.clear()
     return live
-
-
-def until(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `look` answers as soon as it is true."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"{look} stayed empty for {seconds} s")
-        time.sleep(0.1)
-    return found
 
 
 def test_people_and_other_dags_are_told_and_the_pool_holds(platform: Platform) -> None:
