@@ -222,8 +222,10 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
     :raises NothingToRestOn: the check or the listing never finished.
     :raises LeaseHeld: another run of this migration is at work.
     """
-    # What Airflow has loaded stays: else the collector walks all of it again for every few pages of objects.
-    gc.freeze()
+    # What Airflow has loaded stays: else the collector walks all of it again for every few pages of objects. Once a
+    # process: frozen again, what an earlier step left to be collected (its S3 clients) would stay as well.
+    if not gc.get_freeze_count():
+        gc.freeze()
     ledger = Ledger.connect(declaration)
     legacy, production = s3_hooks(declaration)
     try:
