@@ -231,13 +231,16 @@ retry_delay: 1s
 
 # A tighter loop of the scheduler: most of a small run is waiting for its next one.
 SETTINGS = {"S3_MIGRATION_GRACE_PERIOD": "4s", "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2"}
-_AGED = re.compile(rb"(<Key>image/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)[^<]*</Key>.*?<LastModified>)[^<]*(</LastModified>)")
+# Of `image/2025-01-31T23:59:59….png`, its colons encoded.
+_AGED = re.compile(
+    rb"(<Key>image/([0-9-]{10}T\d\d)%3A(\d\d)%3A(\d\d)[^<]*</Key>.*?<LastModified>)[^<]*(</LastModified>)"
+)
 
 
 def aged_by_name(request: faults.Request, forward: faults.Forward) -> faults.Answer:
     """Show an object as old as its name says: no real store lets its age be set."""
     answer = forward(request)
-    return replace(answer, body=_AGED.sub(rb"\1\2.000Z\3", answer.body))
+    return replace(answer, body=_AGED.sub(rb"\1\2:\3:\4.000Z\5", answer.body))
 
 
 @pytest.fixture(scope="session")
