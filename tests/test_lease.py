@@ -40,7 +40,9 @@ def opened(product: Product) -> Iterator[Open]:
         ledger = Ledger.connect(product.declaration)
         ledgers.append(ledger)
         ledger.of_migration(ledger.value("find_migration", name="avatars"))
-        ledger.of_run(ledger.value("open_run", run_id=run_id, mode="move", limit=None, grace_period=timedelta(0)))
+        asked = {"mode": "move", "limit": None, "grace_period": timedelta(0)}
+        scope = {"window_start": None, "window_end": None, "removes_copies": False}
+        ledger.of_run(ledger.value("open_run", run_id=run_id, **asked, **scope))
         return ledger
 
     yield open_run

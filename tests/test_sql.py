@@ -164,7 +164,8 @@ def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -
     made.close()
 
 
-TABLES = ("avatars", *(f"s3_migration.{name}" for name in ("migration", "run", "ledger", "chunk", "tally", "timing")))
+OURS = ("migration", "run", "ledger", "chunk", "tally", "timing", "acknowledged")
+TABLES = ("avatars", *(f"s3_migration.{name}" for name in OURS))
 Contents = dict[str, dict[Any, dict[str, Any]]]
 
 
@@ -176,7 +177,8 @@ def contents(ledger: Ledger) -> Contents:
         there = ledger.connection.execute("SELECT to_regclass(%s) AS there", [table.as_string()]).fetchone()
         if there and there["there"]:
             rows = ledger.connection.execute(sql.SQL("SELECT * FROM {}").format(table)).fetchall()
-            found[name] = {row.get("legacy_key") or (str(row), number): row for number, row in numbered(rows)}
+            by_key = name == "ledger"
+            found[name] = {row["legacy_key"] if by_key else (str(row), n): row for n, row in numbered(rows)}
     return found
 
 
@@ -229,6 +231,12 @@ WITH later AS (
 )
 UPDATE s3_migration.ledger SET run_no = later.run_no FROM later WHERE legacy_key = 'image/failed'
 """
+OPENED: dict[str, Any] = {
+    **{"mode": "move", "limit": None, "grace_period": HOUR},
+    **{"window_start": None, "window_end": None, "removes_copies": False},
+}
+KNOWN = "INSERT INTO s3_migration.acknowledged VALUES (1, 'image/{}', 'failed', 'known', 2, now())"
+UNDONE = "UPDATE s3_migration.run SET mode = 'undo', removes_copies = true WHERE run_no = 2"
 SAME = "the same"
 
 
@@ -247,6 +255,9 @@ class Case:
 
 
 CASES: dict[str, Case] = {
+    "acknowledge": Case(
+        {"key": "image/conflict", "kind": None, "reason": "known", "problems": ["conflict"]}, writes={"acknowledged": 1}
+    ),
     "add_tally": Case({**TALLY, "add": True}, writes={"tally": 1}, rewrites={"tally": 1}),
     "adopt_gone": Case(writes={"ledger": "vanished:moved"}),
     "adopt_listed": Case(
@@ -260,6 +271,9 @@ CASES: dict[str, Case] = {
     "advisory_unlock": Case(
         {"name": "a"}, "(True)", again="(False)", before="SELECT pg_advisory_lock(hashtextextended('a', 0))"
     ),
+    "allow_deletion": Case(
+        NAME, before="UPDATE s3_migration.migration SET deletion_stopped = 'why'", writes={"migration": 1}
+    ),
     "analyze_scratch": Case(side="legacy"),
     "begin_listing": Case(writes={"run": 1}),
     "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
@@ -270,6 +284,7 @@ CASES: dict[str, Case] = {
         {"keys": None, "proving": True, "first_key": "image/c", "last_key": "image/named"},
         writes={"ledger": "kept:copied named:copied"},
     ),
+    "count_beyond_undo": Case({}, "(1)"),
     "count_gone": Case({}, "(2)"),
     "count_missing": Case({"keys": None}, "(2)"),
     "count_named": Case({}, "(4 4)"),
@@ -280,8 +295,9 @@ CASES: dict[str, Case] = {
     "count_scratch": Case({}, "(14)", side="legacy"),
     "count_states": Case(
         ALL,
-        "(changed 1) (conflict 1) (copied 1) (damaged 2) (failed 2) (listed 1) (moved 1) (named 1) (superseded 1) "
-        "(withdrawn 1)",
+        "(changed 1 0) (conflict 1 0) (copied 1 0) (damaged 2 0) (failed 2 1) (listed 1 0) (moved 1 0) (named 1 0) "
+        "(superseded 1 0) (withdrawn 1 0)",
+        before=KNOWN.format("kept"),
     ),
     "create_scratch": Case(
         before="DROP TABLE pg_temp.listed_rows", writes={"rows": "made"}, fails_again=True, side="rows"
@@ -307,6 +323,9 @@ CASES: dict[str, Case] = {
     "find_lease_holder": Case({}, None),
     "find_migration": Case(NAME, "(1 None)"),
     "find_failure_codes": Case(ALL, "(AccessDenied)"),
+    "find_observed_rate": Case({"enough": 7}, None, again=None),
+    "find_object": Case({"key": "image/conflict"}, "(conflict)"),
+    "find_removable": Case(CHUNK, "(image/changed p1) (image/copied p1)", before=UNDONE),
     "find_problems": Case(
         {**CHUNK, "states": ["failed", "conflict", "listed"]},
         "(image/conflict conflict other) (image/failed failed AccessDenied: no) (image/kept failed AccessDenied: no) "
@@ -318,12 +337,15 @@ CASES: dict[str, Case] = {
     "find_timings": Case({}, None, again=None),
     "find_uncopied": Case(
         {**CHUNK, "kind": None},
-        "(image/changed 1 v2 p1) (image/conflict 1 v1 None) (image/failed 1 v1 None) (image/listed 1 v1 None)",
+        "(image/changed 1 v2 p1 False) (image/conflict 1 v1 None False) (image/failed 1 v1 None True) "
+        "(image/listed 1 v1 None False)",
+        before=KNOWN.format("failed"),
     ),
     "find_unlisted_rows": Case(
         before="DELETE FROM pg_temp.listed_rows", writes={"rows": 3}, rewrites={"rows": 3}
     ),  # into an empty table
     "forecast": Case({}, "(14 14 5 2 1)"),
+    "forget_acknowledged": Case(before=KNOWN.format("copied"), writes={"acknowledged": 1}),
     "forget_chunks": Case(writes={"chunk": 2}),
     "forget_listed_rows": Case(before="INSERT INTO pg_temp.listed_rows VALUES ('image/listed')", writes={"rows": 1}),
     "forget_run": Case(NAME, writes={"run": 1}),
@@ -338,6 +360,7 @@ CASES: dict[str, Case] = {
         writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"},
     ),
     "keep_lease": Case({"ttl": HOUR}, "(7)", writes={"migration": 1}),
+    "last_mode": Case({"run_id": "now"}, "(move)"),
     "look_at_load": Case({}, None),
     "mark_copied": Case(
         {**MARKS, "production_etags": ["p1"], "copied_ats": [NEW], "proving": False}, writes={"ledger": "listed:copied"}
@@ -345,19 +368,22 @@ CASES: dict[str, Case] = {
     "mark_deleted": Case({**MARKS, "modifieds": [None]}, before=COPIED, writes={"ledger": "listed:moved"}),
     "mark_named": Case(writes={"ledger": "copied:named withdrawn:dangling"}),
     "mark_refused_row": Case({"key": "image/copied", "detail": "23505: no"}, writes={"ledger": "copied:named"}),
+    "mark_removed": Case(
+        {"keys": ["image/copied"], "kinds": [None], "details": [None]}, writes={"ledger": "copied:listed"}
+    ),
     "note_damage": Case(
         {"keys": ["image/damaged-named"]},
         writes={"run": 1},
         rewrites={"run": 1},
         before="UPDATE s3_migration.run SET damaged = 0",
     ),
-    "open_run": Case({**NAME, "mode": "copy", "limit": 5, "grace_period": HOUR}, "(2)", writes={"run": 1}),
+    "open_run": Case({**NAME, **OPENED, "mode": "copy", "limit": 5}, "(2)", writes={"run": 1}),
     "release_lease": Case({"token": 7}, writes={"migration": 1}),
     "renew_lease": Case({"token": 7, "ttl": HOUR}, writes={"migration": 1}),
     "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),
     "retry_refused_rows": Case(writes={"ledger": "named:copied"}),
     "reclaim": Case(CHUNK, before=ADOPTED, writes={"ledger": "failed:failed"}),
-    "schema_version": Case({}, "(1)"),
+    "schema_version": Case({}, "(2)"),
     "find_copies": Case(
         {"keys": None, "after": "image/changed", "most": 6},
         "(image/copied False) (image/damaged-named False) (image/damaged-unnamed False) (image/kept False) "
@@ -366,9 +392,14 @@ CASES: dict[str, Case] = {
     "find_unshown": Case({}, "(image/damaged-named) (image/damaged-unnamed)"),
     "more_memory": Case({}, "(64MB)", again=""),
     "scratch_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
+    "stop_deletion": Case({**NAME, "reason": "why"}, writes={"migration": 1}),
     "switch_rows": Case(PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"),
     "switch_unlocked_rows": Case(
         PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:named"}, again="(0)"
+    ),
+    "wait_for_batches": Case(NAME, "(1)"),
+    "withdraw_acknowledgement": Case(
+        {"key": "image/kept", "kind": None}, before=KNOWN.format("kept"), writes={"acknowledged": 1}
     ),
     "try_advisory_lock": Case({"name": "a"}, "(True)"),
     "take_lease": Case({"ttl": HOUR}, "(8)", before=LAPSED, writes={"migration": 1}, again=""),
@@ -459,7 +490,7 @@ def test_names_and_prefixes_are_never_taken_for_sql(
     ledger = Ledger.connect(HOSTILE)
     ledger.of_migration(1)
     with ledger.connection.transaction(force_rollback=True):
-        ledger.of_run(ledger.value("open_run", run_id="now", mode="move", limit=None, grace_period=HOUR))
+        ledger.of_run(ledger.value("open_run", run_id="now", **OPENED))
         ledger.empty_scratch()
         ledger.connection.execute(
             "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, gone_at, copied_at) "
@@ -568,7 +599,6 @@ FORBIDDEN = [
     "ALTER TABLE avatars ADD x int",
     "DROP TABLE avatars",
     "SELECT * FROM customers",
-    "UPDATE s3_migration.migration SET deletion_stopped = NULL",
     "UPDATE s3_migration.migration SET name = 'x'",
     "INSERT INTO s3_migration.migration (name) VALUES ('x')",
     "DELETE FROM s3_migration.migration",
@@ -578,7 +608,7 @@ FORBIDDEN = [
     "DELETE FROM s3_migration.tally",
     "DELETE FROM s3_migration.timing",
     "UPDATE s3_migration.chunk SET objects = 0",
-    "UPDATE s3_migration.schema_version SET version = 2",
+    "UPDATE s3_migration.schema_version SET version = 3",
     "ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_kind_check",
     "DROP TABLE s3_migration.ledger",
     "DROP SCHEMA s3_migration CASCADE",
