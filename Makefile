@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help install demo test check up down seed bench lock clean
+.PHONY: help install demo test check up down seed bench env lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,16 @@ bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= K
 	@$(BIN)/python -m include.local.bench $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(ROWS),--rows $(ROWS)) \
 		$(if $(KEYS),--keys $(KEYS)) $(if $(RUNS),--runs $(RUNS)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT)) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
+
+env: ## .env for docker compose, with random secrets (docs/deploy.md)
+	@[ ! -e .env ] || { echo "make env: .env is there, and its secrets may be in use; next: remove it" >&2; exit 1; }
+	@umask 077; \
+	while IFS= read -r line; do \
+		case $$line in \
+			[A-Z]*=) printf '%s%s\n' "$$line" "$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')" ;; \
+			*) printf '%s\n' "$$line" ;; \
+		esac; \
+	done < .env.example > .env.new && mv .env.new .env
 
 lock: install ## make the two locks anew from requirements*.txt
 	@$(COMPILE) --output-file requirements.lock requirements-dev.txt

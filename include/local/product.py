@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 
 from include import declaration as declarations
 from include import setup
@@ -15,11 +15,26 @@ from include.local.ports import HOST
 from include.local.postgres import SUPERUSER, Postgres
 from include.local.s3 import REGION, Identity, SeaweedFS
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 BUCKETS = ("legacy-s3", "production-s3")
 DATABASE = setup.DATABASE
 ROLE = setup.ROLE
 # No index on path: there is none in the product.
 TABLE = "CREATE TABLE IF NOT EXISTS avatars (id serial PRIMARY KEY, path varchar)"
+
+
+class Database(Protocol):
+    """A PostgreSQL server to its superuser."""
+
+    def connect(self, database: str = ...) -> Connection[tuple[Any, ...]]: ...
+
+
+class Store(Protocol):
+    """An S3 server to its administrator."""
+
+    def client(self) -> S3Client: ...
 
 
 def declared() -> list[Declaration]:
@@ -62,14 +77,14 @@ def connections(postgres: Postgres, password: str, s3: SeaweedFS, migrator: Iden
     }
 
 
-def create_buckets(s3: SeaweedFS) -> None:
+def create_buckets(s3: Store) -> None:
     client = s3.client()
     there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
     for bucket in set(BUCKETS) - there:
         client.create_bucket(Bucket=bucket)
 
 
-def create_database(postgres: Postgres, password: str) -> list[str]:
+def create_database(postgres: Database, password: str) -> list[str]:
     """Database, table, role, and the one-time set-up of each declaration; answers what could not be set up."""
     ensure_role(postgres, ROLE, password)
     ensure_database(postgres, DATABASE, owner=SUPERUSER)
@@ -86,7 +101,7 @@ def create_database(postgres: Postgres, password: str) -> list[str]:
     return notes
 
 
-def ensure_role(postgres: Postgres, role: str, password: str) -> None:
+def ensure_role(postgres: Database, role: str, password: str) -> None:
     with postgres.connect() as connection:
         names = {"role": sql.Identifier(role), "password": sql.Literal(password)}
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
@@ -94,7 +109,7 @@ def ensure_role(postgres: Postgres, role: str, password: str) -> None:
         connection.execute(sql.SQL("ALTER ROLE {role} LOGIN PASSWORD {password}").format(**names))
 
 
-def ensure_database(postgres: Postgres, name: str, owner: str) -> None:
+def ensure_database(postgres: Database, name: str, owner: str) -> None:
     """A database that nobody but its owner may connect to until granted."""
     with postgres.connect() as connection:
         names = {"name": sql.Identifier(name), "owner": sql.Identifier(owner)}

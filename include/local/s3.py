@@ -7,7 +7,7 @@ import shutil
 import signal
 import sysconfig
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -180,15 +180,15 @@ class SeaweedFS:
 
     def _write_identities(self) -> bool:
         """Write who may do what; answers whether that changed."""
-        text = json.dumps(_configured(self.identities), indent=2)
+        text = configuration(self.identities)
         if self._configuration.exists() and self._configuration.read_text() == text:
             return False
         write_private(self._configuration, text)
         return True
 
 
-def _configured(identities: tuple[Identity, ...]) -> dict[str, object]:
-    """The identities and their policies as SeaweedFS wants them."""
+def configuration(identities: Iterable[Identity]) -> str:
+    """The identities and their policies, in the file that SeaweedFS reads."""
     described: list[dict[str, object]] = []
     policies: list[dict[str, str]] = []
     for each in identities:
@@ -201,7 +201,7 @@ def _configured(identities: tuple[Identity, ...]) -> dict[str, object]:
         else:
             described.append({**who, "policyNames": [each.name]})
             policies.append({"name": each.name, "content": json.dumps(_with_newlines(each.policy))})
-    return {"identities": described, "policies": policies}
+    return json.dumps({"identities": described, "policies": policies}, indent=2)
 
 
 def _with_newlines(policy: Mapping[str, Any]) -> dict[str, Any]:
