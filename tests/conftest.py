@@ -28,6 +28,15 @@ from include.setup import policy, statements
 from . import proxy as faults
 from .proxy import Proxy
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the stack, which mostly waits, goes to one worker of xdist, and first: the others work beside it."""
+    for item in items:
+        if "live" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("live"))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 ROLE, PASSWORD = "migrator", "migrator-password"
 # Rights to leave out, one identity each: (statement's Sid, action) of include/iam/policy.json.
 RIGHTS = {
