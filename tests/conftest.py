@@ -29,6 +29,7 @@ from . import proxy as faults
 from .proxy import Proxy
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs the stack, which mostly waits, goes to one worker of xdist, and first: the others work beside it."""
     for item in items:
