@@ -16,6 +16,7 @@ import boto3
 import psycopg
 import pytest
 from botocore.config import Config
+from xdist.scheduler import LoadScopeScheduling
 
 from include import declaration as declarations
 from include.declaration import Declaration
@@ -29,13 +30,21 @@ from . import proxy as faults
 from .proxy import Proxy
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class OneStack(LoadScopeScheduling):  # type: ignore[misc]
+    """A file at a time to each process of xdist; all files that need the stack, which mostly waits, to one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "the stack" if re.search(r"test_(browser|nights|scheduler)", file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
+    return OneStack(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the stack, which mostly waits, goes to one worker of xdist, and first: the others work beside it."""
-    for item in items:
-        if "live" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("live"))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """What needs the stack comes first: it takes longest."""
+    items.sort(key=lambda item: "live" not in getattr(item, "fixturenames", ()))
 
 
 ROLE, PASSWORD = "migrator", "migrator-password"
