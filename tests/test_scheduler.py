@@ -244,7 +244,10 @@ def test_what_a_run_left_half_done_another_adopts(platform: Platform) -> None:
         return platform.api.state(DAG, first) == "failed"
 
     until(mark_failed)
-    platform.sql("UPDATE s3_migration.migration SET lease_until = now()")  # as three minutes later
+    at_work = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 's3_migration pid %%'"
+    until(lambda: not platform.sql(at_work))  # its last task has held the lease for the next one
+    time.sleep(1)
+    platform.sql("UPDATE s3_migration.migration SET lease_until = now()")  # as some minutes later
     second, state = platform.run()
     assert state == "success"
     account = platform.api.account(DAG, second)
