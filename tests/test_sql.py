@@ -548,6 +548,49 @@ def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan] * of_ledger + [scan for part in plan.get("Plans", []) for scan in _scans(part)]
 
 
+@pytest.mark.parametrize("file", [file for file in OF_THE_TABLE if not file.startswith(("switch", "find_rows"))])
+def test_without_statistics_the_table_is_read_once_all_the_same(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """A first run is over before autovacuum has come: the planner takes the ledger for empty."""
+    name = f"sql_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+        for text in statements(declare(), ROLE, name):
+            connection.execute(text)  # type: ignore[call-overload]
+        for table in ("avatars", "s3_migration.ledger"):
+            connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")  # type: ignore[call-overload]
+        connection.execute("INSERT INTO avatars (path) SELECT 'image/' || n FROM generate_series(1, 2000) AS n")
+        connection.execute(
+            "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'now', 'move', '0s')"
+        )
+        connection.execute(
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, copied_at, copied_etag, kind, detail) "
+            "SELECT 1, 'image/' || n, 1, now(), 'e', CASE WHEN n % 2 = 0 THEN 'damaged' END, "
+            "'production holds no object' FROM generate_series(1, 2000) AS n"
+        )
+    connect_database(monkeypatch, postgres.port, name)
+    ledger = Ledger.connect(declare())
+    ledger.of_migration(1)
+    ledger.of_run(1)
+    ledger.empty_scratch()
+    for side in SCRATCH:
+        ledger.settle_scratch(side)
+    explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
+    with ledger.connection.transaction(force_rollback=True):
+        row = ledger.connection.execute(explain, {**ledger.values, **CASES[file].values}).fetchone()
+    ledger.close()
+    assert row is not None
+    assert _times_read(row["QUERY PLAN"][0]["Plan"], "avatars") <= 1
+
+
+def _times_read(plan: dict[str, Any], table: str) -> int:
+    own = int(plan["Actual Loops"]) if plan.get("Relation Name") == table else 0
+    return own + sum(_times_read(part, table) for part in plan.get("Plans", []))
+
+
 def test_the_set_up_holds_each_file_and_may_be_run_again(postgres: Postgres) -> None:
     name = f"sql_{secrets.token_hex(4)}"
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
