@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,14 @@ class Span:
 
     def holds(self, modified: str) -> bool:
         """Whether an object of this time (ISO 8601 in UTC, as S3 writes it) belongs to it."""
-        return self._text(self.start) <= modified[:19] < self._text(self.end)
+        first, end = self._bounds
+        return first <= modified[:19] < end
 
-    @staticmethod
-    def _text(moment: datetime) -> str:
-        return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    @cached_property
+    def _bounds(self) -> tuple[str, str]:
+        """As text: every key of a listing is held against them."""
+        first, end = (moment.astimezone(timezone.utc) for moment in (self.start, self.end))
+        return f"{first:%Y-%m-%dT%H:%M:%S}", f"{end:%Y-%m-%dT%H:%M:%S}"
 
     def __str__(self) -> str:
-        return f"[{self._text(self.start)}Z, {self._text(self.end)}Z)"
+        return "[{}Z, {}Z)".format(*self._bounds)
