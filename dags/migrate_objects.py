@@ -5,7 +5,6 @@ Wiring only. What each task does is in `include/steps`, what it promises in the 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pendulum
@@ -15,7 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import alerts
 from include import declaration as declarations
-from include.declaration import Declaration, DeclarationError
+from include.declaration import DURATION, Declaration, DeclarationError, duration_text
+from include.kinds import PROBLEMS
 from include.modes import Mode
 from include.request import WINDOWS, BadRequest, Request
 from include.sensors import GracePeriodSensor, ReconciliationSensor
@@ -32,15 +32,6 @@ def run_id() -> str:
 def set_label(text: str) -> None:
     """Name the mapped instance in the UI, a failing one too."""
     get_current_context()["label"] = text  # type: ignore[typeddict-unknown-key]
-
-
-def _duration(value: timedelta) -> str:
-    """As a declaration writes it."""
-    seconds = int(value.total_seconds())
-    size, unit = next(
-        (size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0
-    )
-    return f"{seconds // size}{unit}"
 
 
 def migration(declared: Declaration) -> DAG:
@@ -86,18 +77,18 @@ def migration(declared: Declaration) -> DAG:
             "grace_period": Param(
                 None,
                 type=["null", "string"],
-                pattern=r"^\s*\d{1,9}\s*[smhd]\s*$",
+                pattern=f"^{DURATION}$",
                 title="Grace period before deletion",
                 description=f"From the switch of the rows to the deletion, e.g. 90s, 15m, 24h, 7d. Up to 30 minutes "
                 f"are waited for within the run; what takes longer, a later run deletes. "
-                f"Empty: {_duration(declared.grace_period)}, as declared.",
+                f"Empty: {duration_text(declared.grace_period)}, as declared.",
                 section="Before anything is deleted",
             ),
             "acknowledge": Param(
                 None,
                 type=["null", "object"],
                 title="Known problems",
-                description="Reasons by legacy key, or by problem (failed, conflict, damaged, changed, named) for all "
+                description=f"Reasons by legacy key, or by problem ({', '.join(PROBLEMS)}) for all "
                 'that have it now: {"image/a.png": "broken since 2019"}. They turn no run red any more, and are still '
                 "counted; null instead of a reason takes it back.",
                 section="Known problems",
@@ -131,16 +122,13 @@ def migration(declared: Declaration) -> DAG:
             # The server lets unknown params pass; they are in the run's conf.
             params = {**context["params"], **(dag_run.conf or {})}
             start, end = context.get("data_interval_start"), context.get("data_interval_end")
-            run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+            interval = (start, end) if start and end else None
             try:
-                request = Request.of(
-                    params, declared, run_type=run_type, interval=(start, end) if start and end else None
-                )
+                request = Request.of(params, declared, run_type=dag_run.run_type, interval=interval)
             except BadRequest as error:
                 raise AirflowFailException(str(error)) from error
-            return PokeReturnValue(
-                is_done=checking.check(declared, run_id(), request, scheduled=run_type == "scheduled")
-            )
+            scheduled = dag_run.run_type == "scheduled"
+            return PokeReturnValue(is_done=checking.check(declared, run_id(), request, scheduled=scheduled))
 
         @task
         def list_legacy() -> list[int]:

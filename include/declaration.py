@@ -33,7 +33,7 @@ DIRECTORY = Path(os.environ.get("S3_MIGRATION_DECLARATIONS") or Path(__file__).p
 GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"
 
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
-_DURATION = re.compile(r"\s*(\d{1,9})\s*([smhd])\s*", re.ASCII)
+DURATION = r"\s*([0-9]{1,9})\s*([smhd])\s*"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -52,10 +52,18 @@ def duration(value: object) -> timedelta:
     """Read `90s`, `15m`, `24h` or `7d`. No bare number: a grace period of 24 would be one of seconds."""
     if isinstance(value, timedelta):
         return value
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(DURATION, value, re.ASCII) if isinstance(value, str) else None
     if match is None:
         raise ValueError("expected a duration with its unit, e.g. 90s, 15m, 24h or 7d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def duration_text(value: timedelta) -> str:
+    """As `duration` reads it, in the largest unit that it is whole in."""
+    seconds = int(value.total_seconds())
+    sizes = {unit: int(timedelta(**{name: 1}).total_seconds()) for unit, name in _UNITS.items()}
+    unit = next(unit for unit in reversed(sizes) if seconds % sizes[unit] == 0)
+    return f"{seconds // sizes[unit]}{unit}"
 
 
 def cron(value: str) -> str:
