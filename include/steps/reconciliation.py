@@ -14,7 +14,7 @@ from include.kinds import PROBLEMS, Step, unwhole
 from include.ledger import Ledger
 from include.modes import Mode
 from include.steps.deletion import GateClosed, delete_proven
-from include.steps.run import NothingToRestOn, Run, working
+from include.steps.run import NothingToRestOn, Run, States, working
 from include.steps.verification import compare_all, copy_changed_anew, settle_rows
 
 log = logging.getLogger(__name__)
@@ -33,12 +33,12 @@ def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account |
                 compare_all(run)
                 copy_changed_anew(run)
                 settle_rows(run)
-            states = run.states()
-            if run.deletes and states.get("copied"):
+            states = run.look_at_states()
+            if run.deletes and states.all.get("copied"):
                 _sweep(run)
-                states = run.states()
-            log.info("objects by state: %s", states or "nothing in scope")
-            if not last and _can_settle(run, before, run.unacknowledged()):
+                states = run.look_at_states()
+            log.info("objects by state: %s", states.all or "nothing in scope")
+            if not last and _can_settle(run, before, states.unacknowledged):
                 return None
             account = _close(run, states)
             run.lease.release()
@@ -67,7 +67,7 @@ def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> boo
     return "named" in left or reappeared
 
 
-def _close(run: Run, states: dict[str, int]) -> Account:
+def _close(run: Run, states: States) -> Account:
     run.tally("rows_left", run.ledger.value("count_rows_left"), add=False)
     if run.mode.undoes:
         run.tally("beyond_undo", run.ledger.value("count_beyond_undo"), add=False)
@@ -75,18 +75,17 @@ def _close(run: Run, states: dict[str, int]) -> Account:
     run.tally_requests()
     tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
     seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}
-    acknowledged = sum(states.values()) - sum(run.unacknowledged().values())
     rate = run.ledger.find("find_observed_rate", enough=ENOUGH_TO_OBSERVE) if run.mode is Mode.PLAN else None
     observed = rate["objects_per_second"] if rate else None
     account = Account.of(
         run.declaration.name,
         run.run_id,
         run.mode.value,
-        states,
+        states.all,
         tallies,
         seconds,
         observed,
-        acknowledged=acknowledged,
+        acknowledged=sum(states.acknowledged.values()),
         window=str(run.span or ""),
     )
     run.ledger.execute("end_run", account=json.dumps(account.as_dict()))

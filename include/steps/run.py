@@ -75,6 +75,18 @@ def _legible(key: str | None) -> str:
     return text if len(text) <= 50 else f"{text[:49]}…"
 
 
+@dataclass(frozen=True)
+class States:
+    """Objects by state, and those of them whose problem a person has acknowledged."""
+
+    all: dict[str, int]
+    acknowledged: dict[str, int]
+
+    @property
+    def unacknowledged(self) -> dict[str, int]:
+        return {state: objects - self.acknowledged[state] for state, objects in self.all.items()}
+
+
 @dataclass
 class Run:
     """A run of a migration, within one of its tasks."""
@@ -128,15 +140,14 @@ class Run:
 
     def states(self) -> dict[str, int]:
         """Objects of the chunk by state."""
-        return {state: objects for state, objects, _ in self._count_states()}
+        return self.look_at_states().all
 
-    def unacknowledged(self) -> dict[str, int]:
-        """The same, without those whose problem a person has acknowledged."""
-        return {state: objects - known for state, objects, known in self._count_states()}
-
-    def _count_states(self) -> list[tuple[str, int, int]]:
-        rows = self.ledger.execute("count_states", **self.chunk.bounds)
-        return [(row["state"], row["objects"], row["acknowledged"]) for row in rows]
+    def look_at_states(self) -> States:
+        """As `states`, and how many of them a person has acknowledged."""
+        rows = self.ledger.execute("count_states", **self.chunk.bounds).fetchall()
+        return States(
+            {row["state"]: row["objects"] for row in rows}, {row["state"]: row["acknowledged"] for row in rows}
+        )
 
     @contextmanager
     def labelled(self, label: Callable[[str], None]) -> Iterator[None]:
@@ -167,7 +178,7 @@ class Run:
         :raises NotWhole: names what, why and what next.
         :raises NotWholeYet: the same, and time may mend all of it.
         """
-        left = unwhole(self.unacknowledged(), self.mode, step, removes_copies=self.removes_copies)
+        left = unwhole(self.look_at_states().unacknowledged, self.mode, step, removes_copies=self.removes_copies)
         if not left:
             return
         named = self.ledger.execute("find_problems", **self.chunk.bounds, states=list(left), most=NAMED).fetchall()
