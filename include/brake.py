@@ -22,7 +22,7 @@ from psycopg.errors import InsufficientPrivilege, LockNotAvailable, UndefinedTab
 
 from include import declaration as declarations
 from include.declaration import Declaration
-from include.ledger import Ledger
+from include.ledger import Ledger, first_line
 
 # For a batch of deletions on its way to end: some requests of a thousand keys.
 PATIENCE = "60s"
@@ -95,7 +95,7 @@ def _opened(declaration: Declaration) -> Iterator[tuple[Ledger, str | None]]:
         raise BrakeError(f"Airflow has no connection {conn_id!r}. Mend: run it where Airflow is configured.") from error
     except Error as error:
         raise BrakeError(
-            f"no connection to the database: {_first_line(error)}. Mend: correct Airflow's connection {conn_id!r}."
+            f"no connection to the database: {first_line(error)}. Mend: correct Airflow's connection {conn_id!r}."
         ) from error
     try:
         # The row's holders are short; rather wait for one than fail who has to stop something.
@@ -106,17 +106,13 @@ def _opened(declaration: Declaration) -> Iterator[tuple[Ledger, str | None]]:
         ledger.of_migration(row["migration_id"])
         yield ledger, row["deletion_stopped"]
     except UndefinedTable as error:
-        raise BrakeError(f"the database of {conn_id!r} is not set up: {_first_line(error)}. Mend: {setup}") from error
+        raise BrakeError(f"the database of {conn_id!r} is not set up: {first_line(error)}. Mend: {setup}") from error
     except InsufficientPrivilege as error:
-        raise BrakeError(f"the role of {conn_id!r} may not: {_first_line(error)}. Mend: {setup}") from error
+        raise BrakeError(f"the role of {conn_id!r} may not: {first_line(error)}. Mend: {setup}") from error
     except Error as error:
-        raise BrakeError(f"{_first_line(error)}. Mend: try again; else docs/runbook.md has the SQL.") from error
+        raise BrakeError(f"{first_line(error)}. Mend: try again; else docs/runbook.md has the SQL.") from error
     finally:
         ledger.close()
-
-
-def _first_line(error: Error) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from psycopg import Connection, Cursor, sql
+from psycopg import Connection, Cursor, Error, sql
 from psycopg.rows import DictRow, dict_row
 
 from include.declaration import Declaration
@@ -36,6 +36,11 @@ def _copy_text(page: Iterable[S3Object]) -> str:
         f"{key.translate(_ESCAPES) if _ESCAPED(key) else key}\t{size}\t{etag}\t{modified}\n"
         for key, size, etag, modified in page
     )
+
+
+def first_line(error: Error) -> str:
+    """What PostgreSQL says, without its hints and where in the statement it was."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 class Ledger:

@@ -18,7 +18,7 @@ from include.declaration import Declaration, Store
 from include.kinds import PROBLEMS, transient
 from include.lag import NoLag, declared_lag
 from include.lease import Lease, LeaseHeld
-from include.ledger import Ledger
+from include.ledger import Ledger, first_line
 from include.modes import Mode
 from include.request import Request
 from include.setup import SCHEMA_VERSION
@@ -77,7 +77,6 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
                         _check_removal(declaration, production)
                     _acknowledge(ledger, request)
                 except BaseException:
-                    _remove_canaries(declaration, legacy, production)
                     lease.release()
                     raise
         except LeaseHeld as held:
@@ -134,13 +133,9 @@ def _connect(declaration: Declaration) -> Ledger:
         ) from error
     except Error as error:
         raise (Impossible if _LASTING.search(str(error)) else NotNow)(
-            f"Migration {declaration.name}: no connection to the database: {_first_line(error)}. Nothing was touched. "
+            f"Migration {declaration.name}: no connection to the database: {first_line(error)}. Nothing was touched. "
             f"Mend: correct host, database, login or password of Airflow's connection {conn_id!r}, or GRANT CONNECT."
         ) from error
-
-
-def _first_line(error: Error) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _check_database(ledger: Ledger, mode: Mode) -> int:
@@ -190,7 +185,7 @@ def _check_database(ledger: Ledger, mode: Mode) -> int:
         try:
             declared_lag(ledger.connection, database.lag_query)
         except (Error, NoLag) as error:
-            said = _first_line(error) if isinstance(error, Error) else error
+            said = first_line(error) if isinstance(error, Error) else error
             raise refuse(
                 f"database.lag_query, run at {database.conn_id!r}: {said}",
                 "correct it in the declaration: one SELECT that the role may run and that gives one number, the "
@@ -210,7 +205,7 @@ def _check_ledger(ledger: Ledger, refuse: Callable[[str, str], Impossible]) -> i
         version = ledger.value("schema_version")
         migration = ledger.find("find_migration", name=ledger.declaration.name)
     except Error as error:
-        raise refuse(f"the ledger is not readable: {_first_line(error)}", setup) from error
+        raise refuse(f"the ledger is not readable: {first_line(error)}", setup) from error
     if version != SCHEMA_VERSION:
         raise refuse(f"the ledger is of version {version}, expected {SCHEMA_VERSION}", setup)
     if migration is None:
@@ -281,6 +276,14 @@ class _explained:
 
 def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
     """With one canary key a bucket: every right is there, and conditions are honoured, by both."""
+    try:
+        _probe_rights(declaration, legacy, production)
+    except BaseException:
+        _remove_canaries(declaration, legacy, production)
+        raise
+
+
+def _probe_rights(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
     keys, source, target = declaration.keys, declaration.legacy.bucket, declaration.production.bucket
     old, new = keys.legacy_canary, keys.production_canary
     wrong = '"00000000000000000000000000000000"'

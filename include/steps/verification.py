@@ -51,7 +51,9 @@ def compare_all(run: Run) -> None:
 def copy_changed_anew(run: Run) -> None:
     """Copy what was rewritten in legacy since its copy over that copy, a few times at most. It then waits: rows are
     asked about it again, by the next proof, before it may be deleted."""
-    for _ in range(MOST_COPIES_ANEW if run.mode.copies else 0):
+    if not run.mode.copies:
+        return
+    for _ in range(MOST_COPIES_ANEW):
         changed = [row["legacy_key"] for row in run.ledger.execute("find_changed", **run.chunk.bounds)]
         if not changed:
             return
