@@ -325,7 +325,6 @@ CASES: dict[str, Case] = {
     "find_failure_codes": Case(ALL, "(AccessDenied)"),
     "find_observed_rate": Case({"enough": 7}, None, again=None),
     "find_object": Case({"key": "image/conflict"}, "(conflict)"),
-    "find_removable": Case(CHUNK, "(image/changed p1) (image/copied p1)", before=UNDONE),
     "find_problems": Case(
         {**CHUNK, "states": ["failed", "conflict", "listed"]},
         "(image/conflict conflict other) (image/failed failed AccessDenied: no) (image/kept failed AccessDenied: no) "
@@ -440,6 +439,14 @@ def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: s
     if expected is not None:
         assert answered == expected
     assert written(now, contents(ledger)) == case.rewrites
+
+
+def test_an_undo_finds_our_copies_where_a_move_finds_what_legacy_holds(ledger: Ledger) -> None:
+    ledger.connection.execute(UNDONE)
+    assert answer(ledger.execute("find_deletable", **CHUNK)) == "", "a move's question, of a run that is none"
+    ledger.of_run(2, undo=True)
+    for _ in range(2):
+        assert answer(ledger.execute("find_deletable", **CHUNK)) == "(image/changed p1) (image/copied p1)"
 
 
 def test_every_statement_has_a_case() -> None:

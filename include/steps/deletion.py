@@ -110,7 +110,7 @@ def delete_proven(run: Run) -> None:
         with run.ledger.batch():
             run.lease.fence()
             rows = run.ledger.execute(
-                "find_removable" if run.mode.undoes else "find_deletable",
+                "find_deletable",
                 after=after,
                 first_key=run.chunk.first_key or "",
                 last_key=run.chunk.last_key or LAST_KEY,
@@ -120,10 +120,8 @@ def delete_proven(run: Run) -> None:
                 log.info("%d objects answered", done)
                 return
             after = rows[-1]["legacy_key"]
-            if run.mode.undoes:
-                _remove_copies(run, {row["legacy_key"]: row["production_etag"] for row in rows})
-            else:
-                _delete_batch(run, [(row["legacy_key"], row["legacy_etag"]) for row in rows])
+            versions = [(row["legacy_key"], row["etag"]) for row in rows]
+            (_remove_copies if run.mode.undoes else _delete_batch)(run, versions)
         done += len(rows)
         progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
 
@@ -144,14 +142,13 @@ def _delete_batch(run: Run, versions: list[tuple[str, str]]) -> None:
     run.tally_requests()
 
 
-def _remove_copies(run: Run, etags: dict[str, str]) -> None:
-    """Our copies, by legacy key."""
-    keys = {run.keys.production_key(key): key for key in etags}
-    versions = [(copy, etags[key]) for copy, key in keys.items()]
-    results = run.production.delete_versions(run.production_bucket, versions)
+def _remove_copies(run: Run, versions: list[tuple[str, str]]) -> None:
+    """Our copies of these legacy keys, each with the ETag of the copy."""
+    copies = [(run.keys.production_key(key), etag) for key, etag in versions]
+    results = run.production.delete_versions(run.production_bucket, copies)
     run.ledger.execute(
         "mark_removed",
-        keys=[keys[result.key] for result in results],
+        keys=[run.keys.legacy_key(result.key) for result in results],
         kinds=[result.kind for result in results],
         details=[result.detail for result in results],
     )
