@@ -48,7 +48,7 @@ demo: install ## the whole job on 10,000 avatars, and a check of every promise; 
 	@$(BIN)/python -m include.local.demo
 
 test: install ## the tests
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 check: install ## ruff and mypy
 	@$(BIN)/ruff check .
