@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -20,7 +21,7 @@ from include import declaration as declarations
 from include import statements as files
 from include.declaration import Declaration
 
-# What check expects of the database; rises with each change of the ledger's tables.
+# What check expects of the database; rises with each change of the ledger's tables (README: to change the ledger's schema).
 SCHEMA_VERSION = 2
 ROLE = "migrator"
 DATABASE = "proddatabase"
@@ -29,8 +30,14 @@ _POLICY = Path(__file__).parent / "iam" / "policy.json"
 
 def statements(declaration: Declaration, role: str = ROLE, database: str = DATABASE) -> list[str]:
     """The SQL that readies the product's database; it may be run again. Role, database and table must exist."""
+    parts = {**names(declaration, role, database), "version": sql.Literal(SCHEMA_VERSION)}
+    return [files.statement(file, **parts).as_string() for file in files.of("setup")]
+
+
+def names(declaration: Declaration, role: str, database: str) -> dict[str, sql.Composable]:
+    """What an administrator's statements are about."""
     table_schema, table = ("public", *declaration.table)[-2:]
-    parts: dict[str, sql.Composable] = {
+    return {
         "name": sql.Literal(declaration.name),
         "role": sql.Identifier(role),
         "database": sql.Identifier(database),
@@ -38,8 +45,11 @@ def statements(declaration: Declaration, role: str = ROLE, database: str = DATAB
         "table_schema": sql.Identifier(table_schema),
         "column": sql.Identifier(declaration.database.column),
     }
-    names = sorted(path.stem for path in (files.DIRECTORY / "setup").glob("*.sql"))
-    return [files.statement(f"setup/{name}", **parts).as_string() for name in names]
+
+
+def script(texts: Iterable[str]) -> str:
+    """The statements for psql: all of them, or at the first error none."""
+    return "".join(f"{text.strip()};\n\n" for text in (r"\set ON_ERROR_STOP on" + "\nBEGIN", *texts, "COMMIT"))
 
 
 def policy(declaration: Declaration, *, undo: bool = False) -> dict[str, Any]:
@@ -86,8 +96,7 @@ def main() -> None:
     except declarations.DeclarationError as error:
         parser.error(str(error))
     if options.sql:
-        texts = statements(declared, options.role, options.database)
-        sys.stdout.write("".join(f"{text.strip()};\n\n" for text in texts))
+        sys.stdout.write(script(statements(declared, options.role, options.database)))
     else:
         json.dump(policy(declared, undo=options.undo), sys.stdout, indent=2)
 

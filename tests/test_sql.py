@@ -19,13 +19,14 @@ from psycopg import errors, sql
 from include.declaration import Declaration
 from include.ledger import SCRATCH, Ledger
 from include.local.postgres import Postgres
-from include.setup import statements
-from include.statements import DIRECTORY, statement
+from include.setup import SCHEMA_VERSION, statements
+from include.statements import DIRECTORY, of, statement
 
 from .conftest import ROLE, ROOT, connect_database, declare
 
 FILES = sorted(path.stem for path in DIRECTORY.glob("*.sql"))
-SETUP = sorted(path.stem for path in (DIRECTORY / "setup").glob("*.sql"))
+SETUP = of("setup")
+REFUSING = {"setup/20_version_newer"}
 CODE = [
     path
     for folder in ("dags", "include", "plugins")
@@ -39,7 +40,7 @@ CODE = [
 
 @pytest.mark.parametrize("path", sorted(DIRECTORY.rglob("*.sql")), ids=lambda path: path.stem)
 def test_a_file_holds_one_statement(path: Path) -> None:
-    bare = re.sub(r"--[^\n]*|'[^']*'", "", path.read_text(encoding="utf-8")).strip()
+    bare = re.sub(r"--[^\n]*|'[^']*'|(?s:\$\$.*\$\$)", "", path.read_text(encoding="utf-8")).strip()
     assert bare
     assert ";" not in bare
 
@@ -382,7 +383,7 @@ CASES: dict[str, Case] = {
     "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),
     "retry_refused_rows": Case(writes={"ledger": "named:copied"}),
     "reclaim": Case(CHUNK, before=ADOPTED, writes={"ledger": "failed:failed"}),
-    "schema_version": Case({}, "(2)"),
+    "schema_version": Case({}, f"({SCHEMA_VERSION})"),
     "find_copies": Case(
         {"keys": None, "after": "image/changed", "most": 6},
         "(image/copied False) (image/damaged-named False) (image/damaged-unnamed False) (image/kept False) "
@@ -610,7 +611,7 @@ def test_the_set_up_holds_each_file_and_may_be_run_again(postgres: Postgres) -> 
         for file, text in zip(SETUP, texts, strict=True):
             connection.execute(text)  # type: ignore[call-overload]
             now = catalog(connection)
-            assert now != known, file
+            assert (now == known) == (file in REFUSING), file
             known = now
             connection.execute(text)  # type: ignore[call-overload]
             assert catalog(connection) == known, file

@@ -206,6 +206,11 @@ def _check_ledger(ledger: Ledger, refuse: Callable[[str, str], Impossible]) -> i
         migration = ledger.find("find_migration", name=ledger.declaration.name)
     except Error as error:
         raise refuse(f"the ledger is not readable: {first_line(error)}", setup) from error
+    if version is not None and version > SCHEMA_VERSION:
+        raise refuse(
+            f"the ledger is of version {version}, this project of version {SCHEMA_VERSION}",
+            "deploy the newer version of the project, which has been at work here, on every machine of Airflow",
+        )
     if version != SCHEMA_VERSION:
         raise refuse(f"the ledger is of version {version}, expected {SCHEMA_VERSION}", setup)
     if migration is None:
