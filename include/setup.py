@@ -21,7 +21,7 @@ from include import declaration as declarations
 from include import statements as files
 from include.declaration import Declaration
 
-# What check expects of the database; rises with each change of the ledger's tables (README: to change the ledger's schema).
+# What check expects of the database; rises with each change of the ledger's tables (README).
 SCHEMA_VERSION = 2
 ROLE = "migrator"
 DATABASE = "proddatabase"

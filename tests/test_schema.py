@@ -17,7 +17,7 @@ from include.steps.check import Impossible, check
 from .conftest import ROLE, ROOT, Product, declare, psql
 from .flow import Flow, shared_clients
 
-HOW_TO = "the set-up changed: README (To change the ledger's schema) says how the version rises with it"
+HOW_TO = "the set-up changed: the README says how its version rises (To change the ledger's schema)"
 
 
 def schema_file(version: int) -> str:
