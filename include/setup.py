@@ -34,6 +34,12 @@ def statements(declaration: Declaration, role: str = ROLE, database: str = DATAB
     return [files.statement(file, **parts).as_string() for file in files.of("setup")]
 
 
+def schema() -> list[str]:
+    """The part of it that makes the ledger, empty and without rights."""
+    made = [file for file in files.of("setup") if Path(file).name < "30"]
+    return [files.statement(file, version=sql.Literal(SCHEMA_VERSION)).as_string() for file in made]
+
+
 def names(declaration: Declaration, role: str, database: str) -> dict[str, sql.Composable]:
     """What an administrator's statements are about."""
     table_schema, table = ("public", *declaration.table)[-2:]
@@ -47,9 +53,10 @@ def names(declaration: Declaration, role: str, database: str) -> dict[str, sql.C
     }
 
 
-def script(texts: Iterable[str]) -> str:
-    """The statements for psql: all of them, or at the first error none."""
-    return "".join(f"{text.strip()};\n\n" for text in (r"\set ON_ERROR_STOP on" + "\nBEGIN", *texts, "COMMIT"))
+def script(texts: Iterable[str], then: Iterable[str] = ()) -> str:
+    """The statements for psql, `then` its own commands: all of them, or at the first error none."""
+    said = "".join(f"{text.strip()};\n\n" for text in texts)
+    return f"\\set ON_ERROR_STOP on\nBEGIN;\n\n{said}{''.join(then)}COMMIT;\n"
 
 
 def policy(declaration: Declaration, *, undo: bool = False) -> dict[str, Any]:

@@ -284,7 +284,7 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
     try:
         _probe_rights(declaration, legacy, production)
     except BaseException:
-        _remove_canaries(declaration, legacy, production)
+        remove_canaries(declaration, legacy, production)
         raise
 
 
@@ -358,8 +358,8 @@ def _check_removal(declaration: Declaration, production: BulkS3Hook) -> None:
         production.client.delete_object(Bucket=declaration.production.bucket, Key=key)
 
 
-def _remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
-    """As far as the rights go."""
+def remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
+    """Those that a check wrote and was killed before it removed them; as far as the rights go."""
     keys = declaration.keys
     with suppress(ClientError, BotoCoreError):
         legacy.client.delete_object(Bucket=declaration.legacy.bucket, Key=keys.legacy_canary)

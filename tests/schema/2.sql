@@ -180,4 +180,3 @@ GRANT USAGE ON SCHEMA "public" TO "migrator";
 GRANT SELECT, INSERT, UPDATE, DELETE ON s3_migration.acknowledged TO "migrator";
 
 COMMIT;
-
