@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import IO, Any
 
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
-# In the order in which they can be filled again, by whom their rows belong to.
+# In the order in which they can be filled again, and the statement that reads each.
 TABLES = {
-    "schema_version": "all",
-    "migration": "migration",
-    "run": "migration",
-    "ledger": "migration",
-    "chunk": "runs",
-    "tally": "runs",
-    "timing": "runs",
-    "acknowledged": "migration",
+    "schema_version": "archive_of_all",
+    "migration": "archive_of_migration",
+    "run": "archive_of_migration",
+    "ledger": "archive_of_migration",
+    "chunk": "archive_of_runs",
+    "tally": "archive_of_runs",
+    "timing": "archive_of_runs",
+    "acknowledged": "archive_of_migration",
 }
 _BLOCK = 1 << 20
 # Half a ledger is ETags, which do not compress: more effort takes thrice the time for a tenth of the space.

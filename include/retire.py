@@ -194,7 +194,7 @@ def _write(ledger: Ledger, writer: Writer, found: _Judgement, abandoned: str | N
 
 def _write_table(ledger: Ledger, writer: Writer, table: str, bar: Any) -> tuple[str, int]:
     """Answers its header, and the number of its rows as the server says it."""
-    of = files.statement(f"archive_of_{TABLES[table]}", relation=sql.Identifier("s3_migration", table))
+    of = files.statement(TABLES[table], relation=sql.Identifier("s3_migration", table))
     header = b""
     with ledger.connection.cursor() as cursor:
 
