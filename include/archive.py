@@ -34,7 +34,7 @@ TABLES = {
     "acknowledged": "archive_of_migration",
 }
 _BLOCK = 1 << 20
-# Half a ledger is ETags, which do not compress: more effort takes thrice the time for a tenth of the space.
+# More effort takes thrice the time for a tenth of the space.
 _LEVEL = 1
 
 
