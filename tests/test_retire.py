@@ -589,3 +589,24 @@ def test_the_command_refuses_what_it_cannot_do(arguments: list[str], tmp_path: P
     with pytest.raises(SystemExit) as exit_:
         retire.main(arguments)
     assert exit_.value.code not in (0, None)
+
+
+def test_a_pipe_gets_sql_and_nothing_else(moved: Product, tmp_path: Path) -> None:
+    """Airflow logs to stdout, and what is piped into psql has to be pure."""
+    (tmp_path / "declared" / "avatars.yaml").write_text(moved.declaration.model_dump_json(exclude={"name"}))
+    environment = {**os.environ, "S3_MIGRATION_DECLARATIONS": str(tmp_path / "declared")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "include.retire", "avatars", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    archived = run("archive", str(tmp_path / "archive"))
+    assert archived.returncode == 0, archived.stderr
+    printed = run("drop", str(tmp_path / "archive"), "--role", ROLE, "--database", moved.database.info.dbname)
+    assert printed.stdout.startswith("-- Forgets migration avatars, archived ")
+    assert psql(moved.database_uri, printed.stdout).returncode == 0
+    assert traces(moved, ROLE) == []
+    again = run("archive", str(tmp_path / "again"))
+    assert again.returncode == 1
+    assert "Traceback" not in again.stderr
+    assert "is not set up" in again.stderr
