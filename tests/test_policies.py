@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import copy
 import re
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,12 +24,13 @@ from hypothesis import strategies as st
 
 from include.bulk_s3 import BulkS3Hook
 from include.declaration import Declaration, Engine
+from include.forecast import PRICES, Forecast
 from include.local.postgres import Postgres
 from include.local.s3 import SeaweedFS
 from include.modes import Mode
-from include.setup import SIDES, Policy, bucket_policy, endpoint_policy, key_policy, policy
+from include.setup import SIDES, Policy, bucket_policy, endpoint_policy, key_policy, main, policy
 
-from .conftest import Product, connect_s3, declare, made_product
+from .conftest import ROOT, Product, connect_s3, declare, made_product
 from .flow import Flow, shared_clients
 from .proxy import Proxy, Request
 
@@ -419,3 +422,31 @@ def test_without_the_right_to_read_tags_a_tagged_object_fails_and_all_others_mov
     assert "failed: 'image/large': AccessDenied: " in str(flow.red["copy", 1])
     assert set(product.objects("legacy")) == {"image/large"}
     assert set(product.objects("production")) == {"avatar/a.png"}
+
+
+# -- docs/aws.md --------------------------------------------------------------------------------------------------
+
+DOCUMENT = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.partition(" | ")[0] for line in DOCUMENT.splitlines() if line.strip().startswith("python -m include.setup")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_of_the_docs_prints_something(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", shlex.split(command)[2:])
+    main()
+    assert capsys.readouterr().out
+
+
+def test_the_docs_forecast_is_the_one_that_a_plan_makes() -> None:
+    rows = dict(re.findall(r"^\| (\w+)[^|]* \| ([\d,]+ \| [\d,]+) \|$", DOCUMENT, re.MULTILINE))
+    made = Forecast.of(100_000_000, already_there=0, conflicts=0, dangling=0, observed=None)
+    names = {"COPY": "COPY", "LIST": "LIST", "DELETE": "DeleteObjects"}
+    for operation, name in names.items():
+        number = made.requests[operation]
+        assert rows[name] == f"{number:,} | {number * PRICES[operation]:,.0f}"
+    assert round(made.dollars) == 503
+    assert rows["KMS"] == f"{2 * made.requests['COPY']:,} | 600"
