@@ -82,7 +82,7 @@ def _text(inline: Token) -> str:
 
 
 def _anchor(heading: str, seen: dict[str, int]) -> str:
-    """As GitHub makes it, so that a link works in both places: messages say docs/runbook.md#unproven."""
+    """As GitHub makes it, so that a link works in both places: messages say docs/runbook.md#stop-all-deletion-now."""
     anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
     number = seen[anchor] = seen.get(anchor, -1) + 1
     return f"{anchor}-{number}" if number else anchor

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from psycopg import Connection, Cursor, Error, sql
+from botocore.exceptions import BotoCoreError, ClientError
+from psycopg import Connection, Cursor, Error, OperationalError, sql
 from psycopg.rows import DictRow, dict_row
 
 from include.declaration import Declaration
@@ -71,10 +72,15 @@ class Ledger:
     def connect(cls, declaration: Declaration) -> Ledger:
         """Open a connection of the declared `conn_id`.
 
-        :raises psycopg.OperationalError: no such server, database, or login.
+        A hook each time: with IAM database authentication it signs a token, which lets in for a quarter of an hour.
+
+        :raises psycopg.OperationalError: no such server, database, or login; no credentials to sign a token with.
         """
         hook = PostgresHook(postgres_conn_id=declaration.database.conn_id)
-        connection = cast("Connection[DictRow]", hook.get_conn())
+        try:
+            connection = cast("Connection[DictRow]", hook.get_conn())
+        except (BotoCoreError, ClientError) as error:
+            raise OperationalError(f"no token for IAM database authentication: {error}") from error
         connection.autocommit = True
         connection.row_factory = dict_row
         # Rows of a live product are locked for moments only: rather give up than make the application wait, and

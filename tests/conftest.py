@@ -25,7 +25,7 @@ from include.local.ports import free_port
 from include.local.postgres import Postgres, binary
 from include.local.product import ensure_role
 from include.local.s3 import Identity, SeaweedFS
-from include.setup import policy, statements
+from include.setup import SIDES, policy, statements
 
 from . import proxy as faults
 from .proxy import Proxy
@@ -51,14 +51,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 ROLE, PASSWORD = "migrator", "migrator-password"
 # Rights to leave out, one identity each: (statement's Sid, action) of include/iam/policy.json.
 RIGHTS = {
-    "list-legacy": ("ListBothPrefixes", "s3:ListBucket", "legacy"),
-    "list-production": ("ListBothPrefixes", "s3:ListBucket", "production"),
-    "get-legacy": ("ReadAndDeleteLegacy", "s3:GetObject", ""),
-    "delete-legacy": ("ReadAndDeleteLegacy", "s3:DeleteObject", ""),
-    "get-production": ("ReadAndWriteProduction", "s3:GetObject", ""),
-    "put-production": ("ReadAndWriteProduction", "s3:PutObject", ""),
-    "put-canary": ("WriteTheLegacyCanary", "s3:PutObject", ""),
-    "delete-canary": ("DeleteTheProductionCanary", "s3:DeleteObject", ""),
+    "list-legacy": ("ListLegacy", "s3:ListBucket"),
+    "list-production": ("ListProduction", "s3:ListBucket"),
+    "get-legacy": ("ReadLegacy", "s3:GetObject"),
+    "get-tags": ("ReadLegacyTags", "s3:GetObjectTagging"),
+    "delete-legacy": ("DeleteLegacy", "s3:DeleteObject"),
+    "get-production": ("ReadAndWriteProduction", "s3:GetObject"),
+    "put-production": ("ReadAndWriteProduction", "s3:PutObject"),
+    "put-canary": ("WriteTheLegacyCanary", "s3:PutObject"),
+    "delete-canary": ("DeleteTheProductionCanary", "s3:DeleteObject"),
 }
 
 
@@ -81,18 +82,17 @@ def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _identity(without: str = "") -> Identity:
-    """Who has the shipped rights on the buckets of all tests (`*` for their random part), less one right."""
+def _identity(without: str = "", side: str | None = None) -> Identity:
+    """Who has the shipped rights on the buckets of all tests (`*` for their random part), less one right; or those of
+    one connection, with the right to remove copies."""
     # In a bucket's name the policy takes no `*` for a wildcard.
-    rendered = json.loads(json.dumps(policy(declare("legacy-any", "production-any"))).replace("-any", "-*"))
+    shipped = policy(declare("legacy-any", "production-any"), side, undo=side is not None)
+    rendered = json.loads(json.dumps(shipped).replace("-any", "-*"))
     left_out = RIGHTS.get(without)
     for part in rendered["Statement"]:
         if left_out and part["Sid"] == left_out[0]:
-            if left_out[2]:
-                part["Resource"] = [each for each in part["Resource"] if f":::{left_out[2]}" not in each]
-            else:
-                part["Action"] = [action for action in _as_list(part["Action"]) if action != left_out[1]] or ["s3:None"]
-    name = f"without-{without}" if without else "migrator"
+            part["Action"] = [action for action in _as_list(part["Action"]) if action != left_out[1]] or ["s3:None"]
+    name = f"without-{without}" if without else f"{side}-alone" if side else "migrator"
     return Identity(name, name, "secret", rendered)
 
 
@@ -112,7 +112,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    identities = (Identity("admin", "admin", "secret"), _identity(), *map(_identity, RIGHTS))
+    identities = (
+        Identity("admin", "admin", "secret"),
+        _identity(),
+        *map(_identity, RIGHTS),
+        *(_identity(side=side) for side in SIDES),
+    )
     server = SeaweedFS(tmp_path_factory.mktemp("s3"), free_port(), identities)
     server.start()
     yield server

@@ -27,7 +27,7 @@ from include.archive import ArchiveError, Manifest
 from include.command import CommandError
 from include.declaration import Declaration, DeclarationError
 from include.leftover import LastRun, Rows, left_over
-from include.local.postgres import Postgres
+from include.local.postgres import Postgres, binary
 from include.modes import Mode
 from include.request import Request
 from include.setup import statements
@@ -35,6 +35,7 @@ from include.steps.check import Impossible, check
 
 from .conftest import PASSWORD, ROLE, ROOT, Product, connect_database, connect_s3, declare, psql
 from .flow import Flow, lapse, shared_clients
+from .test_runbook import BLOCKS, RETIREMENT
 
 KEYS = ("image/1.png", "image/2.png")
 
@@ -610,3 +611,25 @@ def test_a_pipe_gets_sql_and_nothing_else(moved: Product, tmp_path: Path) -> Non
     assert again.returncode == 1
     assert "Traceback" not in again.stderr
     assert "is not set up" in again.stderr
+
+
+def test_the_runbook_s_retirement_works_as_written(moved: Product, tmp_path: Path) -> None:
+    (tmp_path / "declared" / "avatars.yaml").write_text(moved.declaration.model_dump_json(exclude={"name"}))
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{Path(binary('psql')[-1]).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "S3_MIGRATION_DECLARATIONS": str(tmp_path / "declared"),
+        "DB_CONN_STRING": moved.database_uri,
+    }
+    (block,) = [block for block in BLOCKS if block.heading == RETIREMENT]
+    ours = [line for line in block.text.splitlines() if not line.startswith("airflow")]
+    for line in ours:
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        for script in tmp_path.glob("*.sql"):
+            script.write_text(script.read_text().replace("proddatabase", moved.database.info.dbname))
+    assert len(ours) == 4
+    assert moved.sql("SELECT to_regnamespace('s3_migration')") == [(None,)]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
 import httpx
 import pytest
 
 from include.local.airflow import VIEWER
 
+from .conftest import ROOT
 from .platform import DAG, Platform
+from .test_runbook import COMMANDS
 
 pytestmark = pytest.mark.scheduler
 
@@ -41,3 +48,15 @@ def test_the_plugin_is_in_the_ui_and_the_dags_docs_lead_to_it(live: Platform) ->
     (view,) = plugin["external_views"]
     assert (view["name"], view["href"], view["category"]) == ("S3 migration runbook", RUNBOOK[1:], "docs")
     assert f"({RUNBOOK[1:]})" in live.api.ask("GET", f"/dags/{DAG}/details")["doc_md"]
+
+
+def test_the_runbooks_commands_of_airflow_work_as_written(live: Platform) -> None:
+    commands = [line for _, line in COMMANDS if line.startswith("airflow ")]
+    paused = []
+    for command in commands:
+        binary = str(Path(sys.executable).parent / "airflow")
+        arguments, environment = [binary, *shlex.split(command)[1:]], live.stack.airflow.environment()
+        done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        paused.append(live.api.ask("GET", f"/dags/{DAG}")["is_paused"])
+    assert (len(commands), paused) == (2, [True, False])

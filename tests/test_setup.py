@@ -18,10 +18,18 @@ from include.declaration import Declaration
 from include.local.postgres import Postgres
 from include.modes import Mode
 from include.request import Request
-from include.setup import policy, statements
+from include.setup import (
+    NEEDED,
+    bucket_policy,
+    endpoint_policy,
+    key_policy,
+    main,
+    policy,
+    statements,
+)
 from include.steps.check import check
 
-from .conftest import PASSWORD, Product, connect_database, declare, psql
+from .conftest import PASSWORD, ROOT, Product, connect_database, declare, psql
 from .flow import Flow, shared_clients
 
 # -- the policy ---------------------------------------------------------------------------------------------------
@@ -86,6 +94,11 @@ def test_a_prefix_is_no_pattern(prefix: str) -> None:
     resources = {resource for action, resource in grants(made) if action == "s3:DeleteObject"}
     assert f"arn:aws:s3:::legacy-s3/{literal(prefix)}*" in resources
     assert not any(fnmatchcase("arn:aws:s3:::legacy-s3/image/a.png", resource) for resource in resources)
+
+
+def test_sids_and_the_table_of_who_needs_them_are_the_same() -> None:
+    printed = json.loads((ROOT / "include" / "iam" / "policy.json").read_text(encoding="utf-8"))
+    assert [part["Sid"] for part in printed["Statement"]] == list(NEEDED)
 
 
 # -- the statements -----------------------------------------------------------------------------------------------
@@ -219,14 +232,86 @@ def test_a_set_up_that_fails_leaves_nothing_half_done(product: Product) -> None:
     assert product.sql("SELECT to_regnamespace('s3_migration')") == [(None,)]
 
 
-def test_the_command_prints_the_policy() -> None:
-    printed = run("avatars", "--iam")
-    assert json.loads(printed.stdout) == policy(declare())
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+ROLE_ARN = "arn:aws:iam::111122223333:role/path/migrator"
+USER = "arn:aws:rds-db:eu-central-1:111122223333:dbuser:db-ABCDEFGHIJKL01234/migrator"
+PRINTED: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "one identity": (["--iam"], policy(declare())),
+    "undo": (["--iam", "--undo"], policy(declare(), undo=True)),
+    "one of two": (["--iam", "--side", "legacy"], policy(declare(), "legacy")),
+    "keys": (
+        ["--iam", "--kms-legacy", KEY, "--kms-production", KEY],
+        policy(declare(), kms_legacy=KEY, kms_production=KEY),
+    ),
+    "database": (["--iam", "--rds", USER], policy(declare(), rds=USER)),
+    "bucket": (
+        ["--bucket-policy", "legacy", "--principal", ROLE_ARN, "--side", "production"],
+        bucket_policy(declare(), "legacy", ROLE_ARN, "production"),
+    ),
+    "key": (
+        ["--key-policy", "production", "--principal", ROLE_ARN, "--kms-production", KEY],
+        key_policy(declare(), "production", KEY, ROLE_ARN),
+    ),
+    "endpoint": (["--endpoint-policy"], endpoint_policy(declare())),
+}
 
 
-@pytest.mark.parametrize("arguments", [["avatars"], ["avatars", "--sql", "--iam"], ["nobody", "--sql"]], ids=" ".join)
-def test_the_command_refuses_what_it_cannot_do(arguments: list[str]) -> None:
-    printed = run(*arguments)
-    assert printed.returncode != 0
-    assert printed.stdout == ""
+@pytest.mark.parametrize(("arguments", "made"), PRINTED.values(), ids=PRINTED)
+def test_the_command_prints_each_policy(
+    arguments: list[str], made: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["setup", "avatars", *arguments])
+    main()
+    assert json.loads(capsys.readouterr().out) == made
+    assert made["Statement"]
+
+
+def test_the_policies_of_keys_and_users_name_what_they_were_given() -> None:
+    made = policy(declare(), kms_legacy=KEY, kms_production=KEY, rds=USER)
+    conditions = {part["Sid"]: part["Condition"] for part in made["Statement"] if "Condition" in part}
+    via_s3 = {"StringEquals": {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}}
+    assert conditions == dict.fromkeys(
+        ("ReadWithTheLegacyKey", "WriteTheCanaryWithTheLegacyKey", "WriteWithTheProductionKey"), via_s3
+    )
+    assert ("rds-db:connect", USER) in grants(made)
+    (of_key,) = key_policy(declare(), "production", KEY, ROLE_ARN)["Statement"]
+    assert (of_key["Principal"], of_key["Resource"], of_key["Condition"]) == ({"AWS": ROLE_ARN}, "*", via_s3)
+
+
+REFUSED: dict[str, tuple[list[str], list[str]]] = {
+    "nothing": ([], ["one of the arguments", "is required"]),
+    "two things": (["--sql", "--iam"], ["not allowed with"]),
+    "alias": (
+        ["--iam", "--kms-legacy", "alias/avatars"],
+        ["--kms-legacy: 'alias/avatars'", "arn:aws:kms:", "describe-key"],
+    ),
+    "session": (
+        ["--bucket-policy", "legacy", "--principal", "arn:aws:sts::111122223333:assumed-role/migrator/me"],
+        ["--principal: 'arn:aws:sts::", "role/NAME", "get-role"],
+    ),
+    "everybody": (["--bucket-policy", "legacy", "--principal", "*"], ["--principal: '*'"]),
+    "any user": (["--iam", "--rds", f"{USER.partition('/')[0]}/*"], ["--rds: ", "dbuser:db-ID/ROLE", "DbiResourceId"]),
+    "no principal": (["--bucket-policy", "legacy"], ["--bucket-policy needs --principal ARN"]),
+    "no key": (["--key-policy", "legacy", "--principal", ROLE_ARN], ["--key-policy needs --kms-legacy ARN"]),
+    "no use": (["--iam", "--principal", ROLE_ARN], ["--principal means nothing with --iam"]),
+    "no use of a role": (["--iam", "--role", "other"], ["--role means nothing with --iam"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), REFUSED.values(), ids=REFUSED)
+def test_the_command_refuses_what_it_cannot_do(
+    arguments: list[str], says: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["setup", "avatars", *arguments])
+    with pytest.raises(SystemExit) as refused:
+        main()
+    out, error = capsys.readouterr()
+    assert (refused.value.code, out) == (2, "")
+    assert all(part in error for part in says), error
+
+
+def test_the_command_refuses_a_migration_that_is_not_there() -> None:
+    printed = run("nobody", "--sql")
+    assert (printed.returncode, printed.stdout) == (2, "")
+    assert "nobody.yaml" in printed.stderr
     assert "Traceback" not in printed.stderr

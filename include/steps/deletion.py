@@ -76,7 +76,7 @@ def _fresh(run: Run) -> bool:
         raise GateClosed(
             f"Migration {name}: {gate['damaged']} copies are damaged, so nothing is deleted: find out what touches "
             f"s3://{run.production_bucket}/{run.keys.production_prefix} first, then clear verify_copies with its "
-            f"downstream (docs/runbook.md)."
+            f"downstream (docs/runbook.md#verify_copies-is-red)."
         )
     return bool(gate["fresh"])
 
