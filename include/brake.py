@@ -10,32 +10,25 @@ Run it where Airflow is configured: it takes the declaration's connection from A
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
-from airflow.sdk.exceptions import AirflowNotFoundException
-from psycopg import Error
-from psycopg.errors import InsufficientPrivilege, LockNotAvailable, UndefinedTable
+from psycopg.errors import LockNotAvailable
 
-from include import declaration as declarations
-from include.declaration import Declaration
-from include.ledger import Ledger, first_line
+from include.command import CommandError, declared, opened
+from include.declaration import Declaration, DeclarationError
+from include.ledger import Ledger
 
 # For a batch of deletions on its way to end: some requests of a thousand keys.
 PATIENCE = "60s"
 
 
-class BrakeError(Exception):
-    """It could not be done. The message says why, and what mends it."""
-
-
 def stop(declaration: Declaration, reason: str) -> str:
     """Stop all deletion, wait for the batches on their way to end, and say so.
 
-    :raises BrakeError: it is not stopped.
+    :raises CommandError: it is not stopped.
     """
     name = declaration.name
     with _opened(declaration) as (ledger, before):
@@ -54,7 +47,7 @@ def stop(declaration: Declaration, reason: str) -> str:
 def allow(declaration: Declaration) -> str:
     """Let deletion go on, and say so.
 
-    :raises BrakeError: it is as it was.
+    :raises CommandError: it is as it was.
     """
     name = declaration.name
     with _opened(declaration) as (ledger, before):
@@ -70,7 +63,7 @@ def allow(declaration: Declaration) -> str:
 def show(declaration: Declaration) -> str:
     """Whether deletion is stopped, and which run is at work.
 
-    :raises BrakeError: nobody can tell.
+    :raises CommandError: nobody can tell.
     """
     with _opened(declaration) as (ledger, reason):
         state = "may go on: nobody has stopped it" if reason is None else f"is stopped: {reason}"
@@ -87,32 +80,8 @@ def _at_work(ledger: Ledger) -> list[str]:
 @contextmanager
 def _opened(declaration: Declaration) -> Iterator[tuple[Ledger, str | None]]:
     """The ledger, and why deletion is stopped now."""
-    name, conn_id = declaration.name, declaration.database.conn_id
-    setup = f"an administrator runs (again): python -m include.setup {name} --sql | psql …"
-    try:
-        ledger = Ledger.connect(declaration)
-    except AirflowNotFoundException as error:
-        raise BrakeError(f"Airflow has no connection {conn_id!r}. Mend: run it where Airflow is configured.") from error
-    except Error as error:
-        raise BrakeError(
-            f"no connection to the database: {first_line(error)}. Mend: correct Airflow's connection {conn_id!r}."
-        ) from error
-    try:
-        # The row's holders are short; rather wait for one than fail who has to stop something.
-        ledger.connection.execute(f"SET lock_timeout = '{PATIENCE}'")
-        row = ledger.find("find_migration", name=name)
-        if row is None:
-            raise BrakeError(f"the ledger does not know migration {name!r}. Mend: {setup}")
-        ledger.of_migration(row["migration_id"])
+    with opened(declaration, PATIENCE, "try again; else docs/runbook.md has the SQL") as (ledger, row):
         yield ledger, row["deletion_stopped"]
-    except UndefinedTable as error:
-        raise BrakeError(f"the database of {conn_id!r} is not set up: {first_line(error)}. Mend: {setup}") from error
-    except InsufficientPrivilege as error:
-        raise BrakeError(f"the role of {conn_id!r} may not: {first_line(error)}. Mend: {setup}") from error
-    except Error as error:
-        raise BrakeError(f"{first_line(error)}. Mend: try again; else docs/runbook.md has the SQL.") from error
-    finally:
-        ledger.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,17 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     actions.add_parser("go", help="let deletion go on")
     actions.add_parser("show", help="whether it is stopped, and why")
     options = parser.parse_args(arguments)
-    # As Airflow's own commands: else a connection that was made in the UI is not looked for.
-    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
-        declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+        declaration = declared(options.migration)
         if options.action == "stop":
             if not options.reason.strip():
                 parser.error("--reason is empty: say why, and who")
-            print(stop(declared, options.reason.strip()))
+            print(stop(declaration, options.reason.strip()))
         else:
-            print(allow(declared) if options.action == "go" else show(declared))
-    except (declarations.DeclarationError, BrakeError) as error:
+            print(allow(declaration) if options.action == "go" else show(declaration))
+    except (DeclarationError, CommandError) as error:
         sys.exit(f"Migration {options.migration}: {error}")
 
 

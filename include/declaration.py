@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StrictInt,
     ValidationError,
     model_validator,
@@ -93,7 +94,12 @@ def email(value: str) -> str:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0), le=timedelta(days=3650))]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(duration),
+    Field(ge=timedelta(0), le=timedelta(days=3650)),
+    PlainSerializer(duration_text, when_used="json"),
+]
 Text = Annotated[str, Field(min_length=1)]
 
 

@@ -12,7 +12,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -23,7 +23,7 @@ from include import declaration as declarations
 from include import statements as files
 from include.declaration import Declaration
 
-# What check expects of the database; rises with each change of the ledger's tables.
+# What check expects of the database; rises with each change of the ledger's tables (README).
 SCHEMA_VERSION = 2
 ROLE = "migrator"
 DATABASE = "proddatabase"
@@ -54,8 +54,20 @@ Policy = dict[str, Any]
 
 def statements(declaration: Declaration, role: str = ROLE, database: str = DATABASE) -> list[str]:
     """The SQL that readies the product's database; it may be run again. Role, database and table must exist."""
+    parts = {**names(declaration, role, database), "version": sql.Literal(SCHEMA_VERSION)}
+    return [files.statement(file, **parts).as_string() for file in files.of("setup")]
+
+
+def schema() -> list[str]:
+    """The part of it that makes the ledger, empty and without rights."""
+    made = [file for file in files.of("setup") if Path(file).name < "30"]
+    return [files.statement(file, version=sql.Literal(SCHEMA_VERSION)).as_string() for file in made]
+
+
+def names(declaration: Declaration, role: str, database: str) -> dict[str, sql.Composable]:
+    """What an administrator's statements are about."""
     table_schema, table = ("public", *declaration.table)[-2:]
-    parts: dict[str, sql.Composable] = {
+    return {
         "name": sql.Literal(declaration.name),
         "role": sql.Identifier(role),
         "database": sql.Identifier(database),
@@ -63,8 +75,12 @@ def statements(declaration: Declaration, role: str = ROLE, database: str = DATAB
         "table_schema": sql.Identifier(table_schema),
         "column": sql.Identifier(declaration.database.column),
     }
-    names = sorted(path.stem for path in (files.DIRECTORY / "setup").glob("*.sql"))
-    return [files.statement(f"setup/{name}", **parts).as_string() for name in names]
+
+
+def script(texts: Iterable[str], then: Iterable[str] = ()) -> str:
+    """The statements for psql, `then` its own commands: all of them, or at the first error none."""
+    said = "".join(f"{text.strip()};\n\n" for text in texts)
+    return f"\\set ON_ERROR_STOP on\nBEGIN;\n\n{said}{''.join(then)}COMMIT;\n"
 
 
 def policy(
@@ -231,8 +247,7 @@ def main() -> None:
     except declarations.DeclarationError as error:
         parser.error(str(error))
     if kind == "sql":
-        texts = statements(declared, options.role or ROLE, options.database or DATABASE)
-        sys.stdout.write("".join(f"{text.strip()};\n\n" for text in texts))
+        sys.stdout.write(script(statements(declared, options.role or ROLE, options.database or DATABASE)))
         return
     side, principal, undo = options.side, options.principal, options.undo
     keys = {f"kms_{name}": getattr(options, f"kms_{name}") for name in SIDES}

@@ -18,3 +18,8 @@ def _text(file: str) -> str:
 def statement(file: str, /, **parts: sql.Composable) -> sql.Composed:
     """The statement of `include/sql/<file>.sql` with its `{parts}`; values stay bound (`%(value)s`)."""
     return sql.SQL(_text(file)).format(**parts)
+
+
+def of(folder: str) -> list[str]:
+    """The files of a folder that is run as a whole, in order."""
+    return sorted(f"{folder}/{path.stem}" for path in (DIRECTORY / folder).glob("*.sql"))

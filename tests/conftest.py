@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from xdist.scheduler import LoadScopeScheduling
 from include import declaration as declarations
 from include.declaration import Declaration
 from include.local.ports import free_port
-from include.local.postgres import Postgres
+from include.local.postgres import Postgres, binary
 from include.local.product import ensure_role
 from include.local.s3 import Identity, SeaweedFS
 from include.setup import SIDES, policy, statements
@@ -231,6 +232,12 @@ def connect_database(
 ) -> None:
     fields = {"conn_type": "postgres", "host": "127.0.0.1", "port": port, "login": role, "password": password}
     monkeypatch.setenv("AIRFLOW_CONN_PRODDATABASE", json.dumps({**fields, "schema": database}))
+
+
+def psql(uri: str, script: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """What an administrator does with what our commands print."""
+    command = [*binary("psql"), "--no-psqlrc", "--quiet", uri]
+    return subprocess.run(command, input=script, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -17,7 +17,7 @@ from include.local.postgres import Postgres
 from include.local.s3 import SeaweedFS
 from include.modes import Mode
 from include.request import Request
-from include.setup import statements
+from include.setup import SCHEMA_VERSION, statements
 from include.steps.check import Impossible, NotNow, check
 
 from . import proxy as faults
@@ -406,9 +406,14 @@ LEDGER: dict[str, tuple[str, list[str]]] = {
         f"REVOKE ALL ON s3_migration.migration FROM {ROLE}",
         ["the ledger is not readable", "permission denied"],
     ),
-    "no version": ("DELETE FROM s3_migration.schema_version", ["the ledger is of version None, expected 2"]),
-    "old version": ("UPDATE s3_migration.schema_version SET version = 0", ["of version 0, expected 2"]),
-    "new version": ("INSERT INTO s3_migration.schema_version VALUES (99)", ["of version 99, expected 2"]),
+    "no version": (
+        "DELETE FROM s3_migration.schema_version",
+        [f"the ledger is of version None, expected {SCHEMA_VERSION}"],
+    ),
+    "old version": (
+        "UPDATE s3_migration.schema_version SET version = 0",
+        [f"of version 0, expected {SCHEMA_VERSION}"],
+    ),
     "migration": ("DELETE FROM s3_migration.migration", ["the ledger does not know migration 'avatars'"]),
 }
 
@@ -417,3 +422,9 @@ LEDGER: dict[str, tuple[str, list[str]]] = {
 def test_a_ledger_that_is_not_ready(checked: Checked, change: str, says: list[str]) -> None:
     checked.product.sql(change.format(checked.product.database.info.dbname))
     checked.refused(*says, SETUP)
+
+
+def test_a_ledger_of_a_newer_project_is_not_sent_back_by_the_set_up(checked: Checked) -> None:
+    checked.product.sql("INSERT INTO s3_migration.schema_version VALUES (99)")
+    refusal = checked.refused("version 99, this project of version", "deploy the newer version of the project")
+    assert SETUP not in refusal

@@ -19,7 +19,8 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from include import lease
-from include.brake import BrakeError, show
+from include.brake import show
+from include.command import CommandError
 from include.ledger import Ledger
 from include.local.postgres import Postgres
 from include.modes import Mode
@@ -218,6 +219,6 @@ def test_without_credentials_to_sign_with_it_is_said_so(
     failing = Failing(monkeypatch)
     with pytest.raises(NotNow, match="no token for IAM database authentication: Unable to locate credentials"):
         check(product.declaration, "r", Request(Mode.MOVE))
-    with pytest.raises(BrakeError, match="no token for IAM database authentication"):
+    with pytest.raises(CommandError, match="no token for IAM database authentication"):
         show(product.declaration)
     assert (failing.times, rds.tokens) == (0, [])

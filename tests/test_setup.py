@@ -20,7 +20,6 @@ from include.modes import Mode
 from include.request import Request
 from include.setup import (
     NEEDED,
-    SCHEMA_VERSION,
     bucket_policy,
     endpoint_policy,
     key_policy,
@@ -28,9 +27,9 @@ from include.setup import (
     policy,
     statements,
 )
-from include.steps.check import Impossible, check
+from include.steps.check import check
 
-from .conftest import PASSWORD, ROOT, Product, connect_database, declare
+from .conftest import PASSWORD, ROOT, Product, connect_database, declare, psql
 from .flow import Flow, shared_clients
 
 # -- the policy ---------------------------------------------------------------------------------------------------
@@ -218,30 +217,19 @@ def test_the_command_prints_a_script_that_psql_takes_as_it_is(product: Product) 
     printed = run("avatars", "--sql", "--database", product.database.info.dbname)
     assert printed.returncode == 0, printed.stderr
     product.sql("DROP SCHEMA s3_migration CASCADE")
-    product.sql(printed.stdout)
+    done = psql(product.database_uri, printed.stdout)
+    assert (done.returncode, done.stdout) == (0, "")
     assert check(product.declaration, "r", Request(Mode.MOVE))
 
 
-@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_is_in_it(
-    product: Product, monkeypatch: pytest.MonkeyPatch, version: int
-) -> None:
+def test_a_set_up_that_fails_leaves_nothing_half_done(product: Product) -> None:
     product.sql("DROP SCHEMA s3_migration CASCADE")
-    earlier = (ROOT / "tests" / "schema" / f"{version}.sql").read_text(encoding="utf-8")
-    product.sql(earlier.replace("proddatabase", product.database.info.dbname))
-    product.sql(
-        "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'of then', 'move', '0s')"
-    )
-    product.sql("INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no) VALUES (1, 'image/then.png', 1)")
-    product.seed("image/now.png")
-    with pytest.raises(Impossible, match=f"of version {version}, expected {SCHEMA_VERSION}.*include.setup"):
-        check(product.declaration, "r", Request(Mode.MOVE))
-    for text in statements(product.declaration, database=product.database.info.dbname):
-        product.database.execute(text.encode())
-    with shared_clients(product.declaration, monkeypatch) as hooks:
-        account = Flow(product.declaration, hooks).run()
-    assert account.deleted == 1
-    assert product.kinds()["image/then.png"] == "withdrawn"
+    script = run("avatars", "--sql", "--database", "nowhere").stdout
+    done = psql(product.database_uri, script)
+    assert done.returncode == 3
+    assert 'database "nowhere" does not exist' in done.stderr
+    assert len(done.stderr.splitlines()) == 1, "it stops at the first error"
+    assert product.sql("SELECT to_regnamespace('s3_migration')") == [(None,)]
 
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

@@ -206,6 +206,11 @@ def _check_ledger(ledger: Ledger, refuse: Callable[[str, str], Impossible]) -> i
         migration = ledger.find("find_migration", name=ledger.declaration.name)
     except Error as error:
         raise refuse(f"the ledger is not readable: {first_line(error)}", setup) from error
+    if version is not None and version > SCHEMA_VERSION:
+        raise refuse(
+            f"the ledger is of version {version}, this project of version {SCHEMA_VERSION}",
+            "deploy the newer version of the project, which has been at work here, on every machine of Airflow",
+        )
     if version != SCHEMA_VERSION:
         raise refuse(f"the ledger is of version {version}, expected {SCHEMA_VERSION}", setup)
     if migration is None:
@@ -279,7 +284,7 @@ def _check_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
     try:
         _probe_rights(declaration, legacy, production)
     except BaseException:
-        _remove_canaries(declaration, legacy, production)
+        remove_canaries(declaration, legacy, production)
         raise
 
 
@@ -353,8 +358,8 @@ def _check_removal(declaration: Declaration, production: BulkS3Hook) -> None:
         production.client.delete_object(Bucket=declaration.production.bucket, Key=key)
 
 
-def _remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
-    """As far as the rights go."""
+def remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
+    """Those that a check wrote and was killed before it removed them; as far as the rights go."""
     keys = declaration.keys
     with suppress(ClientError, BotoCoreError):
         legacy.client.delete_object(Bucket=declaration.legacy.bucket, Key=keys.legacy_canary)

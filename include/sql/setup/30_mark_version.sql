@@ -1,1 +1,1 @@
-INSERT INTO s3_migration.schema_version (version) VALUES (2) ON CONFLICT DO NOTHING
+INSERT INTO s3_migration.schema_version (version) VALUES ({version}) ON CONFLICT DO NOTHING

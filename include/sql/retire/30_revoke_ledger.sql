@@ -1,0 +1,1 @@
+REVOKE ALL ON ALL TABLES IN SCHEMA s3_migration FROM {role}

@@ -1,0 +1,1 @@
+REVOKE USAGE ON SCHEMA s3_migration FROM {role}

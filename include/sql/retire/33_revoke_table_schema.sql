@@ -1,0 +1,1 @@
+REVOKE USAGE ON SCHEMA {table_schema} FROM {role}

@@ -1,0 +1,1 @@
+REVOKE UPDATE ({column}) ON {table} FROM {role}
