@@ -133,8 +133,8 @@ class Stack:
         }
 
     def running(self) -> bool:
-        servers = [self.postgres, self.s3, *([self.redis] if self.workers else [])]
-        return all(server.process.running() for server in servers) and self.airflow.running()
+        processes = [self.postgres.process, self.s3.process, *([self.redis.process] if self.workers else [])]
+        return all(process.running() for process in processes) and self.airflow.running()
 
     def up(self, say: Callable[[str], None] = print) -> None:
         """Start what does not run, and wait until all is healthy.
