@@ -13,7 +13,6 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
 
 from psycopg.errors import LockNotAvailable
 
@@ -72,7 +71,7 @@ def show(declaration: Declaration) -> str:
 
 def _at_work(ledger: Ledger) -> list[str]:
     holder = ledger.find("find_lease_holder")
-    if holder is None or holder["lease_until"] is None or holder["lease_until"] < datetime.now(timezone.utc):
+    if holder is None or holder["lease_until"] is None or holder["lease_until"] < ledger.value("database_time"):
         return []
     return [f"Run {holder['run_id']} (mode {holder['mode']}) is at work."]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 
 from airflow.sdk.exceptions import AirflowException
@@ -75,9 +75,9 @@ class Lease:
         if self._ledger.find("fence", run_no=self._run_no, token=self._token) is None:
             raise LeaseHeld(self._held_by())
 
-    def hold(self, until: datetime) -> None:
+    def hold(self, pause: timedelta) -> None:
         """Keep the lease while the run has no task at work."""
-        self._ledger.execute("hold_lease", run_no=self._run_no, token=self._token, until=until)
+        self._ledger.execute("hold_lease", run_no=self._run_no, token=self._token, pause=pause)
 
     def release(self) -> None:
         self._ledger.execute("release_lease", run_no=self._run_no, token=self._token)

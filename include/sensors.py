@@ -25,8 +25,8 @@ class _MigrationSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.declaration = declaration
 
-    def sleep(self, until: datetime) -> None:
-        self.defer(trigger=DateTimeTrigger(moment=until), method_name="execute")
+    def sleep(self, pause: timedelta) -> None:
+        self.defer(trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + pause), method_name="execute")
 
 
 class GracePeriodSensor(_MigrationSensor):
@@ -37,15 +37,15 @@ class GracePeriodSensor(_MigrationSensor):
 
     def execute(self, context: Context, event: object = None) -> None:
         with working(self.declaration, context["run_id"], "grace") as run:
-            ends = run.ledger.value("grace_ends") if run.deletes else None
-            now = datetime.now(timezone.utc)
-            if ends is None or ends <= now or ends - now > LONGEST_GRACE_IN_RUN:
-                self.log.info("the grace period ends %s: no reason to wait", ends)
+            # By the database's clock, as the deletion has it: those of the workers may differ.
+            left = run.ledger.value("grace_left") if run.deletes else None
+            if left is None or left <= timedelta() or left > LONGEST_GRACE_IN_RUN:
+                self.log.info("of the grace period is left: %s; no reason to wait", left)
                 run.require_whole(Step.SWITCH)
                 return
-            self.log.info("the grace period ends %s: asleep until then", ends)
-            run.lease.hold(ends + BETWEEN_TASKS)
-        self.sleep(ends + timedelta(seconds=1))
+            self.log.info("of the grace period is left: %s; asleep until then", left)
+            run.lease.hold(left + BETWEEN_TASKS)
+        self.sleep(left + timedelta(seconds=1))
 
 
 class ReconciliationSensor(_MigrationSensor):
@@ -57,7 +57,7 @@ class ReconciliationSensor(_MigrationSensor):
         last = now - begun > timedelta(seconds=self.timeout)
         account = reconcile(self.declaration, context["run_id"], last=last)
         if account is None:
-            self.sleep(now + timedelta(seconds=self.poke_interval))
+            self.sleep(timedelta(seconds=self.poke_interval))
             return None
         if account.mode == Mode.PLAN.value:
             self.outlets = []  # nothing was changed: whoever waits for production must not run

@@ -45,7 +45,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs the stack comes first: it takes longest."""
-    items.sort(key=lambda item: "live" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: {"live", "cluster"}.isdisjoint(getattr(item, "fixturenames", ())))
 
 
 ROLE, PASSWORD = "migrator", "migrator-password"

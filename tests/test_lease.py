@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 
 from include import lease as leases
+from include import sensors
 from include.bulk_s3 import S3Object
 from include.lease import Lease, LeaseHeld
 from include.ledger import Ledger
@@ -125,7 +127,7 @@ def test_a_former_holder_gives_back_and_renews_nothing(product: Product, opened:
     second = take(opened("second"))
     before = lease_until(product)
     first.release()
-    first.hold(datetime.now(timezone.utc) + timedelta(days=1))
+    first.hold(timedelta(days=1))
     assert (holder(product), lease_until(product)) == ("second", before)
     second.fence()
 
@@ -154,11 +156,32 @@ def test_a_lease_is_held_while_the_run_sleeps_and_no_shorter(product: Product, o
     ledger = opened("first")
     lease = take(ledger)
     wake = datetime.now(timezone.utc) + timedelta(hours=1)
-    lease.hold(wake)
+    lease.hold(timedelta(hours=1))
     assert lease_until(product) >= wake
     take(ledger)
-    lease.hold(wake - timedelta(minutes=30))
+    lease.hold(timedelta(minutes=30))
     assert lease_until(product) >= wake
+
+
+def test_the_grace_period_is_waited_for_by_the_database_s_clock_whatever_the_worker_s(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(hours=1)
+
+    monkeypatch.setattr(sensors, "datetime", Ahead)
+    product.seed("image/1.png")
+    flow.begin(grace_period=timedelta(minutes=1))
+    flow.copy()
+    flow.switch()
+    sensor = sensors.GracePeriodSensor(task_id="wait_grace", declaration=flow.declaration)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute({"run_id": flow.run_id})  # type: ignore[typeddict-item]
+    asleep = deferred.value.trigger.moment - Ahead.now(timezone.utc)
+    assert timedelta(seconds=30) < asleep < timedelta(seconds=62)
+    assert timedelta(minutes=5) < lease_until(product) - datetime.now(timezone.utc) < timedelta(minutes=7)
 
 
 def test_a_lease_is_renewed_while_its_task_works_even_over_a_broken_connection(
@@ -219,7 +242,7 @@ def test_a_batch_in_flight_holds_up_no_renewal(product: Product, opened: Open) -
     with ledger.batch():
         lease.fence()
         before = lease_until(product)
-        take(sibling).hold(before)
+        take(sibling).hold(timedelta())
         assert lease_until(product) > before
 
 

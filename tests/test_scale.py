@@ -75,7 +75,7 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(pr
             "compare",
             "mark_named",
         ),
-        *("end_verification", "count_states", "count_rows_left", "grace_ends"),
+        *("end_verification", "count_states", "count_rows_left", "grace_left"),
     ):
         ledger.execute(file, **values)
     assert product.sql("SELECT count(*) FROM s3_migration.ledger WHERE kind = 'named'") == [(MANY,)]

@@ -373,8 +373,8 @@ CASES: dict[str, Case] = {
     "forget_run": Case(NAME, writes={"run": 1}),
     "gate": Case({}, None),
     "give_lease_back": Case(NAME, writes={"migration": 1}),
-    "grace_ends": Case({}, None),
-    "hold_lease": Case({"token": 7, "until": NEW}, writes={"migration": 1}),
+    "grace_left": Case({}, None),
+    "hold_lease": Case({"token": 7, "pause": HOUR}, writes={"migration": 1}),
     "index_scratch": Case(side="legacy"),
     "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
     "judge_missing": Case(
@@ -556,7 +556,7 @@ QUIET: dict[str, dict[str, Any]] = {
     "find_copies": {"keys": None, "after": "", "most": 1000},
     "find_uncopied": {"after": "", "first_key": "", "last_key": "~", "kind": "damaged", "most": 1000},
     "find_deletable": {"after": "", "first_key": "", "last_key": "~", "most": 1000},
-    "grace_ends": {},
+    "grace_left": {},
     "retry_refused_rows": {},
 }
 

@@ -1,4 +1,7 @@
-"""Airflow on loopback: its four components, with LocalExecutor, this project's DAGs and a login of its own."""
+"""Airflow on loopback: its four components, this project's DAGs and a login of its own.
+
+Tasks run in the scheduler's own processes (LocalExecutor), or on Celery workers where there is a queue.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import base64
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from celery import Celery
 
 from include.local.api import AirflowApi
 from include.local.environment import ROOT, environment
 from include.local.files import write_private
 from include.local.ports import HOST
 from include.local.processes import Process
+from include.local.workers import Worker
 
 ADMIN, VIEWER = "admin", "viewer"
 # --skip-serve-logs: else a log server listens on all interfaces.
@@ -41,6 +46,7 @@ class Airflow:
     :param passwords: of the users `admin` and `viewer`.
     :param secret: kept by whoever keeps the database, else logins end and stored secrets are lost.
     :param settings: more environment: connections, AIRFLOW__… settings.
+    :param workers: how many Celery workers run the tasks, with `queue`, a Redis' URL, between them and the scheduler.
     """
 
     directory: Path
@@ -49,6 +55,8 @@ class Airflow:
     passwords: Mapping[str, str]
     secret: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 0
+    queue: str = ""
 
     @property
     def url(self) -> str:
@@ -57,6 +65,23 @@ class Airflow:
     @property
     def processes(self) -> list[Process]:
         return [Process(name, self._run_directory) for name in _COMPONENTS]
+
+    def worker(self, number: int) -> Worker:
+        """One of the workers, from 1."""
+        return Worker(f"worker-{number}", self.directory / f"worker-{number}")
+
+    @property
+    def _workers(self) -> list[Worker]:
+        return [self.worker(number) for number in range(1, self.workers + 1)]
+
+    @property
+    def _surplus(self) -> list[Worker]:
+        """Those of a time when there were more of them."""
+        return [Worker(path.name, path) for path in self.directory.glob("worker-*") if path.name not in self._names]
+
+    @property
+    def _names(self) -> list[str]:
+        return [worker.name for worker in self._workers]
 
     @property
     def _migration(self) -> Process:
@@ -67,13 +92,16 @@ class Airflow:
         return self.directory / "run"
 
     def running(self) -> bool:
-        return all(process.running() for process in self.processes)
+        return all(process.running() for process in [*self.processes, *(worker.process for worker in self._workers)])
 
     def start(self) -> None:
-        """Start what does not run, without waiting. The database must be ready."""
+        """Start what does not run, without waiting, and stop surplus workers. The database must be ready."""
         for process in self.processes:
             command = [sys.executable, "-m", "airflow", *_COMPONENTS[process.name]]
             process.start(command, self.environment())
+        self._stop([worker.process for worker in self._surplus])
+        for worker in self._workers:
+            worker.start(self.environment())
 
     def migrate(self) -> None:
         """Bring the database to this Airflow's version, alone: the components start on a whole one only."""
@@ -100,11 +128,18 @@ class Airflow:
             process.wait(partial(self._beats, process), seconds=120)
         dag_processor = others[1]
         dag_processor.wait(self._has_dags, seconds=120)
+        for worker in self._workers:
+            worker.process.wait(partial(self._answers, worker), seconds=120)
 
     def stop(self) -> None:
-        """End all four at once. The scheduler would wait for its tasks, however long they take."""
+        """End all at once. The scheduler would wait for its tasks, however long they take; so would a worker."""
+        workers = [worker.process for worker in [*self._workers, *self._surplus]]
+        self._stop([*self.processes, *workers, self._migration])
+
+    @staticmethod
+    def _stop(processes: Sequence[Process]) -> None:
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda process: process.stop(patience=6), [*self.processes, self._migration]))
+            list(pool.map(lambda process: process.stop(patience=6), processes))
 
     def api(self) -> AirflowApi:
         return AirflowApi(self.url, ADMIN, self.passwords[ADMIN])
@@ -122,10 +157,11 @@ class Airflow:
             "AIRFLOW__API_AUTH__JWT_SECRET": self.secret,
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor" if self.workers else "LocalExecutor",
             "AIRFLOW__CORE__FERNET_KEY": fernet_key,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__PARALLELISM": "8",
+            # The slots of the workers are what bounds it, however many there will be.
+            "AIRFLOW__CORE__PARALLELISM": "32" if self.workers else "8",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.directory / "passwords.json"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{VIEWER}:viewer",
@@ -138,7 +174,12 @@ class Airflow:
             # The default of 5 is what a tiny task takes at least: its supervisor sits the interval out.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         }
-        return {**environment(), **own, **self.settings}
+        celery = {
+            "AIRFLOW__CELERY__BROKER_URL": self.queue,
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{self.database}",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
+        }
+        return {**environment(), **own, **(celery if self.workers else {}), **self.settings}
 
     def _health(self) -> Any:
         try:
@@ -154,6 +195,11 @@ class Airflow:
             return False
         heard = str(health[f"latest_{name}_heartbeat"]).replace("Z", "+00:00")
         return datetime.fromisoformat(heard) > process.started()
+
+    def _answers(self, worker: Worker) -> bool:
+        """Whether the worker takes tasks."""
+        with Celery(broker=self.queue) as asking:
+            return bool(asking.control.ping(destination=[f"celery@{worker.name}"], timeout=2))
 
     def _has_dags(self) -> bool:
         """Whether the DAG files were read, well or not."""

@@ -28,6 +28,7 @@ from include.local.errors import LocalError
 from include.local.files import write_private
 from include.local.ports import free_port, is_free
 from include.local.postgres import Postgres, binary
+from include.local.redis import Redis, server
 from include.local.s3 import REGION, Identity, SeaweedFS, weed
 
 DIRECTORY = ROOT / ".local"
@@ -50,11 +51,13 @@ class Settings:
     airflow_port: int = 0
     s3_port: int = 0
     postgres_port: int = 0
+    redis_port: int = 0
     admin_password: str = field(default_factory=_password)
     viewer_password: str = field(default_factory=_password)
     airflow_secret: str = field(default_factory=lambda: token_hex(32))
     airflow_database_password: str = field(default_factory=_password)
     postgres_password: str = field(default_factory=_password)
+    redis_password: str = field(default_factory=_password)
     migrator_password: str = field(default_factory=_password)
     s3_admin_key: str = field(default_factory=_access_key)
     s3_admin_secret: str = field(default_factory=_password)
@@ -67,10 +70,12 @@ class Stack:
     """One stack in `directory`; several run side by side.
 
     :param settings: more environment for Airflow, e.g. shorter time-outs in tests.
+    :param workers: run the tasks on so many Celery workers, with a Redis between; none: in the scheduler's processes.
     """
 
     directory: Path = DIRECTORY
     settings: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 0
 
     @property
     def kept(self) -> Settings:
@@ -83,6 +88,10 @@ class Stack:
     @property
     def s3(self) -> SeaweedFS:
         return SeaweedFS(self.directory / "s3", self.kept.s3_port, (self._administrator, self.migrator))
+
+    @property
+    def redis(self) -> Redis:
+        return Redis(self.directory / "redis", self.kept.redis_port, self.kept.redis_password)
 
     @property
     def migrator(self) -> Identity:
@@ -105,6 +114,8 @@ class Stack:
                 **product.connections(postgres, kept.migrator_password, self.s3, self.migrator),
                 **self.settings,
             },
+            self.workers,
+            self.redis.url,
         )
 
     def variables(self) -> dict[str, str]:
@@ -122,7 +133,8 @@ class Stack:
         }
 
     def running(self) -> bool:
-        return self.postgres.process.running() and self.s3.process.running() and self.airflow.running()
+        processes = [self.postgres.process, self.s3.process, *([self.redis.process] if self.workers else [])]
+        return all(process.running() for process in processes) and self.airflow.running()
 
     def up(self, say: Callable[[str], None] = print) -> None:
         """Start what does not run, and wait until all is healthy.
@@ -130,6 +142,8 @@ class Stack:
         :raises LocalError: something is missing, or does not start; says what and where.
         """
         binary("postgres"), weed()  # before anything is started
+        if self.workers:
+            server()
         with self._alone():
             self.prepare()
             postgres, s3, airflow = self.postgres, self.s3, self.airflow
@@ -141,6 +155,9 @@ class Stack:
                 say(f"  {note}")
             product.ensure_role(postgres, _AIRFLOW, self.kept.airflow_database_password)
             product.ensure_database(postgres, _AIRFLOW, owner=_AIRFLOW)
+            if self.workers:
+                say(f"Redis: port {self.redis.port}")
+                self.redis.start()
             say("Airflow: its database")
             airflow.migrate()
             say(f"Airflow: {airflow.url}")
@@ -157,7 +174,7 @@ class Stack:
             self.environment_file.unlink(missing_ok=True)
             self.airflow.stop()
             with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda part: part.stop(), (self.postgres, self.s3)))
+                list(pool.map(lambda part: part.stop(), (self.postgres, self.s3, self.redis)))
 
     @property
     def environment_file(self) -> Path:
@@ -178,6 +195,7 @@ class Stack:
         processes = {
             "postgres_port": [self.postgres.process],
             "s3_port": [self.s3.process],
+            "redis_port": [self.redis.process],
             "airflow_port": self.airflow.processes,
         }
         chosen = kept
@@ -196,7 +214,7 @@ class Stack:
                 raise LocalError(f"{name.upper()}={fixed}: this port is taken; stop who listens there, or unset it")
             return int(fixed)
         # Only the one that people open by hand: two stacks that start at once would both find 8080 free.
-        return free_port(kept or (_PREFERRED_PORTS[name] if self.directory == DIRECTORY else 0))
+        return free_port(kept or (_PREFERRED_PORTS.get(name, 0) if self.directory == DIRECTORY else 0))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
+from functools import cache
 from threading import Event
 from typing import Any
 
@@ -226,6 +227,16 @@ def s3_hooks(declaration: Declaration, **options: Any) -> tuple[BulkS3Hook, Bulk
     return legacy, BulkS3Hook(declaration.production.conn_id, **options)
 
 
+@cache
+def _keep_what_is_loaded() -> None:
+    """What Airflow has loaded stays: else the collector walks all of it again for every few pages of objects.
+
+    Once a process: frozen again, what an earlier step left to be collected (its S3 clients) would stay as well. Whether
+    anything is frozen does not tell: Celery's processes begin with what it froze itself.
+    """
+    gc.freeze()
+
+
 @contextmanager
 def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) -> Iterator[Run]:
     """The run for one task's work: under the lease, timed, its requests counted whatever comes.
@@ -233,10 +244,7 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
     :raises NothingToRestOn: the check or the listing never finished.
     :raises LeaseHeld: another run of this migration is at work.
     """
-    # What Airflow has loaded stays: else the collector walks all of it again for every few pages of objects. Once a
-    # process: frozen again, what an earlier step left to be collected (its S3 clients) would stay as well.
-    if not gc.get_freeze_count():
-        gc.freeze()
+    _keep_what_is_loaded()
     ledger = Ledger.connect(declaration)
     legacy, production = s3_hooks(declaration)
     try:
@@ -279,7 +287,7 @@ def working(declaration: Declaration, run_id: str, step: str, chunk: int = 0) ->
             finally:
                 run.tally_requests()
                 ledger.execute("end_timing", step=step, chunk=chunk)
-                lease.hold(datetime.now(timezone.utc) + pause)
+                lease.hold(pause)
     finally:
         legacy.close()
         production.close()

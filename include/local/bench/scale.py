@@ -46,7 +46,7 @@ LIST = ("find_unlisted_rows",)
 FORECAST = ("forecast", "count_named")
 MERGE = ("adopt_listed", "adopt_gone", "adopt_unlisted_rows", "insert_listed", "count_missing", "forget_chunks")
 VERIFY = ("compare", "count_missing", "mark_named", "end_verification", "count_states")
-CLOSE = ("count_states", "count_rows_left", "grace_ends")
+CLOSE = ("count_states", "count_rows_left", "grace_left")
 VALUES: dict[str, Any] = {"keys": None, "proving": True, "first_key": "", "last_key": "~", "since": "2026-01-01"}
 # Of what every run has besides its mapped tasks.
 SINGLE_TASKS = 7
