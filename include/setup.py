@@ -1,6 +1,6 @@
 """The one-time set-up of a migration: SQL for a database administrator, policies for the S3 identity.
 
-python -m include.setup avatars --sql --role migrator | psql "$DB_CONN_STRING"
+python -m include.setup avatars --sql --role migrator | psql --set ON_ERROR_STOP=1 "$DB_CONN_STRING"
 python -m include.setup avatars --iam                                     # one identity, one account
 python -m include.setup avatars --iam --side production                   # of production_s3 alone, where they are two
 python -m include.setup avatars --bucket-policy legacy --principal arn:aws:iam::111122223333:role/migrator
@@ -26,7 +26,6 @@ from include.declaration import Declaration
 # What check expects of the database; rises with each change of the ledger's tables.
 SCHEMA_VERSION = 2
 ROLE = "migrator"
-DATABASE = "proddatabase"
 SIDES = ("legacy", "production")
 _POLICY = Path(__file__).parent / "iam" / "policy.json"
 _BOTH = frozenset(SIDES)
@@ -52,13 +51,14 @@ NEEDED: dict[str, tuple[frozenset[str], str]] = {
 Policy = dict[str, Any]
 
 
-def statements(declaration: Declaration, role: str = ROLE, database: str = DATABASE) -> list[str]:
-    """The SQL that readies the product's database; it may be run again. Role, database and table must exist."""
+def statements(declaration: Declaration, role: str = ROLE) -> list[str]:
+    """The SQL that readies the database that it is run in; it may be run again. Role and table must exist."""
     table_schema, table = ("public", *declaration.table)[-2:]
     parts: dict[str, sql.Composable] = {
         "name": sql.Literal(declaration.name),
         "role": sql.Identifier(role),
-        "database": sql.Identifier(database),
+        # A literal within a literal.
+        "role_name": sql.SQL(sql.Literal(role).as_string().replace("'", "''")),
         "table": sql.Identifier(table_schema, table),
         "table_schema": sql.Identifier(table_schema),
         "column": sql.Identifier(declaration.database.column),
@@ -180,7 +180,7 @@ _DATABASE_USER = _arn(
 )
 # What each kind of output takes beside the migration's name.
 _TAKES = {
-    "sql": {"role", "database"},
+    "sql": {"role"},
     "iam": {"side", "undo", "kms_legacy", "kms_production", "rds"},
     "bucket_policy": {"side", "undo", "principal"},
     "key_policy": {"side", "principal", "kms_legacy", "kms_production"},
@@ -198,7 +198,6 @@ def _parser() -> argparse.ArgumentParser:
     kind.add_argument("--key-policy", choices=SIDES, help="the same of the KMS key of that bucket")
     kind.add_argument("--endpoint-policy", action="store_true", help="print the policy of a gateway endpoint for S3")
     parser.add_argument("--role", help=f"database role that Airflow connects as (--sql; default: {ROLE})")
-    parser.add_argument("--database", help=f"database of the product (--sql; default: {DATABASE})")
     parser.add_argument("--side", choices=SIDES, help="only what this connection sends, where they are two identities")
     parser.add_argument("--undo", action="store_true", help="with what mode undo needs to remove copies")
     parser.add_argument("--principal", type=_PRINCIPAL, metavar="ARN", help="the identity of the other account")
@@ -231,7 +230,7 @@ def main() -> None:
     except declarations.DeclarationError as error:
         parser.error(str(error))
     if kind == "sql":
-        texts = statements(declared, options.role or ROLE, options.database or DATABASE)
+        texts = statements(declared, options.role or ROLE)
         sys.stdout.write("".join(f"{text.strip()};\n\n" for text in texts))
         return
     side, principal, undo = options.side, options.principal, options.undo

@@ -108,7 +108,7 @@ HOSTILE = {
     "schema": 'sh"op; --',
     "table": 'ava"tars; drop %s',
     "column": 'pa\'th "%(run_no)s" {table}',
-    "role": 'mi"g;rator %',
+    "role": "mi\"g'\\;rator % $$",
 }
 
 
@@ -143,7 +143,7 @@ def test_hostile_names_are_quoted_in_the_set_up_and_on_all_the_way(
     hostile: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2):
-        for text in statements(hostile.declaration, HOSTILE["role"], hostile.database.info.dbname):
+        for text in statements(hostile.declaration, HOSTILE["role"]):
             hostile.database.execute(text)
     names = {name: sql.Identifier(value) for name, value in HOSTILE.items()}
     hostile.put("legacy", "image/1.png")
@@ -189,14 +189,14 @@ def test_the_set_up_may_be_run_again_beside_what_it_made(product: Product, monke
         Flow(product.declaration, hooks).run()
     kept = ["TABLE s3_migration.ledger", "TABLE s3_migration.migration", "TABLE s3_migration.run"]
     before = [product.sql(text) for text in kept]
-    for text in statements(product.declaration, database=product.database.info.dbname):
+    for text in statements(product.declaration):
         product.sql(text)
     assert [product.sql(text) for text in kept] == before
 
 
 def test_two_migrations_share_a_database(product: Product) -> None:
     other = product.declaration.model_copy(update={"name": "banners"})
-    for text in statements(other, database=product.database.info.dbname):
+    for text in statements(other):
         product.sql(text)
     assert product.sql("SELECT name FROM s3_migration.migration ORDER BY name") == [("avatars",), ("banners",)]
 
@@ -215,7 +215,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_prints_a_script_that_psql_takes_as_it_is(product: Product) -> None:
-    printed = run("avatars", "--sql", "--database", product.database.info.dbname)
+    printed = run("avatars", "--sql")
     assert printed.returncode == 0, printed.stderr
     product.sql("DROP SCHEMA s3_migration CASCADE")
     product.sql(printed.stdout)
@@ -236,7 +236,7 @@ def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_is_i
     product.seed("image/now.png")
     with pytest.raises(Impossible, match=f"of version {version}, expected {SCHEMA_VERSION}.*include.setup"):
         check(product.declaration, "r", Request(Mode.MOVE))
-    for text in statements(product.declaration, database=product.database.info.dbname):
+    for text in statements(product.declaration):
         product.database.execute(text.encode())
     with shared_clients(product.declaration, monkeypatch) as hooks:
         account = Flow(product.declaration, hooks).run()

@@ -135,7 +135,7 @@ def database(postgres: Postgres) -> str:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declare(), ROLE, name):
+        for text in statements(declare(), ROLE):
             connection.execute(text)  # type: ignore[call-overload]
         connection.execute(WORLD)
     return name
@@ -480,7 +480,7 @@ def hostile(postgres: Postgres) -> str:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         made = sql.SQL("CREATE TABLE {} (id serial PRIMARY KEY, {} varchar)")
         connection.execute(made.format(sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)))
-        for text in statements(HOSTILE, ROLE, name):
+        for text in statements(HOSTILE, ROLE):
             connection.execute(text)  # type: ignore[call-overload]
         row = sql.SQL("INSERT INTO {} ({}) VALUES (").format(
             sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)
@@ -565,7 +565,7 @@ def test_without_statistics_the_table_is_read_once_all_the_same(
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declare(), ROLE, name):
+        for text in statements(declare(), ROLE):
             connection.execute(text)  # type: ignore[call-overload]
         for table in ("avatars", "s3_migration.ledger"):
             connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")  # type: ignore[call-overload]
@@ -605,7 +605,7 @@ def test_the_set_up_holds_each_file_and_may_be_run_again(postgres: Postgres) -> 
     with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
         known = catalog(connection)
-        texts = statements(declare(), ROLE, name)
+        texts = statements(declare(), ROLE)
         assert len(texts) == len(SETUP)
         for file, text in zip(SETUP, texts, strict=True):
             connection.execute(text)  # type: ignore[call-overload]
