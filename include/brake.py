@@ -117,7 +117,7 @@ def _opened(declaration: Declaration) -> Iterator[tuple[Ledger, str | None]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("migration", help="name of a file in include/migrations")
+    parser.add_argument("migration", help="name of a declaration's file, without .yaml")
     actions = parser.add_subparsers(dest="action", required=True)
     stopping = actions.add_parser("stop", help="stop all deletion; returns once nothing is deleted any more")
     stopping.add_argument("--reason", required=True, help="why, and who: whoever finds the gate closed reads it")
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # As Airflow's own commands: else a connection that was made in the UI is not looked for.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
-        declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+        declared = declarations.of_file(options.migration)
         if options.action == "stop":
             if not options.reason.strip():
                 parser.error("--reason is empty: say why, and who")

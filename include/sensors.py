@@ -40,7 +40,7 @@ class GracePeriodSensor(_MigrationSensor):
             ends = run.ledger.value("grace_ends") if run.deletes else None
             now = datetime.now(timezone.utc)
             if ends is None or ends <= now or ends - now > LONGEST_GRACE_IN_RUN:
-                self.log.info("the grace period ends %s: no reason to wait", ends)
+                self.log.info("no reason to wait: %s", f"the grace period ends {ends}" if ends else "nothing is in it")
                 run.require_whole(Step.SWITCH)
                 return
             self.log.info("the grace period ends %s: asleep until then", ends)

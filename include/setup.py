@@ -190,7 +190,7 @@ _TAKES = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("migration", help="name of a file in include/migrations")
+    parser.add_argument("migration", help="name of a declaration's file, without .yaml")
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--sql", action="store_true", help="print the SQL for a database administrator")
     kind.add_argument("--iam", action="store_true", help="print the IAM policy of the identity")
@@ -226,7 +226,7 @@ def main() -> None:
     options = parser.parse_args()
     kind = _kind(options, parser)
     try:
-        declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+        declared = declarations.of_file(options.migration)
     except declarations.DeclarationError as error:
         parser.error(str(error))
     if kind == "sql":

@@ -325,5 +325,5 @@ def test_the_command_refuses_what_it_cannot_do(
 def test_the_command_refuses_a_migration_that_is_not_there() -> None:
     printed = run("nobody", "--sql")
     assert (printed.returncode, printed.stdout) == (2, "")
-    assert "nobody.yaml" in printed.stderr
+    assert "there is no nobody.yaml. Mend: name one of avatars" in printed.stderr
     assert "Traceback" not in printed.stderr

@@ -324,6 +324,7 @@ CASES: dict[str, Case] = {
     "find_migration": Case(NAME, "(1 None)"),
     "find_failure_codes": Case(ALL, "(AccessDenied)"),
     "find_observed_rate": Case({"enough": 7}, None, again=None),
+    "find_foreseen": Case({"most": 2}, "(conflict image/conflict) (conflict image/taken) (dangling image/only-row)"),
     "find_object": Case({"key": "image/conflict"}, "(conflict)"),
     "find_problems": Case(
         {**CHUNK, "states": ["failed", "conflict", "listed"]},
