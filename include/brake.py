@@ -85,7 +85,7 @@ def _opened(declaration: Declaration) -> Iterator[tuple[Ledger, str | None]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("migration", help="name of a file in include/migrations")
+    parser.add_argument("migration", help="name of a declaration's file, without .yaml")
     actions = parser.add_subparsers(dest="action", required=True)
     stopping = actions.add_parser("stop", help="stop all deletion; returns once nothing is deleted any more")
     stopping.add_argument("--reason", required=True, help="why, and who: whoever finds the gate closed reads it")

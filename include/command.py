@@ -27,7 +27,7 @@ def declared(migration: str) -> Declaration:
     """
     # As Airflow's own commands: else a connection that was made in the UI is not looked for.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    return declarations.load(declarations.DIRECTORY / f"{migration}.yaml")
+    return declarations.of_file(migration)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ from include.keys import KeyMapping
 from include.modes import Mode
 
 # A deployment may keep its declarations elsewhere.
-DIRECTORY = Path(os.environ.get("S3_MIGRATION_DECLARATIONS") or Path(__file__).parent / "migrations")
+DIRECTORY_VARIABLE = "S3_MIGRATION_DECLARATIONS"
+DIRECTORY = Path(os.environ.get(DIRECTORY_VARIABLE) or Path(__file__).parent / "migrations")
 
 # A deployment (the embedded stack among them) may shorten or lengthen the grace period of all its migrations.
 GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"
@@ -133,6 +134,8 @@ class Store(_Part):
 
 class Database(_Part):
     """The column whose values name the objects. The table may carry its schema: `shop.avatars`.
+
+    Table and column as the database has them, without quotes, capital letters included: `catalog.ProductPictures`.
 
     While the replicas are further behind than `max_lag`, no row is switched. How far they are is read from
     pg_stat_replication, or where that shows nothing (Aurora, a read replica of another kind, a role without
@@ -252,8 +255,28 @@ def _refuse_nested(field: str, legacy: str, production: str, why: str) -> None:
 
 
 def paths() -> list[Path]:
-    """The declarations' files, in the order of their names."""
-    return sorted(path for path in DIRECTORY.iterdir() if path.suffix in {".yaml", ".yml"})
+    """The declarations' files, in the order of their names.
+
+    :raises DeclarationError: their directory cannot be read.
+    """
+    try:
+        return sorted(path for path in DIRECTORY.iterdir() if path.suffix in {".yaml", ".yml"})
+    except OSError as error:
+        raise DeclarationError(f"{DIRECTORY}: {error.strerror}. Mend: correct {DIRECTORY_VARIABLE}.") from error
+
+
+def of_file(name: str) -> Declaration:
+    """The declaration in the file of this name.
+
+    :raises DeclarationError: there is none, or it cannot be read.
+    """
+    files = {path.stem: path for path in paths()}
+    if name not in files:
+        raise DeclarationError(
+            f"{DIRECTORY}: there is no {name}.yaml. Mend: name one of {', '.join(files) or '(none)'}, or set "
+            f"{DIRECTORY_VARIABLE} as Airflow has it."
+        )
+    return load(files[name])
 
 
 def load(path: Path) -> Declaration:

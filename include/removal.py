@@ -13,9 +13,7 @@ from include.archive import Manifest
 from include.declaration import Declaration
 
 
-def statements(
-    declaration: Declaration, manifest: Manifest, role: str | None, database: str, keep: set[str]
-) -> list[str]:
+def statements(declaration: Declaration, manifest: Manifest, role: str | None, keep: set[str]) -> list[str]:
     """The SQL that forgets the migration, all of it or, at the first error, none.
 
     :param role: loses what the set-up gave it; None: nobody does.
@@ -23,7 +21,7 @@ def statements(
     """
     began = manifest.newest_run
     parts = {
-        **setup.names(declaration, role or "", database),
+        **setup.names(declaration, role or ""),
         "lease_token": sql.Literal(int(manifest.lease_token)),
         # Read as a time first: it goes into the body of a DO, as text.
         "newest_run": sql.Literal(began and datetime.fromisoformat(began).isoformat()),
@@ -50,12 +48,10 @@ def still_needed(declaration: Declaration, others: Sequence[Declaration]) -> dic
     return {file: [other.name for other in found] for file, found in needs.items() if found}
 
 
-def script(
-    declaration: Declaration, others: Sequence[Declaration], manifest: Manifest, role: str | None, database: str
-) -> str:
+def script(declaration: Declaration, others: Sequence[Declaration], manifest: Manifest, role: str | None) -> str:
     """For psql."""
     needed = still_needed(declaration, others)
-    text = setup.script(statements(declaration, manifest, role, database, set(needed)))
+    text = setup.script(statements(declaration, manifest, role, set(needed)))
     head = f"-- Forgets migration {declaration.name}, archived {manifest.made_at}.\n"
     if role is None:
         return f"{head}-- Without --role nobody loses a right.\n{text}"

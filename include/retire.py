@@ -264,7 +264,7 @@ def _counts(manifest: Manifest) -> str:
 # -- the drop -----------------------------------------------------------------------------------------------------
 
 
-def drop(declaration: Declaration, directory: Path, role: str | None, database: str) -> str:
+def drop(declaration: Declaration, directory: Path, role: str | None) -> str:
     """The SQL that forgets the migration, for an administrator.
 
     :param role: loses what the set-up gave it, but for what other migrations need; None: nobody loses anything.
@@ -273,7 +273,7 @@ def drop(declaration: Declaration, directory: Path, role: str | None, database: 
     :raises DeclarationError: another declaration cannot be read, so nobody knows what it needs.
     """
     others = _others(declaration)
-    return removal.script(declaration, others, _of(declaration, directory), role, database)
+    return removal.script(declaration, others, _of(declaration, directory), role)
 
 
 def _others(declaration: Declaration) -> list[Declaration]:
@@ -283,7 +283,7 @@ def _others(declaration: Declaration) -> list[Declaration]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("migration", help="name of a file in include/migrations")
+    parser.add_argument("migration", help="name of a declaration's file, without .yaml")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("show", help="whether it is finished, and all that was made for it")
     archiving = actions.add_parser("archive", help="write its ledger into a new directory, and read it again")
@@ -291,7 +291,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verifying = actions.add_parser("verify", help="read an archive again: checksums and rows")
     dropping = actions.add_parser("drop", help="print the SQL, for an administrator, that forgets what was archived")
     dropping.add_argument("--role", help="database role that loses its rights too (default: none does)")
-    dropping.add_argument("--database", default=setup.DATABASE, help="of the product (default: %(default)s)")
     for action in (archiving, verifying, dropping):
         action.add_argument("directory", type=Path, help="of the archive")
     options = parser.parse_args(arguments)
@@ -306,7 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif options.action == "verify":
             print(verify(declaration, options.directory))
         else:
-            sys.stdout.write(drop(declaration, options.directory, options.role, options.database))
+            sys.stdout.write(drop(declaration, options.directory, options.role))
     except (DeclarationError, CommandError, ArchiveError) as error:
         sys.exit(f"Migration {options.migration}: {error}")
 

@@ -40,7 +40,9 @@ class GracePeriodSensor(_MigrationSensor):
             # By the database's clock, as the deletion has it: those of the workers may differ.
             left = run.ledger.value("grace_left") if run.deletes else None
             if left is None or left <= timedelta() or left > LONGEST_GRACE_IN_RUN:
-                self.log.info("of the grace period is left: %s; no reason to wait", left)
+                later = f"{left} of the grace period is left, for a later run"
+                said = "nothing is in it" if left is None else "it is over" if left <= timedelta() else later
+                self.log.info("no reason to wait: %s", said)
                 run.require_whole(Step.SWITCH)
                 return
             self.log.info("of the grace period is left: %s; asleep until then", left)

@@ -1,6 +1,6 @@
 """The one-time set-up of a migration: SQL for a database administrator, policies for the S3 identity.
 
-python -m include.setup avatars --sql --role migrator | psql "$DB_CONN_STRING"
+python -m include.setup avatars --sql --role migrator | psql --set ON_ERROR_STOP=1 "$DB_CONN_STRING"
 python -m include.setup avatars --iam                                     # one identity, one account
 python -m include.setup avatars --iam --side production                   # of production_s3 alone, where they are two
 python -m include.setup avatars --bucket-policy legacy --principal arn:aws:iam::111122223333:role/migrator
@@ -26,7 +26,6 @@ from include.declaration import Declaration
 # What check expects of the database; rises with each change of the ledger's tables (README).
 SCHEMA_VERSION = 2
 ROLE = "migrator"
-DATABASE = "proddatabase"
 SIDES = ("legacy", "production")
 _POLICY = Path(__file__).parent / "iam" / "policy.json"
 _BOTH = frozenset(SIDES)
@@ -52,9 +51,9 @@ NEEDED: dict[str, tuple[frozenset[str], str]] = {
 Policy = dict[str, Any]
 
 
-def statements(declaration: Declaration, role: str = ROLE, database: str = DATABASE) -> list[str]:
-    """The SQL that readies the product's database; it may be run again. Role, database and table must exist."""
-    parts = {**names(declaration, role, database), "version": sql.Literal(SCHEMA_VERSION)}
+def statements(declaration: Declaration, role: str = ROLE) -> list[str]:
+    """The SQL that readies the database that it is run in; it may be run again. Role and table must exist."""
+    parts = {**names(declaration, role), "version": sql.Literal(SCHEMA_VERSION)}
     return [files.statement(file, **parts).as_string() for file in files.of("setup")]
 
 
@@ -64,13 +63,14 @@ def schema() -> list[str]:
     return [files.statement(file, version=sql.Literal(SCHEMA_VERSION)).as_string() for file in made]
 
 
-def names(declaration: Declaration, role: str, database: str) -> dict[str, sql.Composable]:
+def names(declaration: Declaration, role: str) -> dict[str, sql.Composable]:
     """What an administrator's statements are about."""
     table_schema, table = ("public", *declaration.table)[-2:]
     return {
         "name": sql.Literal(declaration.name),
         "role": sql.Identifier(role),
-        "database": sql.Identifier(database),
+        # A literal within a literal.
+        "role_name": sql.SQL(sql.Literal(role).as_string().replace("'", "''")),
         "table": sql.Identifier(table_schema, table),
         "table_schema": sql.Identifier(table_schema),
         "column": sql.Identifier(declaration.database.column),
@@ -196,7 +196,7 @@ _DATABASE_USER = _arn(
 )
 # What each kind of output takes beside the migration's name.
 _TAKES = {
-    "sql": {"role", "database"},
+    "sql": {"role"},
     "iam": {"side", "undo", "kms_legacy", "kms_production", "rds"},
     "bucket_policy": {"side", "undo", "principal"},
     "key_policy": {"side", "principal", "kms_legacy", "kms_production"},
@@ -206,7 +206,7 @@ _TAKES = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("migration", help="name of a file in include/migrations")
+    parser.add_argument("migration", help="name of a declaration's file, without .yaml")
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--sql", action="store_true", help="print the SQL for a database administrator")
     kind.add_argument("--iam", action="store_true", help="print the IAM policy of the identity")
@@ -214,7 +214,6 @@ def _parser() -> argparse.ArgumentParser:
     kind.add_argument("--key-policy", choices=SIDES, help="the same of the KMS key of that bucket")
     kind.add_argument("--endpoint-policy", action="store_true", help="print the policy of a gateway endpoint for S3")
     parser.add_argument("--role", help=f"database role that Airflow connects as (--sql; default: {ROLE})")
-    parser.add_argument("--database", help=f"database of the product (--sql; default: {DATABASE})")
     parser.add_argument("--side", choices=SIDES, help="only what this connection sends, where they are two identities")
     parser.add_argument("--undo", action="store_true", help="with what mode undo needs to remove copies")
     parser.add_argument("--principal", type=_PRINCIPAL, metavar="ARN", help="the identity of the other account")
@@ -243,11 +242,11 @@ def main() -> None:
     options = parser.parse_args()
     kind = _kind(options, parser)
     try:
-        declared = declarations.load(declarations.DIRECTORY / f"{options.migration}.yaml")
+        declared = declarations.of_file(options.migration)
     except declarations.DeclarationError as error:
         parser.error(str(error))
     if kind == "sql":
-        sys.stdout.write(script(statements(declared, options.role or ROLE, options.database or DATABASE)))
+        sys.stdout.write(script(statements(declared, options.role or ROLE)))
         return
     side, principal, undo = options.side, options.principal, options.undo
     keys = {f"kms_{name}": getattr(options, f"kms_{name}") for name in SIDES}

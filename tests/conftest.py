@@ -205,7 +205,7 @@ def made_product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPa
         connection.execute(f"CREATE DATABASE product_{name}")
     with psycopg.connect(postgres.dsn(f"product_{name}"), autocommit=True) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declaration, ROLE, f"product_{name}"):
+        for text in statements(declaration, ROLE):
             connection.execute(text)  # type: ignore[call-overload]
         made = Product(declaration, admin, connection, s3.endpoint_url, postgres.dsn(f"product_{name}"))
         connect_s3(monkeypatch, s3.endpoint_url)

@@ -161,7 +161,7 @@ def test_a_stop_without_a_reason_is_refused(product: Product, reason: list[str])
 
 
 def test_an_unknown_migration_is_named() -> None:
-    assert "nobody.yaml" in refused("nobody", "show")
+    assert "there is no nobody.yaml. Mend: name one of avatars" in refused("nobody", "show")
 
 
 MAKE = """

@@ -81,7 +81,7 @@ class Checked:
             "ALTER TABLE avatars DISABLE ROW LEVEL SECURITY",
             "DROP SCHEMA IF EXISTS s3_migration CASCADE",
             f"REVOKE ALL ON avatars FROM {ROLE}",
-            *statements(product.declaration, ROLE, product.database.info.dbname),
+            *statements(product.declaration, ROLE),
         ):
             product.sql(text)
 

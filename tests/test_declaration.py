@@ -87,6 +87,22 @@ def test_the_shipped_declaration_can_be_used() -> None:
     assert (shipped.name, shipped.scheduled_mode) == ("avatars", Mode.PLAN)
 
 
+def test_a_declaration_is_found_by_the_name_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(declarations, "DIRECTORY", tmp_path)
+    (tmp_path / "pictures.yml").write_bytes(
+        (Path(declarations.__file__).parent / "migrations/avatars.yaml").read_bytes()
+    )
+    assert declarations.of_file("pictures").name == "pictures"
+    with pytest.raises(DeclarationError, match=r"no avatars\.yaml\. Mend: name one of pictures, or set S3_MIGRATION_"):
+        declarations.of_file("avatars")
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(declarations, "DIRECTORY", tmp_path / "nowhere")
+    with pytest.raises(DeclarationError, match=r"nowhere: No such file or directory\. Mend: correct S3_MIGRATION_"):
+        declarations.paths()
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [

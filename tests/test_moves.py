@@ -792,7 +792,8 @@ def test_each_mode_does_what_it_says_and_no_more(product: Product, flow: Flow) -
 
 
 @pytest.mark.parametrize("body", [b"of another", b"body of image/bad.png"])
-def test_the_plan_forecasts(product: Product, flow: Flow, body: bytes) -> None:
+def test_the_plan_forecasts(product: Product, flow: Flow, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     product.seed(*GOOD, BAD)
     product.put("production", COPY, body)
     product.put("legacy", "image/unreferenced.png")
@@ -800,6 +801,7 @@ def test_the_plan_forecasts(product: Product, flow: Flow, body: bytes) -> None:
     same = body == b"body of image/bad.png"
     assert (account.staged, account.already_there, account.conflicts_forecast) == (5, same, not same)
     assert (account.unreferenced, account.rows_to_switch) == (1, 4)
+    assert (f"conflict: {BAD!r}" in caplog.text) == (not same)
     assert account.forecast["requests"] == {"COPY": 5 - same, "LIST": 6, "HEAD": 2 * (not same), "DELETE": 1}
     assert "not observed yet" in account.as_text()
 

@@ -60,7 +60,7 @@ class Master:
         return sql.SQL(text).format(**{name: sql.Identifier(value) for name, value in names.items()})
 
     def set_up(self) -> None:
-        for text in statements(self.product.declaration, ROLE, self.product.database.info.dbname):
+        for text in statements(self.product.declaration, ROLE):
             self.connection.execute(text.encode())
 
 

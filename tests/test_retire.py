@@ -68,8 +68,7 @@ def write(product: Product, tmp_path: Path, name: str = "archive", abandoned: st
 
 
 def drop(product: Product, directory: Path, role: str | None = ROLE, uri: str = "") -> subprocess.CompletedProcess[str]:
-    name = product.database.info.dbname
-    return psql(uri or product.database_uri, retire.drop(product.declaration, directory, role, name))
+    return psql(uri or product.database_uri, retire.drop(product.declaration, directory, role))
 
 
 def rows_of(directory: Path, table: str) -> list[dict[str, str]]:
@@ -254,7 +253,7 @@ def test_damage_is_found_and_nothing_is_dropped_for_it(moved: Product, tmp_path:
     with pytest.raises(ArchiveError, match=says):
         retire.verify(moved.declaration, directory)
     with pytest.raises(ArchiveError):
-        retire.drop(moved.declaration, directory, ROLE, "proddatabase")
+        retire.drop(moved.declaration, directory, ROLE)
 
 
 def test_rows_that_do_not_add_up_are_found(moved: Product, tmp_path: Path) -> None:
@@ -367,7 +366,7 @@ def quoted(product: Product, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 
 
 def set_up(product: Product, role: str = ROLE, declaration: Declaration | None = None) -> None:
-    for text in statements(declaration or product.declaration, role, product.database.info.dbname):
+    for text in statements(declaration or product.declaration, role):
         product.database.execute(text.encode())
 
 
@@ -387,9 +386,7 @@ def test_nothing_of_ours_stays_but_the_product_s_rows(
     assert traces(quoted, "my-role") == []
     assert quoted.database.execute(rows).fetchall() == [(1, "avatar/1.png"), (2, None)]
     (line,) = [
-        line
-        for line in retire.drop(quoted.declaration, directory, NAMES["role"], "x").splitlines()
-        if "DROP ROLE" in line
+        line for line in retire.drop(quoted.declaration, directory, NAMES["role"]).splitlines() if "DROP ROLE" in line
     ]
     quoted.database.execute(line.partition(": ")[2].encode())
     assert "nothing to forget" in drop(quoted, directory, None).stderr
@@ -431,7 +428,7 @@ def test_the_archive_of_another_database_or_migration_drops_nothing(
     moved.sql("UPDATE s3_migration.run SET started_at = started_at + interval '1 microsecond'")
     assert "that was archived" in drop(moved, directory).stderr, "same token, another run"
     with pytest.raises(CommandError, match="is of migration 'avatars'"):
-        retire.drop(moved.declaration.model_copy(update={"name": "banners"}), directory, ROLE, "x")
+        retire.drop(moved.declaration.model_copy(update={"name": "banners"}), directory, ROLE)
     assert "no schema s3_migration" in drop(moved, directory, uri=postgres.dsn("postgres")).stderr
 
 
@@ -477,7 +474,7 @@ def test_of_two_migrations_in_a_database_the_other_stays_whole_and_at_work(
         directory = write(product, tmp_path)
         assert {row["legacy_key"] for row in rows_of(directory, "ledger")} == set(KEYS)
         assert [row["run_id"] for row in rows_of(directory, "run")] != [other.run_id]
-        printed = retire.drop(product.declaration, directory, ROLE, product.database.info.dbname)
+        printed = retire.drop(product.declaration, directory, ROLE)
         assert "keeps what others of the same connection need: banners." in printed
         assert "REVOKE" not in printed
         done = psql(product.database_uri, printed)
@@ -538,7 +535,7 @@ def test_an_unreadable_declaration_may_need_anything(moved: Product, tmp_path: P
 
 
 def test_without_a_role_nobody_loses_a_right(moved: Product, tmp_path: Path) -> None:
-    printed = retire.drop(moved.declaration, write(moved, tmp_path), None, "x")
+    printed = retire.drop(moved.declaration, write(moved, tmp_path), None)
     assert "REVOKE" not in printed
     assert psql(moved.database_uri, printed).returncode == 0
     assert ("table", "avatars") in traces(moved, ROLE)
@@ -566,7 +563,7 @@ def test_the_command(moved: Product, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"archived in {directory}: 2 objects, 1 runs; read again, and whole." in capsys.readouterr().out
     retire.main(["avatars", "verify", directory])
     assert "is whole" in capsys.readouterr().out
-    retire.main(["avatars", "drop", directory, "--role", ROLE, "--database", moved.database.info.dbname])
+    retire.main(["avatars", "drop", directory, "--role", ROLE])
     assert psql(moved.database_uri, capsys.readouterr().out).returncode == 0
     with pytest.raises(SystemExit, match=r"^Migration avatars: .* is not set up"):
         retire.main(["avatars", "show"])
@@ -603,7 +600,7 @@ def test_a_pipe_gets_sql_and_nothing_else(moved: Product, tmp_path: Path) -> Non
 
     archived = run("archive", str(tmp_path / "archive"))
     assert archived.returncode == 0, archived.stderr
-    printed = run("drop", str(tmp_path / "archive"), "--role", ROLE, "--database", moved.database.info.dbname)
+    printed = run("drop", str(tmp_path / "archive"), "--role", ROLE)
     assert printed.stdout.startswith("-- Forgets migration avatars, archived ")
     assert psql(moved.database_uri, printed.stdout).returncode == 0
     assert traces(moved, ROLE) == []

@@ -45,7 +45,7 @@ class Made:
         return self
 
     def of_now(self) -> Made:
-        self.run(script(statements(declare(), ROLE, self.name)))
+        self.run(script(statements(declare(), ROLE)))
         return self
 
     def catalog(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -102,7 +102,7 @@ def test_an_older_set_up_changes_nothing_in_a_newer_database(postgres: Postgres)
     made = Made(postgres).of_now()
     made.run("INSERT INTO s3_migration.schema_version VALUES (99)")
     before = made.catalog()
-    done = psql(made.uri, script(statements(declare(), ROLE, made.name)))
+    done = psql(made.uri, script(statements(declare(), ROLE)))
     assert done.returncode == 3
     assert f"this set-up is of version {SCHEMA_VERSION}, and schema s3_migration of a newer one: nothing" in done.stderr
     assert "newer version of the project" in done.stderr
@@ -123,7 +123,7 @@ def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_is_i
     product.seed("image/now.png")
     with pytest.raises(Impossible, match=f"of version {version}, expected {SCHEMA_VERSION}.*include.setup"):
         check(product.declaration, "r", Request(Mode.MOVE))
-    for text in statements(product.declaration, database=product.database.info.dbname):
+    for text in statements(product.declaration):
         product.database.execute(text.encode())
     with shared_clients(product.declaration, monkeypatch) as hooks:
         account = Flow(product.declaration, hooks).run()

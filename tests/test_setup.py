@@ -107,7 +107,7 @@ HOSTILE = {
     "schema": 'sh"op; --',
     "table": 'ava"tars; drop %s',
     "column": 'pa\'th "%(run_no)s" {table}',
-    "role": 'mi"g;rator %',
+    "role": "mi\"g'\\;rator % $$",
 }
 
 
@@ -142,7 +142,7 @@ def test_hostile_names_are_quoted_in_the_set_up_and_on_all_the_way(
     hostile: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2):
-        for text in statements(hostile.declaration, HOSTILE["role"], hostile.database.info.dbname):
+        for text in statements(hostile.declaration, HOSTILE["role"]):
             hostile.database.execute(text)
     names = {name: sql.Identifier(value) for name, value in HOSTILE.items()}
     hostile.put("legacy", "image/1.png")
@@ -188,14 +188,14 @@ def test_the_set_up_may_be_run_again_beside_what_it_made(product: Product, monke
         Flow(product.declaration, hooks).run()
     kept = ["TABLE s3_migration.ledger", "TABLE s3_migration.migration", "TABLE s3_migration.run"]
     before = [product.sql(text) for text in kept]
-    for text in statements(product.declaration, database=product.database.info.dbname):
+    for text in statements(product.declaration):
         product.sql(text)
     assert [product.sql(text) for text in kept] == before
 
 
 def test_two_migrations_share_a_database(product: Product) -> None:
     other = product.declaration.model_copy(update={"name": "banners"})
-    for text in statements(other, database=product.database.info.dbname):
+    for text in statements(other):
         product.sql(text)
     assert product.sql("SELECT name FROM s3_migration.migration ORDER BY name") == [("avatars",), ("banners",)]
 
@@ -214,7 +214,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_prints_a_script_that_psql_takes_as_it_is(product: Product) -> None:
-    printed = run("avatars", "--sql", "--database", product.database.info.dbname)
+    printed = run("avatars", "--sql")
     assert printed.returncode == 0, printed.stderr
     product.sql("DROP SCHEMA s3_migration CASCADE")
     done = psql(product.database_uri, printed.stdout)
@@ -224,11 +224,11 @@ def test_the_command_prints_a_script_that_psql_takes_as_it_is(product: Product) 
 
 def test_a_set_up_that_fails_leaves_nothing_half_done(product: Product) -> None:
     product.sql("DROP SCHEMA s3_migration CASCADE")
-    script = run("avatars", "--sql", "--database", "nowhere").stdout
+    script = run("avatars", "--sql", "--role", "nobody").stdout
     done = psql(product.database_uri, script)
     assert done.returncode == 3
-    assert 'database "nowhere" does not exist' in done.stderr
-    assert len(done.stderr.splitlines()) == 1, "it stops at the first error"
+    assert 'role "nobody" does not exist' in done.stderr
+    assert done.stderr.count("ERROR") == 1, "it stops at the first error"
     assert product.sql("SELECT to_regnamespace('s3_migration')") == [(None,)]
 
 
@@ -313,5 +313,5 @@ def test_the_command_refuses_what_it_cannot_do(
 def test_the_command_refuses_a_migration_that_is_not_there() -> None:
     printed = run("nobody", "--sql")
     assert (printed.returncode, printed.stdout) == (2, "")
-    assert "nobody.yaml" in printed.stderr
+    assert "there is no nobody.yaml. Mend: name one of avatars" in printed.stderr
     assert "Traceback" not in printed.stderr

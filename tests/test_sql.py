@@ -136,7 +136,7 @@ def database(postgres: Postgres) -> str:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declare(), ROLE, name):
+        for text in statements(declare(), ROLE):
             connection.execute(text)  # type: ignore[call-overload]
         connection.execute(WORLD)
     return name
@@ -342,6 +342,7 @@ CASES: dict[str, Case] = {
     "find_migration": Case(NAME, "(1 None)"),
     "find_failure_codes": Case(ALL, "(AccessDenied)"),
     "find_observed_rate": Case({"enough": 7}, None, again=None),
+    "find_foreseen": Case({"most": 2}, "(conflict image/conflict) (conflict image/taken) (dangling image/only-row)"),
     "find_object": Case({"key": "image/conflict"}, "(conflict)"),
     "find_problems": Case(
         {**CHUNK, "states": ["failed", "conflict", "listed"]},
@@ -508,7 +509,7 @@ def hostile(postgres: Postgres) -> str:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         made = sql.SQL("CREATE TABLE {} (id serial PRIMARY KEY, {} varchar)")
         connection.execute(made.format(sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)))
-        for text in statements(HOSTILE, ROLE, name):
+        for text in statements(HOSTILE, ROLE):
             connection.execute(text)  # type: ignore[call-overload]
         row = sql.SQL("INSERT INTO {} ({}) VALUES (").format(
             sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)
@@ -593,7 +594,7 @@ def test_without_statistics_the_table_is_read_once_all_the_same(
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declare(), ROLE, name):
+        for text in statements(declare(), ROLE):
             connection.execute(text)  # type: ignore[call-overload]
         for table in ("avatars", "s3_migration.ledger"):
             connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")  # type: ignore[call-overload]
@@ -633,7 +634,7 @@ def test_the_set_up_holds_each_file_and_may_be_run_again(postgres: Postgres) -> 
     with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
         known = catalog(connection)
-        texts = statements(declare(), ROLE, name)
+        texts = statements(declare(), ROLE)
         assert len(texts) == len(SETUP)
         for file, text in zip(SETUP, texts, strict=True):
             connection.execute(text)  # type: ignore[call-overload]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BUCKETS = ("legacy-s3", "production-s3")
-DATABASE = setup.DATABASE
+DATABASE = "proddatabase"
 ROLE = setup.ROLE
 # No index on path: there is none in the product.
 TABLE = "CREATE TABLE IF NOT EXISTS avatars (id serial PRIMARY KEY, path varchar)"
@@ -94,7 +94,7 @@ def create_database(postgres: Database, password: str) -> list[str]:
         for declaration in declared():
             try:
                 with connection.transaction():
-                    for statement in setup.statements(declaration, ROLE, DATABASE):
+                    for statement in setup.statements(declaration, ROLE):
                         connection.execute(statement.encode())
             except psycopg.Error as error:
                 notes.append(f"migration {declaration.name} is not set up: {str(error).splitlines()[0]}")

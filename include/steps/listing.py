@@ -6,10 +6,14 @@ import logging
 
 from include.chunks import chunk_length
 from include.declaration import Declaration
+from include.modes import Mode
 from include.steps.looking import Pages, first_of, list_legacy, look_at_legacy, look_at_production, with_production
 from include.steps.run import Progress, Run, working
 
 log = logging.getLogger(__name__)
+
+# Of each kind, what a plan names in its log: enough to see what they have in common.
+FORESEEN = 100
 
 
 def take_listing(declaration: Declaration, run_id: str) -> list[int]:
@@ -89,6 +93,10 @@ def _forecast(run: Run) -> None:
     for what, number in found.items():
         run.tally(what, number, add=False)
     log.info("found: %s", ", ".join(f"{number} {what}" for what, number in found.items()))
+    if run.mode is Mode.PLAN and (found["conflict"] or found["dangling"]):
+        for row in run.ledger.execute("find_foreseen", most=FORESEEN):
+            log.info("%s: %r", row["problem"], row["key"])
+        log.info("these are all, or the first %d of each kind", FORESEEN)
 
 
 def _merge(run: Run) -> int:

@@ -164,7 +164,7 @@ class Servers:
                     [rows],
                 )
                 connection.execute("VACUUM ANALYZE avatars")
-                for statement in setup.statements(Declaration.model_validate(declared), ROLE, name):
+                for statement in setup.statements(Declaration.model_validate(declared), ROLE):
                     connection.execute(statement.encode())
             yield Product(declared, name, {**self.environment(), **self.connections(name, endpoint)})
         finally:

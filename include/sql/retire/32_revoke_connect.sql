@@ -1,1 +1,4 @@
-REVOKE CONNECT, TEMPORARY ON DATABASE {database} FROM {role}
+-- On the database that this is run in, as the set-up granted it.
+DO 'BEGIN
+    EXECUTE ''REVOKE CONNECT, TEMPORARY ON DATABASE '' || quote_ident(current_database()) || '' FROM '' || quote_ident({role_name});
+END'
