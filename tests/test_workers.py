@@ -17,6 +17,7 @@ from include.local.audit import World, broken_promises, look
 from include.local.errors import LocalError
 from include.local.redis import server
 from include.local.stack import Stack
+from include.steps.copying import MARKED_TOGETHER
 
 from .conftest import LIVE, SETTINGS, declare
 from .platform import BIG, DAG, Platform, until
@@ -25,10 +26,11 @@ pytestmark = pytest.mark.scheduler
 
 SLOTS = 1  # of a worker
 AVATARS = 250  # with the awkward ones some 280: four chunks
+BIGGER = 2_000  # four chunks that take a while
 TIMES = {
     "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS),
     # A task of a worker that was killed is missed sooner than after a minute.
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
 }
 
@@ -44,7 +46,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     declared = directory / "declared"
     declared.mkdir()
     (declared / "avatars.yaml").write_text(f"{LIVE}chunk_size: 75\n")
-    (declared / "big.yaml").write_text(f"{LIVE}chunk_size: 1000\nrequests_in_flight: 8\n")
+    (declared / "big.yaml").write_text(f"{LIVE}chunk_size: 500\nrequests_in_flight: 2\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(declarations, "DIRECTORY", declared)
         settings = {**SETTINGS, **TIMES, "S3_MIGRATION_DECLARATIONS": str(declared)}
@@ -119,14 +121,14 @@ def written(cluster: Platform) -> dict[str, Any]:
 
 def test_a_worker_that_dies_in_the_middle_is_missed_and_the_other_repeats_nothing(cluster: Platform) -> None:
     scale(cluster, 2)
-    cluster.seed_many([f"image/{number:05}.png" for number in range(4_000)])
+    cluster.seed_many([f"image/{number:05}.png" for number in range(BIGGER)])
     before = seen(cluster)
     run_id = cluster.api.trigger(BIG)
-    until(lambda: cluster.sql("SELECT 1 FROM s3_migration.ledger WHERE copied_at IS NOT NULL LIMIT 1"))
+    until(lambda: len(cluster.objects("production")) > 100)
     chunks = until(lambda: copying(cluster, run_id, "worker-1"))
     cluster.stack.airflow.worker(1).process.stop(signal.SIGKILL, patience=0)
     there = written(cluster)
-    assert len(there) < 4_000, "killed too late"
+    assert len(there) < BIGGER, "killed too late"
 
     assert cluster.api.wait(BIG, run_id) == "success"
     assert broken_promises(cluster.declaration.keys, before, seen(cluster)) == []
@@ -138,22 +140,22 @@ def test_a_worker_that_dies_in_the_middle_is_missed_and_the_other_repeats_nothin
     assert again == dict.fromkeys(chunks, (2, "worker-2"))
     assert there.items() <= written(cluster).items(), "an object was copied twice"
     account = cluster.api.account(BIG, run_id)
-    assert account["copied"] + account["already_there"] == account["deleted"] == 4_000
-    assert account["already_there"] <= len(chunks) * 600
+    assert account["copied"] + account["already_there"] == account["deleted"] == BIGGER
+    assert account["already_there"] <= len(chunks) * (MARKED_TOGETHER + 2)
 
 
 def test_a_task_marked_failed_stops_on_its_worker_within_seconds(cluster: Platform) -> None:
     scale(cluster, 2)
-    cluster.seed_many([f"image/{number:05}.png" for number in range(4_000)])
+    cluster.seed_many([f"image/{number:05}.png" for number in range(BIGGER)])
     run_id = cluster.api.trigger(BIG, mode="copy")
-    until(lambda: cluster.sql("SELECT 1 FROM s3_migration.ledger WHERE copied_at IS NOT NULL LIMIT 1"))
+    until(lambda: len(cluster.objects("production")) > 100)
     chunk = until(lambda: copying(cluster, run_id, "worker-2"))[0]
     path = f"/dags/{BIG}/dagRuns/{run_id}/taskInstances/copy_chunk/{chunk}"
     cluster.api.ask("PATCH", path, json={"new_state": "failed"})
     begun = time.monotonic()
     until(lambda: not at_work(cluster, chunk + 1))
     assert time.monotonic() - begun < 10
-    assert cluster.api.wait(BIG, run_id) == "failed"
+    assert sum(cluster.sql("SELECT count(*)::int FROM s3_migration.ledger WHERE copied_at IS NULL")[0]) > 0, "too late"
 
 
 def at_work(cluster: Platform, chunk: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -37,6 +38,11 @@ class AirflowApi:
 
     def state(self, dag_id: str, run_id: str) -> str:
         return str(self.ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def seconds(self, dag_id: str, run_id: str) -> float:
+        """From the start of a run to its end."""
+        run = self.ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}")
+        return (_time(run["end_date"]) - _time(run["start_date"])).total_seconds()
 
     def wait(
         self, dag_id: str, run_id: str, *, seconds: float = 300, meanwhile: Callable[[], None] = lambda: None
@@ -89,6 +95,10 @@ class AirflowApi:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
         lines = self.ask("GET", path, params={"map_index": map_index, "full_content": "true"})["content"]
         return "\n".join(text for line in lines for text in _texts(line))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _texts(line: dict[str, Any] | str) -> list[str]:

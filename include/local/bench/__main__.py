@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from include.local.bench import copying, database, listing, machine, moving, report
+from include.local.bench import copying, database, listing, machine, moving, report, workers
 from include.local.bench.bench import Bench, Options, Part
 from include.local.bench.results import Results
 from include.local.bench.servers import clean, servers
@@ -28,6 +28,7 @@ PARTS: dict[str, Part] = {
     "listing": listing.measure,
     "switching": database.switching,
     "scale": database.scale,
+    "workers": workers.measure,
 }
 
 
@@ -62,6 +63,8 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         with _alone():
+            # What a killed bench left running.
+            workers.stop(DIRECTORY)
             if chosen.stop:
                 clean(DIRECTORY)
                 return

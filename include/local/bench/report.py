@@ -12,6 +12,7 @@ from include.local.bench.bench import PLACES
 from include.local.bench.copying import CONTENDERS, LIMIT, LIMIT_CONDITIONAL, ONE_BY_ONE, OURS
 from include.local.bench.goals import Goal, goals
 from include.local.bench.results import Figure, Results
+from include.local.bench.workers import SLOTS, WORKERS
 from include.local.environment import environment
 from include.local.errors import LocalError
 
@@ -35,7 +36,10 @@ def text(found: Results) -> str:
         parts += ["### Whole move", *_table(_move_rows(found)), *_table(_step_rows(found))]
     if "listing" in found.parts:
         parts += [f"### Listing {found.option('listing', 'keys'):,} keys", *_table(_listing_rows(found))]
-    for part in sorted(found.parts.keys() - {"copy", "move", "listing"}):
+    if "workers" in found.parts:
+        objects = found.option("workers", "objects")
+        parts += [f"### By workers, {objects:,} objects", *_table(_worker_rows(found))]
+    for part in sorted(found.parts.keys() - {"copy", "move", "listing", "workers"}):
         parts += [f"### {part.capitalize()}", *_table(_all_rows(found, part))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -124,6 +128,23 @@ def _listing_rows(found: Results) -> Iterator[Sequence[str]]:
             cpu, peak = found.figure(f"{who}/cpu"), found.figure(f"{who}/rss", 1 / 2**20)
             rates = _figure(found.figure(f"listing/{place}/{key}"))
             yield f"{what}, {where}", *rates, _number(cpu.median) if cpu else "", _number(peak.most) if peak else ""
+
+
+def _worker_rows(found: Results) -> Iterator[Sequence[str]]:
+    yield "workers", "slots", "copies/s", "min to max", "against one", "whole run, s", "min to max", "objects/s"
+    for place, where in WHERE.items():
+        for workers in WORKERS:
+            key = f"workers/{place}/{workers}"
+            times = found.ratio(f"{key}/copy", f"workers/{place}/1/copy")
+            rate = found.figure(f"{key}/rate")
+            yield (
+                f"{workers}, {where}",
+                str(workers * SLOTS),
+                *_figure(found.figure(f"{key}/copy")),
+                f"{_number(times.median)}×" if times else "",
+                *_figure(found.figure(f"{key}/seconds")),
+                _number(rate.median) if rate else "",
+            )
 
 
 def _all_rows(found: Results, part: str) -> Iterator[Sequence[str]]:

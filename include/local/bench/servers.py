@@ -98,17 +98,21 @@ class Servers:
     @contextmanager
     def bucket(self, kind: str, objects: int = 0) -> Iterator[str]:
         """A bucket of its own for one measurement, with so many of the objects in it."""
-        name, client = f"{kind}-{secrets.token_hex(4)}", self.s3.client()
-        client.create_bucket(Bucket=name)
-        # Its volumes are made when the first object comes.
-        client.put_object(Bucket=name, Key="first", Body=b"first")
-        client.delete_object(Bucket=name, Key="first")
+        name = f"{kind}-{secrets.token_hex(4)}"
+        self.create_bucket(name)
         try:
             if objects:
                 run_children([self.raw_copies(name, objects, prefix="image/", who=self.s3.identities[0])], 600)
             yield name
         finally:
-            client.delete_bucket(Bucket=name)  # with all that is in it
+            self.s3.client().delete_bucket(Bucket=name)  # with all that is in it
+
+    def create_bucket(self, name: str) -> None:
+        client = self.s3.client()
+        client.create_bucket(Bucket=name)
+        # Its volumes are made when the first object comes.
+        client.put_object(Bucket=name, Key="first", Body=b"first")
+        client.delete_object(Bucket=name, Key="first")
 
     def raw_copies(
         self,
