@@ -73,7 +73,7 @@ def _airflow(bench: Bench, product: Product, far: str) -> Iterator[Airflow]:
         described = {**fields, **sides, "name": place}
         (declared / f"{place}.yaml").write_text(yaml.safe_dump(described))
         with servers.connect(product.database) as connection:
-            for statement in setup.statements(Declaration.model_validate(described), ROLE, product.database):
+            for statement in setup.statements(Declaration.model_validate(described), ROLE):
                 connection.execute(statement.encode())
     ensure_role(servers.postgres, _AIRFLOW, servers.postgres.password)
     ensure_database(servers.postgres, _AIRFLOW, owner=_AIRFLOW)
