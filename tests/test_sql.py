@@ -129,8 +129,8 @@ PRODUCTION = {
 COLUMNS = ("key", "size", "etag", "modified")
 
 
-@pytest.fixture(scope="module")
-def database(postgres: Postgres) -> str:
+def set_up(postgres: Postgres) -> str:
+    """A database of its own with an empty product, set up as shipped; answers its name."""
     name = f"sql_{secrets.token_hex(4)}"
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -138,6 +138,13 @@ def database(postgres: Postgres) -> str:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
         for text in statements(declare(), ROLE):
             connection.execute(text)  # type: ignore[call-overload]
+    return name
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres) -> str:
+    name = set_up(postgres)
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
         connection.execute(WORLD)
     return name
 
@@ -589,13 +596,8 @@ def test_without_statistics_the_table_is_read_once_all_the_same(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     """A first run is over before autovacuum has come: the planner takes the ledger for empty."""
-    name = f"sql_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    name = set_up(postgres)
     with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
-        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declare(), ROLE):
-            connection.execute(text)  # type: ignore[call-overload]
         for table in ("avatars", "s3_migration.ledger"):
             connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")  # type: ignore[call-overload]
         connection.execute("INSERT INTO avatars (path) SELECT 'image/' || n FROM generate_series(1, 2000) AS n")
