@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import httpx
 from celery import Celery
 
-from include.local.api import AirflowApi
+from include.local.api import AirflowApi, moment
 from include.local.environment import ROOT, environment
 from include.local.files import write_private
 from include.local.ports import HOST
@@ -193,8 +192,7 @@ class Airflow:
         health = self._health().get(name) or {}
         if health.get("status") != "healthy":
             return False
-        heard = str(health[f"latest_{name}_heartbeat"]).replace("Z", "+00:00")
-        return datetime.fromisoformat(heard) > process.started()
+        return moment(str(health[f"latest_{name}_heartbeat"])) > process.started()
 
     def _answers(self, worker: Worker) -> bool:
         """Whether the worker takes tasks."""
