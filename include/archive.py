@@ -1,6 +1,6 @@
 """The archive of a ledger: a directory that anybody can read without this project.
 
-A gzipped CSV a table (as PostgreSQL writes it: absent is nothing, empty is ""), `declaration.yaml`, `manifest.json`,
+A gzipped CSV a table (as PostgreSQL writes it: absent is nothing, empty is ""), `declaration.json`, `manifest.json`,
 `SHA256SUMS` for `sha256sum --check`, and `restore.sql` for whoever wants to ask it in SQL.
 """
 
