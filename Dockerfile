@@ -13,6 +13,6 @@ COPY --chown=airflow:root docs /opt/airflow/docs
 COPY --chown=airflow:root plugins /opt/airflow/plugins
 COPY --chown=airflow:root include /opt/airflow/include
 
-# The DAG, its sensors and triggers import from include, wherever they run.
-ENV PYTHONPATH=/opt/airflow
+# The DAG, its sensors and triggers import s3_migration from there, wherever they run.
+ENV PYTHONPATH=/opt/airflow/include
 USER airflow

@@ -42,10 +42,11 @@ install: ## what the other targets need, into .venv (PYTHON=… to choose one of
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt; \
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock \
 		|| $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock; \
+	echo "$(CURDIR)/include" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/s3_migration.pth"; \
 	cp requirements.lock .venv/installed.lock
 
 demo: install ## the whole job on 10,000 avatars, and a check of every promise; leaves nothing running
-	@$(BIN)/python -m include.local.demo
+	@$(BIN)/python -m devstack.demo
 
 test: install ## the tests
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
@@ -53,16 +54,17 @@ test: install ## the tests
 check: install ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy include $(wildcard plugins/*.py)
+	@$(BIN)/mypy include/s3_migration devstack bench plugins/*.py dags/*.py
+	@$(BIN)/lint-imports
 
 up: install ## start the embedded stack, with the UI, and keep it
-	@$(BIN)/python -m include.local.stack up
+	@$(BIN)/python -m devstack.stack up
 
 down: install ## stop it; its data stays
-	@$(BIN)/python -m include.local.stack down
+	@$(BIN)/python -m devstack.stack down
 
 seed: install ## fill the product: N=1000 avatars; AWKWARD=1: every awkward key and case; CONFLICTS=1: conflicts
-	@$(BIN)/python -m include.local.seed --objects $(or $(N),1000) $(if $(AWKWARD),--awkward) $(if $(CONFLICTS),--conflicts)
+	@$(BIN)/python -m devstack.seed --objects $(or $(N),1000) $(if $(AWKWARD),--awkward) $(if $(CONFLICTS),--conflicts)
 
 bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= KEYS= RUNS=5 ONLY=copy,… WRITE=1 (docs)
 	@cmp -s requirements-bench.lock .venv-bench/installed.lock && $(BENCH)/python -c '' 2>/dev/null && exit 0; \
@@ -73,7 +75,7 @@ bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= K
 	$(BIN)/uv pip sync --quiet --python $(BENCH)/python --require-hashes --compile-bytecode requirements-bench.lock \
 		|| $(BENCH)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.lock; \
 	cp requirements-bench.lock .venv-bench/installed.lock
-	@$(BIN)/python -m include.local.bench $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(ROWS),--rows $(ROWS)) \
+	@$(BIN)/python -m bench $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(ROWS),--rows $(ROWS)) \
 		$(if $(KEYS),--keys $(KEYS)) $(if $(RUNS),--runs $(RUNS)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT)) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
@@ -93,8 +95,8 @@ lock: install ## make the two locks anew from requirements*.txt
 
 clean: ## remove all that was made here: the venvs, the stack and its data, caches
 	@for kept in .local/settings.json .local/*/settings.json; do \
-		[ ! -f $$kept ] || $(BIN)/python -m include.local.stack down --directory $$(dirname $$kept) || exit 1; \
+		[ ! -f $$kept ] || $(BIN)/python -m devstack.stack down --directory $$(dirname $$kept) || exit 1; \
 	done
-	@[ ! -d .local/bench ] || $(BIN)/python -m include.local.bench --stop
+	@[ ! -d .local/bench ] || $(BIN)/python -m bench --stop
 	@rm -rf .venv .venv-bench .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """One DAG a declaration in include/migrations: S3 objects move, the database rows that name them follow.
 
-Wiring only. What each task does is in `include/steps`, what it promises in the README.
+Wiring only. What each task does is in `include/s3_migration/steps`, what it promises in the README.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_conte
 from airflow.sdk.bases.sensor import PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include import alerts
-from include import declaration as declarations
-from include.declaration import DURATION, Declaration, DeclarationError, duration_text
-from include.kinds import PROBLEMS
-from include.modes import Mode
-from include.request import WINDOWS, BadRequest, Request
-from include.sensors import GracePeriodSensor, ReconciliationSensor
-from include.steps import check as checking
-from include.steps import copying, deletion, listing, switching, verification
+from s3_migration.model import declaration as declarations
+from s3_migration.model.declaration import DURATION, Declaration, DeclarationError, duration_text
+from s3_migration.model.modes import Mode
+from s3_migration.model.run_request import WINDOWS, BadRequest, Request
+from s3_migration.model.states import PROBLEMS
+from s3_migration.steps import check as checking
+from s3_migration.steps import copying, deletion, listing, switching, verification
+from s3_migration.ui import alerts
+from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor
 
 DOCS = Path(__file__).parent.parent / "docs" / "dag.md"
 
@@ -206,7 +206,7 @@ def migrations() -> dict[str, DAG]:
             alerts.check(path, declared)
             dag = migration(declared)
             if dag.dag_id in dags:
-                raise DeclarationError(f"{path}: name: another file declares {dag.dag_id}. Mend: rename one.")
+                raise DeclarationError(f"{path}: name: another file declares {dag.dag_id}. Fix: rename one.")
             dags[dag.dag_id] = dag
         except DeclarationError as error:
             faults.append(str(error))

@@ -15,7 +15,7 @@ PREFIX = "/s3-migration/docs"
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """The pages. Imported at the first request: every task loads this file as well, and what the API server is made of
     takes half a second of processor time to import, twice what a small task takes."""
-    from include import documentation
+    from s3_migration.ui import docs_pages as documentation
 
     await documentation.app(scope, receive, send)
 

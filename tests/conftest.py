@@ -19,16 +19,17 @@ import pytest
 from botocore.config import Config
 from xdist.scheduler import LoadScopeScheduling
 
-from include import declaration as declarations
-from include.declaration import Declaration
-from include.local.ports import free_port
-from include.local.postgres import Postgres, binary
-from include.local.product import ensure_role
-from include.local.s3 import Identity, SeaweedFS
-from include.setup import SIDES, policy, statements
+from devstack.ports import free_port
+from devstack.postgres import Postgres, binary
+from devstack.product import ensure_role
+from devstack.s3 import Identity, SeaweedFS
+from s3_migration.commands.policies import SIDES, policy
+from s3_migration.ledger.schema import statements
+from s3_migration.model import declaration as declarations
+from s3_migration.model.declaration import Declaration
 
-from . import proxy as faults
-from .proxy import Proxy
+from .support import proxy as faults
+from .support.proxy import Proxy
 
 
 class OneStack(LoadScopeScheduling):  # type: ignore[misc]
@@ -177,8 +178,8 @@ class Product:
         cursor = self.database.execute(text, values)
         return cursor.fetchall() if cursor.description else []
 
-    def kinds(self) -> dict[str, str | None]:
-        return dict(self.sql("SELECT legacy_key, kind FROM s3_migration.ledger"))  # type: ignore[arg-type]
+    def problems(self) -> dict[str, str | None]:
+        return dict(self.sql("SELECT legacy_key, problem FROM s3_migration.ledger"))  # type: ignore[arg-type]
 
     def seed(self, *keys: str) -> None:
         """An object in legacy with a body of its own, and its row."""
@@ -277,10 +278,10 @@ def aged_by_name(request: faults.Request, forward: faults.Forward) -> faults.Ans
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The embedded stack, whole, in a directory of its own."""
-    from include.local.stack import Stack
+    from devstack.stack import Stack
 
-    from .mail import mail_sink
-    from .platform import BIG, DAG, POOL, TOLD, Platform
+    from .support.live_stack import BIG, DAG, POOL, TOLD, Platform
+    from .support.mail import mail_sink
 
     directory = tmp_path_factory.mktemp("live")
     (directory / "avatars.yaml").write_text(f'{LIVE}chunk_size: 2\nschedule: "0 2 * * *"\n')

@@ -1,0 +1,92 @@
+"""An independent look at a product before and after a move: its own listing and SQL, nothing of the ledger's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection, sql
+
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.key_mapping import KeyMapping
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class World:
+    """All there is: content (MD5) by key of both buckets, path by id of the rows."""
+
+    legacy: dict[str, str]
+    production: dict[str, str]
+    rows: dict[int, str | None]
+
+
+def look(declaration: Declaration, s3: S3Client, database: Connection[Any]) -> World:
+    """Take the whole world down, as an administrator."""
+    table, column = sql.Identifier(*declaration.table), sql.Identifier(declaration.database.column)
+    rows = database.execute(sql.SQL("SELECT id, {} FROM {}").format(column, table)).fetchall()
+    return World(_contents(s3, declaration.legacy.bucket), _contents(s3, declaration.production.bucket), dict(rows))
+
+
+def _contents(s3: S3Client, bucket: str) -> dict[str, str]:
+    found = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", []):
+            etag = entry["ETag"].strip('"')
+            if "-" in etag:  # of a multipart upload: not the MD5 of the content
+                body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+            found[entry["Key"]] = etag
+    return found
+
+
+def broken_promises(keys: KeyMapping, before: World, after: World, *, moved: bool = True) -> list[str]:
+    """What a whole move of a quiet product without conflicts should have done, and did not.
+
+    :param moved: False after a mode that deletes nothing.
+    """
+    return [
+        *_objects(keys, before, after, moved),
+        *_production(before, after),
+        *_rows(keys, before, after),
+    ]
+
+
+def _objects(keys: KeyMapping, before: World, after: World, moved: bool) -> Iterator[str]:
+    for key, content in before.legacy.items():
+        if not key.startswith(keys.legacy_prefix):
+            if after.legacy.get(key) != content:
+                yield f"legacy {key!r} is none of ours and was changed"
+            continue
+        if after.production.get(keys.production_key(key)) != content:
+            yield f"legacy {key!r}: production does not hold its content"
+        if moved and key in after.legacy:
+            yield f"legacy {key!r} is still there"
+    for key in after.legacy.keys() - before.legacy.keys():
+        yield f"legacy {key!r} appeared"
+
+
+def _production(before: World, after: World) -> Iterator[str]:
+    for key, content in before.production.items():
+        if after.production.get(key) != content:
+            yield f"production {key!r} was there before and was changed"
+
+
+def _rows(keys: KeyMapping, before: World, after: World) -> Iterator[str]:
+    if before.rows.keys() != after.rows.keys():
+        yield "rows were added or removed"
+    for number, path in before.rows.items():
+        expected = path
+        if path is not None and path.startswith(keys.legacy_path_prefix):
+            rest = path[len(keys.legacy_path_prefix) :]
+            copy = keys.production_prefix + rest
+            if keys.legacy_prefix + rest in before.legacy or copy in before.production:
+                expected = keys.production_path_prefix + rest
+                if copy not in after.production:
+                    yield f"row {number} names {expected!r}, and production has no such object"
+        if after.rows.get(number) != expected:
+            yield f"row {number}: {path!r} became {after.rows.get(number)!r}, expected {expected!r}"

@@ -1,0 +1,47 @@
+"""The SQL that makes the ledger and grants its role what it needs: run once, by a database administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from psycopg import sql
+
+from s3_migration.ledger import statements as files
+from s3_migration.model.declaration import Declaration
+
+# What check expects of the database; rises with each change of the ledger's tables (README).
+SCHEMA_VERSION = 3
+ROLE = "migrator"
+
+
+def statements(declaration: Declaration, role: str = ROLE) -> list[str]:
+    """The SQL that readies the database that it is run in; it may be run again. Role and table must exist."""
+    parts = {**names(declaration, role), "version": sql.Literal(SCHEMA_VERSION)}
+    return [files.statement(file, **parts).as_string() for file in files.of("schema")]
+
+
+def schema() -> list[str]:
+    """The part of it that makes the ledger, empty and without rights."""
+    made = [file for file in files.of("schema") if Path(file).name < "30"]
+    return [files.statement(file, version=sql.Literal(SCHEMA_VERSION)).as_string() for file in made]
+
+
+def names(declaration: Declaration, role: str) -> dict[str, sql.Composable]:
+    """What an administrator's statements are about."""
+    table_schema, table = ("public", *declaration.table)[-2:]
+    return {
+        "name": sql.Literal(declaration.name),
+        "role": sql.Identifier(role),
+        # A literal within a literal.
+        "role_name": sql.SQL(sql.Literal(role).as_string().replace("'", "''")),
+        "table": sql.Identifier(table_schema, table),
+        "table_schema": sql.Identifier(table_schema),
+        "column": sql.Identifier(declaration.database.column),
+    }
+
+
+def script(texts: Iterable[str], then: Iterable[str] = ()) -> str:
+    """The statements for psql, `then` its own commands: all of them, or at the first error none."""
+    said = "".join(f"{text.strip()};\n\n" for text in texts)
+    return f"\\set ON_ERROR_STOP on\nBEGIN;\n\n{said}{''.join(then)}COMMIT;\n"

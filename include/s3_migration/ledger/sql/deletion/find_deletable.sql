@@ -1,0 +1,26 @@
+-- The next of a chunk that is copied, proven, unnamed and past its grace period: what legacy holds of it may go. Of an
+-- undo that was asked to, our copy in production may: legacy holds the object, which the product may rewrite by now.
+-- The run's proof, the brake and the lease stand in the same statement: nothing is found when any of them is gone.
+SELECT l.legacy_key, CASE WHEN %(undo)s THEN l.production_etag ELSE l.legacy_etag END AS etag
+FROM s3_migration.ledger AS l
+JOIN s3_migration.run AS r ON r.run_no = l.run_no
+JOIN s3_migration.migration AS m ON m.migration_id = l.migration_id
+WHERE
+    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
+    AND l.legacy_key > %(after)s AND l.legacy_key >= %(first_key)s AND l.legacy_key <= %(last_key)s
+    AND l.legacy_gone_at IS NULL
+    AND l.production_modified IS NOT NULL
+    AND CASE
+        WHEN %(undo)s
+            THEN
+                r.mode = 'undo' AND r.remove_copies
+                AND (l.problem IS NULL OR l.problem = 'changed') AND l.copied_etag IS NOT NULL
+        ELSE r.mode = 'move' AND r.damaged = 0 AND l.problem IS NULL AND l.copied_etag = l.legacy_etag
+    END
+    -- Over when the proof was taken: no later switch or copy rests on an older proof.
+    AND coalesce(l.switched_at, r.switched_at) + r.grace_period <= r.verified_at
+    AND r.verified_at > now() - %(proof_max_age)s
+    AND m.deletion_stopped IS NULL
+    AND m.lease_run_no = r.run_no
+ORDER BY l.legacy_key
+LIMIT %(limit)s

@@ -1,0 +1,14 @@
+-- One batch of answers: gone, or rewritten since the copy (kept, copied anew by the next run), or refused.
+UPDATE s3_migration.ledger AS l
+SET
+    legacy_gone_at = CASE WHEN b.problem IS NULL THEN now() END,
+    legacy_size = coalesce(b.size, l.legacy_size),
+    legacy_etag = coalesce(b.etag, l.legacy_etag),
+    legacy_modified = coalesce(b.modified, l.legacy_modified),
+    problem = b.problem,
+    detail = b.detail
+FROM unnest(
+    %(keys)s::text[], %(problems)s::text[], %(details)s::text[],
+    %(sizes)s::bigint[], %(etags)s::text[], %(modifieds)s::timestamptz[]
+) AS b (key, problem, detail, size, etag, modified)
+WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key

@@ -1,0 +1,11 @@
+-- One batch of answers: the copy is gone, as if it had never been made; or production was written since; or refused.
+UPDATE s3_migration.ledger AS l
+SET
+    copied_etag = CASE WHEN b.problem IS NOT NULL THEN l.copied_etag END,
+    production_etag = CASE WHEN b.problem IS NOT NULL THEN l.production_etag END,
+    production_modified = CASE WHEN b.problem IS NOT NULL THEN l.production_modified END,
+    switched_at = CASE WHEN b.problem IS NOT NULL THEN l.switched_at END,
+    problem = CASE WHEN b.problem = 'changed' THEN 'superseded' ELSE b.problem END,
+    detail = b.detail
+FROM unnest(%(keys)s::text[], %(problems)s::text[], %(details)s::text[]) AS b (key, problem, detail)
+WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key

@@ -1,0 +1,2 @@
+SELECT count(*) FROM s3_migration.ledger
+WHERE migration_id = %(migration_id)s AND run_no = %(run_no)s AND legacy_gone_at IS NOT NULL

@@ -1,0 +1,1 @@
+COPY {staging} (key, size, etag, modified) FROM STDIN

@@ -1,0 +1,10 @@
+SELECT legacy_key, state, detail
+FROM s3_migration.state
+WHERE
+    migration_id = %(migration_id)s AND run_no = %(run_no)s
+    AND legacy_key >= coalesce(%(first_key)s, '')
+    AND (%(last_key)s::text IS NULL OR legacy_key <= %(last_key)s)
+    AND state = ANY(%(states)s)
+    AND acknowledged IS NULL
+ORDER BY legacy_key
+LIMIT %(limit)s

@@ -1,0 +1,16 @@
+-- A run that is cleared and starts over keeps its number (and has forgotten what its steps found: invalidate_run.sql).
+INSERT INTO s3_migration.run (
+    migration_id, run_id, mode, object_limit, grace_period, window_start, window_end, remove_copies
+)
+VALUES (
+    %(migration_id)s, %(run_id)s, %(mode)s, %(object_limit)s, %(grace_period)s, %(window_start)s, %(window_end)s,
+    %(remove_copies)s
+)
+ON CONFLICT (migration_id, run_id) DO UPDATE SET
+    mode = excluded.mode,
+    object_limit = excluded.object_limit,
+    grace_period = excluded.grace_period,
+    window_start = excluded.window_start,
+    window_end = excluded.window_end,
+    remove_copies = excluded.remove_copies
+RETURNING run_no

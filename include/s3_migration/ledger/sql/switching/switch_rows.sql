@@ -1,0 +1,58 @@
+-- Point the rows of some pages at their copies: by physical range, since no index on the column can be counted on.
+-- Run again it changes nothing: a switched path begins with no legacy path. A row is switched only if it still names
+-- the legacy path when its lock is had. Where a row named the old path again after the switch, the object's grace
+-- period starts anew: at the run's time (null here), or now where the run's switch is over (late).
+-- An undo goes the other way, to whatever legacy still holds; not where the application wrote production since.
+-- Its shape leaves the planner no choice. As a join it read all of the ledger for every batch, and time grew with the
+-- square of the rows. ANY(ARRAY()) asks the ledger's index, for the keys of these pages alone; under IS TRUE an IN is
+-- a look into a hash table, and never a join.
+WITH copied AS MATERIALIZED (
+    SELECT l.legacy_key, l.switched_at
+    FROM s3_migration.ledger AS l
+    WHERE
+        l.migration_id = %(migration_id)s
+        AND l.legacy_key = ANY(ARRAY(
+            SELECT (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
+            FROM {table} AS a
+            WHERE
+                a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
+                AND starts_with(a.{column}, %(from_path_prefix)s)
+        ))
+        AND l.run_no = %(run_no)s
+        AND l.production_modified IS NOT NULL
+        AND CASE
+            WHEN %(undo)s THEN l.legacy_gone_at IS NULL AND (l.problem IS NULL OR l.problem IN ('still_referenced', 'changed', 'damaged'))
+            ELSE (l.legacy_gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag) AND (l.problem IS NULL OR l.problem = 'still_referenced')
+        END
+),
+
+switched AS (
+    UPDATE {table} AS a
+    SET {column} = %(to_path_prefix)s || substr(a.{column}, %(from_path_rest)s)
+    WHERE
+        a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
+        AND starts_with(a.{column}, %(from_path_prefix)s)
+        AND (
+            (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
+            IN (SELECT c.legacy_key FROM copied AS c)
+        ) IS TRUE
+    RETURNING CASE
+        WHEN %(late)s OR EXISTS (SELECT FROM copied AS c WHERE c.switched_at IS NOT NULL)
+            THEN (%(legacy_prefix)s || substr(a.{column}, %(to_path_rest)s)) COLLATE "C"
+    END AS key
+),
+
+restarted AS (
+    UPDATE s3_migration.ledger AS l
+    SET switched_at = CASE WHEN %(late)s THEN now() END
+    WHERE
+        l.migration_id = %(migration_id)s
+        AND l.legacy_key = ANY(ARRAY(
+            SELECT c.legacy_key FROM copied AS c
+            WHERE
+                (c.switched_at IS NOT NULL OR %(late)s)
+                AND (c.legacy_key IN (SELECT s.key FROM switched AS s)) IS TRUE
+        ))
+)
+
+SELECT count(*) FROM switched

@@ -1,0 +1,56 @@
+-- As switch_rows.sql, but passing over the rows that other transactions hold: one of them holds up no other row.
+-- Used only where that one met a lock, since each row is locked here before it is written.
+WITH unlocked AS MATERIALIZED (
+    SELECT a.ctid, (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C" AS key
+    FROM {table} AS a
+    WHERE
+        a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
+        AND starts_with(a.{column}, %(from_path_prefix)s)
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+
+copied AS MATERIALIZED (
+    SELECT l.legacy_key, l.switched_at
+    FROM s3_migration.ledger AS l
+    WHERE
+        l.migration_id = %(migration_id)s
+        AND l.legacy_key = ANY(ARRAY(SELECT u.key FROM unlocked AS u))
+        AND l.run_no = %(run_no)s
+        AND l.production_modified IS NOT NULL
+        AND CASE
+            WHEN %(undo)s THEN l.legacy_gone_at IS NULL AND (l.problem IS NULL OR l.problem IN ('still_referenced', 'changed', 'damaged'))
+            ELSE (l.legacy_gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag) AND (l.problem IS NULL OR l.problem = 'still_referenced')
+        END
+),
+
+switched AS (
+    UPDATE {table} AS a
+    SET {column} = %(to_path_prefix)s || substr(a.{column}, %(from_path_rest)s)
+    WHERE
+        a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
+        AND starts_with(a.{column}, %(from_path_prefix)s)
+        AND (a.ctid IN (SELECT u.ctid FROM unlocked AS u)) IS TRUE
+        AND (
+            (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
+            IN (SELECT c.legacy_key FROM copied AS c)
+        ) IS TRUE
+    RETURNING CASE
+        WHEN %(late)s OR EXISTS (SELECT FROM copied AS c WHERE c.switched_at IS NOT NULL)
+            THEN (%(legacy_prefix)s || substr(a.{column}, %(to_path_rest)s)) COLLATE "C"
+    END AS key
+),
+
+restarted AS (
+    UPDATE s3_migration.ledger AS l
+    SET switched_at = CASE WHEN %(late)s THEN now() END
+    WHERE
+        l.migration_id = %(migration_id)s
+        AND l.legacy_key = ANY(ARRAY(
+            SELECT c.legacy_key FROM copied AS c
+            WHERE
+                (c.switched_at IS NOT NULL OR %(late)s)
+                AND (c.legacy_key IN (SELECT s.key FROM switched AS s)) IS TRUE
+        ))
+)
+
+SELECT count(*) FROM switched

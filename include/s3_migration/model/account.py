@@ -1,0 +1,173 @@
+"""The account of a run: every object in one state, what was done, what it took. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from s3_migration.model.forecast import Forecast
+from s3_migration.model.modes import Mode
+from s3_migration.model.states import PROBLEMS
+
+# States with nothing left in legacy, and nothing that a run could do.
+_FINAL = {"moved", "withdrawn", "dangling"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run found and did. Small whatever the number of objects: it is an XCom and a column."""
+
+    migration: str
+    run_id: str
+    mode: str
+    window: str = ""  # of a slice: only what was last modified in it
+    staged: int = 0  # objects in scope, of `bytes`
+    bytes: int = 0
+    already_there: int = 0  # production held the content: no copy made
+    copied: int = 0
+    rows_to_switch: int = 0  # as the listing found them
+    rows_switched: int = 0
+    rows_left: int = 0  # that name a legacy path of an object in scope: dangling, superseded, a problem
+    verified: int = 0
+    deleted: int = 0
+    unreferenced: int = 0  # moved all the same
+    dangling: int = 0
+    conflicts_forecast: int = 0
+    removed: int = 0  # our copies, by an undo that was asked to
+    beyond_undo: int = 0  # gone from legacy: their rows still name production
+    acknowledged: int = 0  # of the problems in `states`: they turn no run red
+    states: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
+    seconds: dict[str, float] = field(default_factory=dict)  # by step
+    forecast: dict[str, Any] = field(default_factory=dict)  # a plan's: include/s3_migration/model/forecast.py
+
+    @classmethod
+    def of(
+        cls,
+        migration: str,
+        run_id: str,
+        mode: str,
+        states: Mapping[str, int],
+        tallies: Mapping[tuple[str, str], int],
+        seconds: Mapping[str, float],
+        observed: float | None = None,
+        *,
+        acknowledged: int = 0,
+        window: str = "",
+    ) -> Account:
+        """Put the account together.
+
+        :param tallies: number by (step, what), of table tally.
+        :param observed: objects a second that an earlier run copied, for a plan's forecast.
+        """
+
+        def total(what: str, *steps: str) -> int:
+            return sum(number for (step, name), number in tallies.items() if name == what and step in steps)
+
+        requests: dict[str, int] = {}
+        for (_, what), number in sorted(tallies.items()):
+            if what.startswith("S3 "):
+                requests[what[3:]] = requests.get(what[3:], 0) + number
+        account = cls(
+            migration,
+            run_id,
+            mode,
+            staged=total("objects", "list"),
+            bytes=total("bytes", "list"),
+            already_there=total("already_there", "list", "copy", "verify", "delete", "reconcile"),
+            copied=total("copied", "copy", "verify", "delete", "reconcile"),
+            rows_to_switch=total("rows_to_switch", "list"),
+            rows_switched=total("rows", "switch", "verify", "reconcile"),
+            rows_left=total("rows_left", "reconcile"),
+            verified=total("objects", "verify"),
+            deleted=total("deleted", "delete", "reconcile"),
+            unreferenced=total("unreferenced", "list"),
+            dangling=total("dangling", "list"),
+            conflicts_forecast=total("conflict", "list"),
+            removed=total("removed", "delete", "reconcile"),
+            beyond_undo=total("beyond_undo", "reconcile"),
+            acknowledged=acknowledged,
+            window=window,
+            states=dict(states),
+            requests=requests,
+            seconds={step: round(value, 2) for step, value in seconds.items()},
+        )
+        return replace(account, forecast=account._forecast(observed).as_dict()) if mode == Mode.PLAN.value else account
+
+    def _forecast(self, observed: float | None) -> Forecast:
+        return Forecast.of(self.staged, self.already_there, self.conflicts_forecast, self.dangling, observed)
+
+    @property
+    def problems(self) -> dict[str, int]:
+        return {kind: self.states.get(kind, 0) for kind in PROBLEMS}
+
+    @property
+    def finished(self) -> bool:
+        """Whether this run deleted the last of what it had in scope.
+
+        | mode  | deleted | states, beside moved and withdrawn | rows left | finished |
+        | ----- | ------- | ---------------------------------- | --------- | -------- |
+        | move  | some    | none                               | none      | yes      |
+        | move  | some    | dangling                           | any       | yes: no run can fix those rows |
+        | move  | some    | none                               | some      | no       |
+        | move  | some    | any other                          | any       | no       |
+        | move  | none    | any                                | any       | no: it was finished before      |
+        | other | any     | any                                | any       | no       |
+        """
+        left = {state for state, number in self.states.items() if number}
+        rows_done = not self.rows_left or "dangling" in left
+        return self.mode == Mode.MOVE.value and self.deleted > 0 and left <= _FINAL and rows_done
+
+    @property
+    def objects_per_second(self) -> float:
+        """Of the copy step."""
+        return self.copied / self.seconds["copy"] if self.seconds.get("copy") else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """The account as a person reads it."""
+        done = [
+            ("staged", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+            ("already there", f"{self.already_there:,}"),
+            ("copied", f"{self.copied:,} ({self.objects_per_second:,.0f} objects/s)"),
+            ("switched", f"{self.rows_switched:,} rows; {self.rows_left:,} still name a legacy path"),
+            ("verified", f"{self.verified:,}"),
+            ("deleted", f"{self.deleted:,}"),
+            ("unreferenced", f"{self.unreferenced:,} (no row names them; moved all the same)"),
+            ("dangling", f"{self.dangling:,} (rows name them, no object anywhere)"),
+        ]
+        if self.mode == "plan":
+            done = [
+                ("to move", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+                ("already there", f"{self.already_there:,}"),
+                ("to copy", f"{self.staged - self.already_there - self.conflicts_forecast:,}"),
+                ("to switch", f"{self.rows_to_switch:,} rows"),
+                ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
+                *done[-2:],
+                *(Forecast(**self.forecast).as_lines() if self.forecast else []),
+            ]
+        if self.mode == "undo":
+            done = [
+                ("in legacy", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+                ("switched back", f"{self.rows_switched:,} rows; {self.rows_left:,} of these still name production"),
+                ("copies removed", f"{self.removed:,}"),
+                ("beyond undo", f"{self.beyond_undo:,} objects are gone from legacy: their rows stay as they are"),
+            ]
+        slice_of = f", objects last modified in {self.window}" if self.window else ""
+        lines = [f"Account of run {self.run_id} of migration {self.migration}, mode {self.mode}{slice_of}"]
+        lines += [f"  {name:<14} {text}" for name, text in done]
+        if self.mode != "plan":
+            known = f" ({self.acknowledged:,} of them acknowledged)" if self.acknowledged else ""
+            problems = ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())
+            lines += [f"  problems       {problems}{known}"]
+            lines += ["  now            " + (_listed(self.states) or "nothing in scope")]
+        lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
+        lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
+        return "\n".join(lines)
+
+
+def _listed(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in sorted(numbers.items()))

@@ -1,0 +1,80 @@
+"""Whether a migration is finished, and what is left of it where it is not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from s3_migration.model.modes import Mode
+
+# What an object may be for good (docs/safety.md); an acknowledged problem is as well.
+FINAL = frozenset({"moved", "withdrawn", "dangling", "superseded"})
+# Of these a row may go on naming the legacy path, and legacy may go on holding the object.
+NAMED, HELD = ("dangling", "superseded"), ("superseded",)
+
+_MOVE = "trigger a run with mode=move and no limit"
+_PROBLEM = "fix or acknowledge them (docs/runbook.md), then move again"
+_FIXES = {
+    "listed": _MOVE,
+    "copied": _MOVE,
+    "waiting": "their grace period is not over: a move after that deletes them",
+}
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """Of the runs that changed anything, or were to."""
+
+    run_id: str
+    mode: str
+    partial: bool  # a canary or a slice
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """That name a legacy path for no reason that is known, and one of them."""
+
+    rows: int = 0
+    first: str | None = None
+
+
+def find_unfinished(last: LastRun | None, states: Mapping[str, int], rows: Rows, legacy: Sequence[str]) -> list[str]:
+    """What keeps the migration from being finished, each with how to go on.
+
+    | last run                     | objects, less acknowledged problems | rows, legacy     | finished |
+    | ---------------------------- | ----------------------------------- | ---------------- | -------- |
+    | a whole move, at its end     | moved, withdrawn, dangling, superseded | all explained | yes      |
+    | a canary, a slice, red early | any                                 | any              | no       |
+    | of another mode, none        | any                                 | any              | no       |
+    | any                          | any other                           | any              | no       |
+    | any                          | any                                 | some unexplained | no       |
+
+    :param states: objects by state, less those whose problem was acknowledged.
+    :param legacy: the first keys that legacy holds for no reason that is known.
+    """
+    return [
+        *_left_by(last),
+        *(
+            f"{number} objects are {state}: {_FIXES.get(state, _PROBLEM)}"
+            for state, number in states.items()
+            if state not in FINAL and number
+        ),
+        *(
+            [f"{rows.rows} rows name a legacy path, e.g. {rows.first!r}: find who writes them, {_MOVE}"]
+            * bool(rows.rows)
+        ),
+        *(f"legacy holds {key!r}, which the ledger does not account for: {_MOVE}" for key in legacy[:1]),
+    ]
+
+
+def _left_by(last: LastRun | None) -> list[str]:
+    if last is None:
+        return [f"nothing has been moved yet: {_MOVE}"]
+    if last.mode != Mode.MOVE.value:
+        return [f"the last run that changed anything, {last.run_id}, was of mode {last.mode}: {_MOVE}"]
+    if last.partial:
+        return [f"the last run, {last.run_id}, took only a part of legacy: {_MOVE}"]
+    if not last.ended:
+        return [f"the last run, {last.run_id}, never came to its end: clear what is red of it"]
+    return []

@@ -1,0 +1,60 @@
+"""How many requests may be in flight at once: as many as the store takes. Pure."""
+
+from __future__ import annotations
+
+import threading
+
+FIRST = 32
+
+
+class CongestionWindow:
+    """Additive increase, multiplicative decrease, as TCP's congestion window; safe to share between threads.
+
+    It begins at 32 and grows by one an answer (doubling each round trip) until the store says SlowDown for the first
+    time. Each SlowDown halves it, at most once a round trip: whoever was sent before the last cut, says nothing new.
+    From then on it grows by about one a round trip.
+
+    :param most: never more than this.
+    """
+
+    def __init__(self, most: int, first: int = FIRST) -> None:
+        self.most = most
+        self.in_flight = 0
+        self._limit = float(min(first, most))
+        self._cuts = 0
+        self._changed = threading.Condition()
+
+    @property
+    def limit(self) -> int:
+        """How many may be in flight now; at least one."""
+        return int(self._limit + 1e-6)  # sums of fractions
+
+    def try_enter(self) -> int | None:
+        """Take a place, where one is free. Answers the token that `leave` and `slow_down` ask for."""
+        with self._changed:
+            if self.in_flight >= self.limit:
+                return None
+            self.in_flight += 1
+            return self._cuts
+
+    def enter(self) -> int:
+        """Take a place as soon as one is free."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.in_flight < self.limit)
+            self.in_flight += 1
+            return self._cuts
+
+    def leave(self, token: int, *, answered: bool) -> None:
+        """Give the place back; an answer (other than SlowDown) to what was sent since the last cut lets it grow."""
+        with self._changed:
+            self.in_flight -= 1
+            if answered and token == self._cuts:
+                self._limit = min(self._limit + (1 / self.limit if self._cuts else 1), self.most)
+            self._changed.notify_all()
+
+    def slow_down(self, token: int) -> None:
+        """The store says that it is too much."""
+        with self._changed:
+            if token == self._cuts:
+                self._limit = max(self._limit / 2, 1)
+                self._cuts += 1

@@ -1,0 +1,42 @@
+"""What is asked of S3, and what comes of it, as values. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s3_migration.model.objects import S3Object, Version
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy to make, of exactly this version, onto nothing or onto our own earlier copy."""
+
+    key: str
+    target: str
+    version: Version
+    replaces: str | None = None  # ETag of our earlier copy
+    acknowledged: bool = False  # a person knows that it cannot be made
+
+
+@dataclass(frozen=True)
+class CopyResult:
+    """What became of a copy. `problem` is None when production holds the content now, else the state's name."""
+
+    copy: Copy  # with the version that was really copied
+    target: Version | None = None
+    modified: str | None = None  # ISO 8601
+    requested: bool = True  # False: the content was there before
+    problem: str | None = None
+    detail: str | None = None  # `code: message` of the store
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class DeleteResult:
+    """What became of a deletion. `problem` is None when the object is gone."""
+
+    key: str
+    problem: str | None = None
+    now: S3Object | None = None  # what is there instead
+    detail: str | None = None
+    code: str = ""

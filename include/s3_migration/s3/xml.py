@@ -1,0 +1,91 @@
+"""S3's answers as values: the two that come by the million, read by the quickest way that is right. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+from operator import itemgetter
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree
+
+from s3_migration.model.objects import S3Object
+from s3_migration.s3.parallel_listing import Page
+
+_QUOTE = r'(?:&quot;|&#34;|")?'
+# As S3 and most stores write an object, and as SeaweedFS does, each with where key, size, ETag and time stand in it.
+# Other legal XML is read by a parser, at an eighth of the speed.
+_LAYOUTS: tuple[tuple[re.Pattern[str], Callable[[tuple[str, str, str, str]], tuple[str, str, str, str]]], ...] = (
+    (
+        re.compile(
+            r"<Contents><Key>([^<]*)</Key><LastModified>([^<]*)</LastModified>"
+            rf"<ETag>{_QUOTE}([^<&\"]*){_QUOTE}</ETag>(?:<Checksum(?:Algorithm|Type)>[^<]*</Checksum(?:Algorithm|Type)>)*"
+            r"<Size>(\d+)</Size>"
+        ),
+        itemgetter(0, 3, 2, 1),
+    ),
+    (
+        re.compile(
+            rf"<Contents><Key>([^<]*)</Key><ETag>{_QUOTE}([^<&\"]*){_QUOTE}</ETag><Size>(\d+)</Size>"
+            r"<StorageClass>[^<]*</StorageClass><LastModified>([^<]*)</LastModified>"
+        ),
+        itemgetter(0, 2, 1, 3),
+    ),
+)
+_TOKEN = re.compile(r"<NextContinuationToken>([^<]*)</NextContinuationToken>")
+_ETAG = re.compile(rf"<ETag>{_QUOTE}([^<&\"]+){_QUOTE}</ETag>")
+_MODIFIED = re.compile(r"<LastModified>([^<]+)</LastModified>")
+
+
+def listing_page(body: bytes) -> Page[S3Object]:
+    """A ListObjectsV2 answer, asked for with `encoding-type=url`.
+
+    :raises ValueError: it is none.
+    """
+    text = body.decode()
+    if "</ListBucketResult>" not in text:
+        raise ValueError(f"no listing: {text[:100]!r}")
+    found = _found(text)
+    quick = found is not None
+    found = _parsed(body) if found is None else found
+    if "<EncodingType>url</EncodingType>" in text:
+        if "%" in text or "+" in text:
+            found = [(unquote_plus(key), *rest) for key, *rest in found]  # type: ignore[misc]
+    elif quick and "&" in text:
+        found = [(unescape(key), *rest) for key, *rest in found]  # type: ignore[misc]
+    token = _TOKEN.search(text)
+    return Page(
+        [S3Object(key, int(size), etag, modified) for key, size, etag, modified in found],
+        unescape(token[1]) if token else None,
+    )
+
+
+def _found(text: str) -> list[tuple[str, str, str, str]] | None:
+    """Key, size, ETag and time of each object, or None where the layout is neither of the usual ones."""
+    objects = text.count("<Contents>")
+    for layout, in_order in _LAYOUTS:
+        found = layout.findall(text)
+        if len(found) == objects:
+            return list(map(in_order, found))
+    return None
+
+
+def _parsed(body: bytes) -> list[tuple[str, str, str, str]]:
+    # The store's own answer to a signed request; expat keeps entities from growing.
+    root = ElementTree.fromstring(body)  # noqa: S314
+    space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
+
+    def text(entry: ElementTree.Element, name: str) -> str:
+        return entry.findtext(f"{space}{name}") or ""
+
+    return [
+        (text(entry, "Key"), text(entry, "Size"), text(entry, "ETag").strip('"'), text(entry, "LastModified"))
+        for entry in root.iter(f"{space}Contents")
+    ]
+
+
+def copy_result(body: bytes) -> tuple[str, str] | None:
+    """ETag and time of a copy, from a CopyObject answer; None where it does not say."""
+    text = body.decode(errors="replace")
+    etag, modified = _ETAG.search(text), _MODIFIED.search(text)
+    return (etag[1], modified[1]) if etag and modified else None

@@ -1,0 +1,102 @@
+"""reconcile: legacy, production and rows agree for everything in scope; then the account, and the lease given back."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from psycopg import Error
+
+from s3_migration.ledger.connection import Ledger
+from s3_migration.model.account import Account
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.forecast import ENOUGH_TO_OBSERVE
+from s3_migration.model.modes import Mode
+from s3_migration.model.states import PROBLEMS, Step, incomplete_states
+from s3_migration.steps.deletion import GateClosed, delete_proven
+from s3_migration.steps.run import ListingUnfinished, Run, States, working
+from s3_migration.steps.verification import compare_all, copy_changed_anew, settle_rows
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account | None:
+    """Look at all three sides. Answers the account, or None while something can still settle.
+
+    :param last: no further look will be taken.
+    :raises Incomplete: something is left that no further look can settle; the log has the account.
+    """
+    try:
+        with working(declaration, run_id, "reconcile") as run:
+            before = run.states()
+            if run.mode.changes:
+                compare_all(run)
+                copy_changed_anew(run)
+                settle_rows(run)
+            states = run.count_states_with_acknowledged()
+            if run.deletes and states.all.get("copied"):
+                _sweep(run)
+                states = run.count_states_with_acknowledged()
+            log.info("objects by state: %s", states.all or "nothing in scope")
+            if not last and _can_settle(run, before, states.unacknowledged):
+                return None
+            account = _close(run, states)
+            run.lease.release()
+            log.info("\n%s", account.as_text())
+            run.require_complete(Step.DELETE)
+            return account
+    except ListingUnfinished:
+        _give_lease_back(declaration, run_id)
+        raise
+
+
+def _sweep(run: Run) -> None:
+    """Delete what a later proof made due in chunks whose task is green, and is not run again."""
+    try:
+        delete_proven(run)
+    except GateClosed as closed:
+        log.info("%s", closed)
+
+
+def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> bool:
+    """Rows that the application is still writing, and deletions that the store does not show yet, do."""
+    left = incomplete_states(states, run.mode, Step.DELETE, remove_copies=run.remove_copies)
+    if not left or set(left) & set(PROBLEMS) - {"still_referenced"} or run.ledger.value("count_refused_rows"):
+        return False
+    reappeared = states.get("copied", 0) > before.get("copied", 0)
+    return "still_referenced" in left or reappeared
+
+
+def _close(run: Run, states: States) -> Account:
+    run.tally("rows_left", run.ledger.value("count_rows_left"), add=False)
+    if run.mode.undoes:
+        run.tally("beyond_undo", run.ledger.value("count_beyond_undo"), add=False)
+    run.ledger.execute("drop_fixed_acknowledgements")
+    run.tally_requests()
+    tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
+    seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}
+    rate = run.ledger.find("find_observed_rate", enough=ENOUGH_TO_OBSERVE) if run.mode is Mode.PLAN else None
+    observed = rate["objects_per_second"] if rate else None
+    account = Account.of(
+        run.declaration.name,
+        run.run_id,
+        run.mode.value,
+        states.all,
+        tallies,
+        seconds,
+        observed,
+        acknowledged=sum(states.acknowledged.values()),
+        window=str(run.time_window or ""),
+    )
+    run.ledger.execute("end_run", account=json.dumps(account.as_dict()))
+    return account
+
+
+def _give_lease_back(declaration: Declaration, run_id: str) -> None:
+    """The check took it, and no later step will work under it."""
+    try:
+        ledger = Ledger.connect(declaration)
+        ledger.execute("give_lease_back", name=declaration.name, run_id=run_id)
+        ledger.close()
+    except Error as error:
+        log.info("the lease is left to lapse: %s", error)

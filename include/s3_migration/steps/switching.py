@@ -1,0 +1,151 @@
+"""switch_paths: rows that name a legacy path whose copy is there name the copy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+
+from airflow.sdk.exceptions import AirflowException
+from psycopg import DatabaseError, OperationalError, errors
+
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.states import Step
+from s3_migration.steps.run import Run, working
+from s3_migration.steps.throttling import Throttle
+
+log = logging.getLogger(__name__)
+
+# A transaction is to last about a quarter of a second: the pages of one batch follow from the time of the last.
+AIM_SECONDS = 0.25
+FIRST_PAGES = 64
+# Pages without such rows are passed quickly, and the next may be full of them.
+MAX_PAGES = 1_024
+# Passes in which rows stayed locked, with growing pauses between them, before the task gives up for now.
+LOCKED_PASSES = 6
+
+_LOCKED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
+
+
+class RowsLocked(AirflowException):
+    """Rows stayed locked by other transactions. Time fixes it."""
+
+
+def switch_paths(declaration: Declaration, run_id: str) -> None:
+    """Switch the rows of all that is copied, whatever failed before; then hold to the rule of red."""
+    with working(declaration, run_id, "switch") as run:
+        if run.mode.switches:
+            run.ledger.execute("retry_refused_rows")
+            switch_rows(run, late=run.switched_at is not None)
+            run.ledger.execute("end_switch")
+        run.require_complete(Step.SWITCH)
+
+
+def switch_rows(run: Run, *, late: bool = False) -> int:
+    """Pass over the table until a pass finds nothing; a single pass misses rows that an update moved behind it.
+
+    :param late: the run's switch was over before: an object named anew starts its grace period now.
+    :returns: rows switched.
+    :raises RowsLocked: other transactions held rows through every pass.
+    :raises ReplicasBehind: the replicas lag, and do not catch up.
+    """
+    total, locked_passes, length = 0, 0, FIRST_PAGES
+    throttle = Throttle(run, due=not late)
+    while True:
+        switched, locked, length = _pass(run, throttle, late, length)
+        total += switched
+        if switched:
+            log.info("pass over the table: %d rows switched, %d in all", switched, total)
+        if not switched and not locked:
+            return total
+        if locked:
+            locked_passes += 1
+            if locked_passes > LOCKED_PASSES:
+                raise RowsLocked(
+                    f"Migration {run.declaration.name}: rows of {run.declaration.database.table} stayed locked by "
+                    f"other transactions through {locked_passes} passes; {total} rows were switched. "
+                    f"See pg_stat_activity and pg_locks for the holder; the task tries again by itself."
+                )
+            time.sleep(min(2.0**locked_passes / 4, 15))
+
+
+def _pass(run: Run, throttle: Throttle, late: bool, length: int) -> tuple[int, int, int]:
+    """One pass over all pages, at first `length` a batch. Answers rows switched, batches that met a lock (or lasted
+    too long), and the length of the next batch."""
+    try:
+        pages = run.ledger.value("count_pages")
+    except _LOCKED:
+        return 0, 1, length
+    total = locked = first = 0
+    while first < pages:
+        run.stop_if_asked()
+        throttle.wait()
+        begun, switched = time.monotonic(), 0
+        try:
+            switched = _switch_pages(run, "switch_rows", first, first + length, late)
+        except _LOCKED as error:
+            log.info("pages %d to %d: %s", first, first + length, type(error).__name__)
+            locked += 1
+            with suppress(*_LOCKED):
+                switched = _switch_pages(run, "switch_unlocked_rows", first, first + length, late)
+        seconds = time.monotonic() - begun
+        throttle.wrote(switched)
+        total += switched
+        first += length
+        if seconds > 2 * AIM_SECONDS:
+            length = max(1, int(length * AIM_SECONDS / seconds))
+        elif seconds < AIM_SECONDS / 2:
+            length = min(MAX_PAGES, length * 2)
+    return total, locked, length
+
+
+def _switch_pages(run: Run, file: str, first: int, last: int, late: bool) -> int:
+    """Switch the rows of pages first to last - 1; a row that the database refuses is found and named.
+
+    What lasts too long for one transaction (a slow trigger, a cold disk) is done in halves, down to single rows.
+    """
+    try:
+        return _switch(run, file, f"({first},0)", f"({last},0)", late)
+    except errors.QueryCanceled:
+        log.info("pages %d to %d last too long for one transaction", first, last)
+    except DatabaseError as error:
+        if not _is_of_a_row(error):
+            raise
+    if last - first > 1:
+        middle = (first + last) // 2
+        return _switch_pages(run, file, first, middle, late) + _switch_pages(run, file, middle, last, late)
+    return sum(_switch_one(run, file, row["ctid"], row["legacy_key"], late) for row in _rows_of(run, first))
+
+
+def _is_of_a_row(error: DatabaseError) -> bool:
+    """Whether a constraint, a trigger (with any SQLSTATE) or a policy refused a row: that row alone is at fault."""
+    return not isinstance(error, OperationalError) and not str(error).startswith("permission denied")
+
+
+def _rows_of(run: Run, page: int) -> list[dict[str, str]]:
+    return run.ledger.execute("find_rows_to_switch", first=f"({page},0)", last=f"({page + 1},0)").fetchall()
+
+
+def _switch_one(run: Run, file: str, ctid: str, key: str, late: bool) -> int:
+    page, item = ctid.strip("()").split(",")
+    try:
+        return _switch(run, file, ctid, f"({page},{int(item) + 1})", late)
+    except DatabaseError as error:
+        if not _is_of_a_row(error):
+            raise
+        run.ledger.execute("mark_refused_row", key=key, detail=_explain(error))
+        return 0
+
+
+def _explain(error: DatabaseError) -> str:
+    return f"{error.sqlstate}: row not switched: {str(error).splitlines()[0]}"
+
+
+def _switch(run: Run, file: str, first: str, last: str, late: bool) -> int:
+    with run.ledger.batch():
+        run.lease.fence()
+        # The lock time-out is for each lock; many short waits must not add up while the first rows stay locked.
+        run.ledger.connection.execute("SET LOCAL statement_timeout = '1s'")
+        switched = int(run.ledger.value(file, first=first, last=last, late=late))
+        run.tally("rows", switched)
+    return switched

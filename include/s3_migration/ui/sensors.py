@@ -1,0 +1,69 @@
+"""The steps that wait: deferred in the triggerer, so that no worker slot is held."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import BaseSensorOperator, Context
+
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.modes import Mode
+from s3_migration.model.states import Step
+from s3_migration.steps.reconciliation import reconcile
+from s3_migration.steps.run import LEASE_BETWEEN_TASKS, working
+
+# A grace period up to this long is waited for within the run; past it a later run deletes.
+LONGEST_GRACE_IN_RUN = timedelta(minutes=30)
+
+
+class _MigrationSensor(BaseSensorOperator):
+    """A deferrable step of one migration."""
+
+    def __init__(self, *, declaration: Declaration, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.declaration = declaration
+
+    def sleep(self, pause: timedelta) -> None:
+        self.defer(trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + pause), method_name="execute")
+
+
+class GracePeriodSensor(_MigrationSensor):
+    """Waits until what this run switched may be deleted, if that is soon; then red where the switch left problems.
+
+    One bad object holds up no good one: a red run waits as well, for the proof of all that is well.
+    """
+
+    def execute(self, context: Context, event: object = None) -> None:
+        with working(self.declaration, context["run_id"], "grace") as run:
+            # By the database's clock, as the deletion has it: those of the workers may differ.
+            left = run.ledger.value("grace_left") if run.deletes else None
+            if left is None or left <= timedelta() or left > LONGEST_GRACE_IN_RUN:
+                later = f"{left} of the grace period is left, for a later run"
+                said = "nothing is in it" if left is None else "it is over" if left <= timedelta() else later
+                self.log.info("no reason to wait: %s", said)
+                run.require_complete(Step.SWITCH)
+                return
+            self.log.info("of the grace period is left: %s; asleep until then", left)
+            run.lease.hold(left + LEASE_BETWEEN_TASKS)
+        self.sleep(left + timedelta(seconds=1))
+
+
+class ReconciliationSensor(_MigrationSensor):
+    """Green once legacy, production and rows agree for everything in the run's scope; its XCom is the account."""
+
+    def execute(self, context: Context, event: object = None) -> dict[str, Any] | None:
+        begun = context["ti"].start_date or datetime.now(timezone.utc)
+        now = datetime.now(timezone.utc)
+        last = now - begun > timedelta(seconds=self.timeout)
+        account = reconcile(self.declaration, context["run_id"], last=last)
+        if account is None:
+            self.sleep(timedelta(seconds=self.poke_interval))
+            return None
+        if account.mode == Mode.PLAN.value:
+            self.outlets = []  # nothing was changed: whoever waits for production must not run
+        for production in self.outlets:
+            context["outlet_events"][production].extra = account.as_dict()
+        context["account"] = account  # type: ignore[typeddict-unknown-key]  # for who is told (include/s3_migration/ui/alerts.py)
+        return account.as_dict()

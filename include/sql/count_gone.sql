@@ -1,2 +1,0 @@
-SELECT count(*) FROM s3_migration.ledger
-WHERE migration_id = %(migration_id)s AND run_no = %(run_no)s AND gone_at IS NOT NULL

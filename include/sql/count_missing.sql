@@ -1,5 +1,0 @@
-SELECT count(*) FROM s3_migration.ledger
-WHERE
-    migration_id = %(migration_id)s AND run_no = %(run_no)s
-    AND kind = 'damaged' AND detail = 'production holds no object' AND copied_at IS NOT NULL
-    AND (%(keys)s::text[] IS NULL OR legacy_key = ANY(%(keys)s))

@@ -1,5 +1,0 @@
--- What mapped tasks can do something about.
-SELECT count(*) FROM s3_migration.ledger
-WHERE
-    migration_id = %(migration_id)s AND run_no = %(run_no)s
-    AND gone_at IS NULL AND kind IS DISTINCT FROM 'superseded'

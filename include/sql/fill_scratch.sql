@@ -1,1 +1,0 @@
-COPY {scratch} (key, size, etag, modified) FROM STDIN

@@ -1,1 +1,0 @@
-SELECT kind FROM s3_migration.ledger WHERE migration_id = %(migration_id)s AND legacy_key = %(key)s

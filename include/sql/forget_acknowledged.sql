@@ -1,7 +1,0 @@
--- What was acknowledged and is mended by now would else hide the next problem of the same object.
-DELETE FROM s3_migration.acknowledged AS a
-USING s3_migration.ledger AS l
-WHERE
-    a.migration_id = %(migration_id)s
-    AND l.migration_id = a.migration_id AND l.legacy_key = a.legacy_key
-    AND l.run_no = %(run_no)s AND l.kind IS DISTINCT FROM a.kind

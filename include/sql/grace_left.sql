@@ -1,7 +1,0 @@
--- How long until the last object of the run that waits may be deleted.
-SELECT max(coalesce(l.switched_at, r.switched_at) + r.grace_period) - clock_timestamp()
-FROM s3_migration.ledger AS l
-JOIN s3_migration.run AS r ON r.run_no = l.run_no
-WHERE
-    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
-    AND l.gone_at IS NULL AND l.kind IS NULL AND l.copied_at IS NOT NULL

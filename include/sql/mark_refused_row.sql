@@ -1,3 +1,0 @@
--- A row that the database will not let us switch keeps naming the legacy path.
-UPDATE s3_migration.ledger SET kind = 'named', detail = %(detail)s
-WHERE migration_id = %(migration_id)s AND run_no = %(run_no)s AND legacy_key = %(key)s

@@ -1,1 +1,0 @@
-"""What each task of the DAG does, one file a step."""

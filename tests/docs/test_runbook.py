@@ -1,0 +1,223 @@
+"""docs/runbook.md: every query and command in it works as written, and shows what it is there to show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from botocore import xform_name
+
+from devstack.postgres import Postgres
+from devstack.s3 import SeaweedFS
+from s3_migration.commands.policies import policy
+from s3_migration.ledger.schema import statements
+from s3_migration.model.error_codes import retryable
+from s3_migration.model.modes import Mode
+from tests.conftest import PASSWORD, ROLE, ROOT, Product, declare, made_product
+from tests.support.flow import Flow, shared_clients
+
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+# A legal key, until it gets the longer prefix; in parts, since the store keeps names of folders.
+TOO_LONG = f"image/{'/'.join(['x' * 200] * 5)}{'y' * 14}"
+# Whatever else a query asks for, the product below has it.
+MAY_BE_EMPTY = ("pg_stat_replication", "pg_replication_slots", "pg_stat_progress_vacuum")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of the runbook: `sql` is the role's, `sql administrator` an administrator's."""
+
+    heading: str
+    language: str
+    text: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.heading}: {self.text.split()[0]}"
+
+    @property
+    def statements(self) -> list[str]:
+        code = re.sub(r"--.*", "", self.text)
+        return [statement.strip() for statement in code.split(";") if statement.strip()]
+
+
+def blocks() -> list[Block]:
+    found, heading = [], ""
+    for part in re.finditer(r"^#+ ([^\n]+)$|^( *)```([a-z ]+)\n(.*?)^\2```$", RUNBOOK, re.MULTILINE | re.DOTALL):
+        heading = part[1] or heading
+        if part[3]:
+            found.append(Block(heading, part[3], textwrap.dedent(part[4]).strip()))
+    return found
+
+
+BLOCKS = blocks()
+SQL = [block for block in BLOCKS if block.language.startswith("sql")]
+# Its commands build one upon the other, on a migration that is over: tests/test_retire.py runs them.
+RETIREMENT = "Retire it"
+COMMANDS = [
+    (block, line)
+    for block in BLOCKS
+    if block.language == "bash" and block.heading != RETIREMENT
+    for line in block.text.splitlines()
+]
+
+
+def test_every_block_is_of_a_kind_that_is_run_here() -> None:
+    assert {block.language for block in BLOCKS} == {"sql", "sql administrator", "bash"}
+    assert len(BLOCKS) == RUNBOOK.count("```") / 2
+    assert {line.split()[0] for _, line in COMMANDS} == {"python", "aws", "airflow"}
+
+
+@pytest.fixture(scope="module")
+def troubled(postgres: Postgres, s3: SeaweedFS) -> Iterator[Product]:
+    """A product after three runs that met one of everything; the last one also healed a row."""
+    with pytest.MonkeyPatch.context() as patch, made_product(postgres, s3, patch) as product:
+        with shared_clients(product.declaration, patch) as hooks:
+            flow = Flow(product.declaration, hooks)
+            product.seed("image/healed.png")
+            flow.run()
+            product.seed("image/avatar-7.png", "image/named.png", "image/damaged.png", TOO_LONG)
+            product.put("production", "avatar/avatar-7.png", b"another cat")
+            product.row("image/dangling.png")
+            product.sql("ALTER TABLE avatars ADD CHECK (path <> 'avatar/named.png')")
+            flow.attempt(Mode.SWITCH)
+            product.sql("UPDATE avatars SET path = 'image/healed.png' WHERE path = 'avatar/healed.png'")
+            flow.attempt(
+                acknowledge={"image/named.png": "a rule of Bob's"},
+                before_verify=lambda: product.remove("production", "avatar/damaged.png"),
+            )
+        assert product.problems() == {
+            "image/healed.png": None,
+            "image/avatar-7.png": "conflict",
+            "image/named.png": "still_referenced",
+            "image/damaged.png": "damaged",
+            TOO_LONG: "failed",
+            "image/dangling.png": "dangling",
+        }
+        # As while it is at work.
+        product.sql("UPDATE s3_migration.timing SET ended_at = NULL WHERE step = 'reconcile'")
+        yield product
+
+
+def connect(product: Product, block: Block) -> psycopg.Connection[tuple[Any, ...]]:
+    own = {} if "administrator" in block.language else {"user": ROLE, "password": PASSWORD}
+    return psycopg.connect(psycopg.conninfo.make_conninfo(product.database_uri, **own), autocommit=True)
+
+
+@pytest.mark.parametrize("block", SQL, ids=lambda block: block.id)
+def test_a_query_works_as_written_and_finds_what_is_there(troubled: Product, block: Block) -> None:
+    with connect(troubled, block) as connection:
+        for statement in block.statements:
+            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            if statement.startswith("SELECT") and not any(view in statement for view in MAY_BE_EMPTY):
+                assert cursor.fetchall(), statement
+    # A right that all databases of the server share, and other tests are without.
+    troubled.sql(f"REVOKE pg_read_all_stats FROM {ROLE}")
+
+
+def answer(product: Product, heading: str, index: int = 0, statement: int = 0) -> list[tuple[Any, ...]]:
+    block = [block for block in SQL if block.heading == heading][index]
+    with connect(product, block) as connection:
+        return connection.execute(block.statements[statement]).fetchall()  # type: ignore[call-overload]
+
+
+def test_the_first_look_names_what_is_not_well_by_cause(troubled: Product) -> None:
+    assert {problem: (code, count) for problem, code, count, _ in answer(troubled, "First look", statement=3)} == {
+        "conflict": (None, 1),
+        "damaged": (None, 1),
+        "failed": ("KeyTooLongError", 1),
+        "still_referenced": ("23514", 1),
+    }
+
+
+def test_the_healed_row_is_found(troubled: Product) -> None:
+    heading = "A row was healed the night after"
+    assert [rows for _, _, rows in answer(troubled, heading)] == ["1"]
+    assert [key for key, _ in answer(troubled, heading, statement=1)] == ["image/healed.png"]
+
+
+def test_the_gate_is_explained(troubled: Product) -> None:
+    ((_, verified_at, damaged, stopped),) = answer(troubled, "`may_delete` is red: the gate is closed")
+    assert verified_at is not None
+    assert (damaged, stopped) == (1, None)
+
+
+@pytest.mark.parametrize(
+    "command", [line for _, line in COMMANDS if line.startswith("python")], ids=lambda line: line.partition(" -m ")[2]
+)
+def test_a_command_of_ours_works_as_written(troubled: Product, command: str) -> None:
+    arguments = [sys.executable, *shlex.split(command)[1:]]
+    done = subprocess.run(arguments, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "avatars" in done.stdout
+
+
+@pytest.mark.parametrize("command", [line for _, line in COMMANDS if line.startswith("aws")])
+def test_a_command_of_aws_works_as_written(troubled: Product, command: str) -> None:
+    """By the service's own description of what it takes, which the aws command is made from as well."""
+    _, service, operation, *options = shlex.split(command)
+    assert service == "s3api"
+    assert len(options) % 2 == 0
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    shape = {xform_name(name): name for name in troubled.s3.meta.service_model.operation_names}[
+        operation.replace("-", "_")
+    ]
+    takes = troubled.s3.meta.service_model.operation_model(shape).input_shape.members
+    parameters = {f"--{xform_name(name, '-')}": name for name in takes}
+    values = {parameters[option]: value for option, value in given.items()}
+    values["Bucket"] = {"legacy-s3": troubled.bucket("legacy"), "production-s3": troubled.bucket("production")}[
+        values["Bucket"]
+    ]
+    troubled.s3.put_bucket_lifecycle_configuration(
+        Bucket=troubled.bucket("production"),
+        LifecycleConfiguration={
+            "Rules": [{"ID": "1", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}]
+        },
+    )
+    assert getattr(troubled.s3, operation.replace("-", "_"))(**values)["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+# -- what the tables say ----------------------------------------------------------------------------------------------
+
+
+def section(heading: str) -> str:
+    return RUNBOOK.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_codes_that_are_tried_again_are_those_that_time_mends() -> None:
+    (row,) = [line for line in section("`copy_chunk` is red").splitlines() if "[below](#slowdown)" in line]
+    codes = re.findall(r"`(\w+)`", row.split("|")[1])
+    assert len(codes) > 3
+    assert [code for code in codes if not retryable(code)] == []
+
+
+def rows(heading: str) -> list[tuple[set[str], str]]:
+    """(rights, on what) of the tables of a section."""
+    cells = [line.split("|")[1:3] for line in section(heading).splitlines() if line.startswith("| `")]
+    return [(set(re.findall(r"`([\w:]+)`", rights)), on) for rights, on in cells]
+
+
+def test_every_right_is_explained_and_no_other() -> None:
+    declared, told = declare(), rows("Who may do what, and why")
+    for text in statements(declared):
+        if granted := re.search(r"GRANT (.*?) ON (.*?) TO ", re.sub(r"--.*|\s+", " ", text).strip()):
+            rights = set(re.findall(r"[A-Z]+", re.sub(r"\(.*?\)", "", granted[1])))
+            named = re.findall(r"[a-z0-9_]+(?=\"? *(?:,|$))", granted[2])
+            for where in ["the database"] if "DATABASE" in granted[2] else named:
+                said = set().union(*(each for each, on in told if re.search(rf"\b{where}\b", on)))
+                assert rights <= said, (where, rights)
+    actions = {
+        action
+        for part in policy(declared, undo=True)["Statement"]
+        for action in ([part["Action"]] if isinstance(part["Action"], str) else part["Action"])
+    }
+    assert actions == {right for rights, _ in told for right in rights if right.startswith("s3:")}

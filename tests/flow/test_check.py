@@ -1,0 +1,431 @@
+"""check: everything that a run needs and has not ends it in seconds, with its fix, and with nothing touched."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore import retryhandler
+
+from devstack.ports import free_port
+from devstack.postgres import Postgres
+from devstack.s3 import SeaweedFS
+from s3_migration.ledger.schema import SCHEMA_VERSION, statements
+from s3_migration.model.modes import Mode
+from s3_migration.model.run_request import Request
+from s3_migration.steps.check import PreflightFailed, PreflightRetryable, check
+from tests.conftest import ROLE, Product, connect_database, connect_s3, declare, made_product
+from tests.support import proxy as faults
+from tests.support.flow import Flow, shared_clients
+from tests.support.proxy import Proxy
+
+KEYS = ("image/1.png", "image/ä b.png")
+SETUP = "python -m s3_migration setup avatars --sql"
+POLICY = "python -m s3_migration setup avatars --iam"
+_runs = itertools.count(1)
+
+
+@dataclass
+class Checked:
+    """A product with something to lose, and what check says of it."""
+
+    product: Product
+
+    def run(self, mode: Mode = Mode.MOVE, **fields: Any) -> bool:
+        stores = {"legacy": self.product.bucket("legacy"), "production": self.product.bucket("production")}
+        return check(declare(**{**stores, **fields}), f"test__{next(_runs)}", Request(mode, None))
+
+    def refused(
+        self, *says: str, error: type[Exception] = PreflightFailed, mode: Mode = Mode.MOVE, **fields: Any
+    ) -> str:
+        """check fails with all of this in its message; nothing was touched."""
+        with self.untouched(), pytest.raises(error) as caught:
+            self.run(mode, **fields)
+        message = str(caught.value)
+        for part in ("Migration avatars: ", "touched. Fix: ", *says):
+            assert part in message
+        return message
+
+    @contextmanager
+    def untouched(self, *, but: frozenset[str] = frozenset()) -> Iterator[None]:
+        before = self.look()
+        yield
+        assert {key: value for key, value in self.look().items() if key not in but} == before
+
+    def look(self) -> dict[str, Any]:
+        """All objects with the time of their last write, all rows with their physical place, all of the ledger."""
+        admin, seen = self.product.s3, {}
+        for side in ("legacy", "production"):
+            listed = admin.list_objects_v2(Bucket=self.product.bucket(side)).get("Contents", [])
+            seen |= {f"{side}/{entry['Key']}": (entry["ETag"], entry["LastModified"]) for entry in listed}
+        seen["rows"] = self.product.sql("SELECT ctid::text, xmin::text, id, path FROM avatars ORDER BY id")
+        if self.product.sql("SELECT to_regnamespace('s3_migration')") == [(None,)]:
+            return seen
+        seen["ledger"] = self.product.sql("SELECT * FROM s3_migration.ledger")
+        seen["chunks"] = self.product.sql("SELECT * FROM s3_migration.chunk")
+        seen["tallies"] = self.product.sql("SELECT * FROM s3_migration.tally")
+        seen["timings"] = self.product.sql("SELECT * FROM s3_migration.timing")
+        seen["lease"] = self.product.sql("SELECT name FROM s3_migration.migration WHERE lease_run_no IS NOT NULL")
+        return seen
+
+    def heal(self) -> None:
+        """Undo what a test did: the set-up may be run again and again."""
+        product = self.product
+        product.remove("legacy", product.declaration.keys.legacy_canary)
+        for text in (
+            "DROP SCHEMA IF EXISTS shop CASCADE",
+            "ALTER TABLE avatars DISABLE ROW LEVEL SECURITY",
+            "DROP SCHEMA IF EXISTS s3_migration CASCADE",
+            f"REVOKE ALL ON avatars FROM {ROLE}",
+            *statements(product.declaration, ROLE),
+        ):
+            product.sql(text)
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: Postgres, s3: SeaweedFS) -> Iterator[Checked]:
+    with pytest.MonkeyPatch.context() as patch, made_product(postgres, s3, patch) as product:
+        product.seed(*KEYS)
+        product.put("production", "avatar/2.png", b"the product's own")
+        product.row("avatar/2.png")
+        yield Checked(product)
+
+
+@pytest.fixture
+def checked(shared: Checked, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checked]:
+    """One product for all tests: whatever check says, it has touched nothing."""
+    monkeypatch.setattr(retryhandler, "delay_exponential", lambda *args, **kwargs: 0)
+    connect_s3(monkeypatch, shared.product.endpoint_url)
+    connect_database(monkeypatch, postgres.port, shared.product.database.info.dbname)
+    yield shared
+    shared.heal()
+
+
+@pytest.fixture
+def proxy(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Both connections go through it."""
+    with Proxy(checked.product.endpoint_url) as made:
+        connect_s3(monkeypatch, made.endpoint_url)
+        yield made
+
+
+# -- all is there -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_shipped_rights_are_enough_and_no_trace_is_left(checked: Checked, mode: Mode) -> None:
+    before = checked.look()
+    assert checked.run(mode)
+    after = checked.look()
+    assert after.pop("lease") == [("avatars",)]
+    assert after == {key: value for key, value in before.items() if key != "lease"}
+
+
+def test_a_plan_writes_no_canary(checked: Checked, proxy: Proxy) -> None:
+    assert checked.run(Mode.PLAN)
+    assert set(proxy.seen) == {"ListObjectsV2"}
+
+
+def test_a_canary_left_by_a_killed_check_is_no_obstacle_and_is_not_moved(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = product.declaration.keys
+    product.seed(*KEYS)
+    with shared_clients(product.declaration, monkeypatch) as hooks:
+        for mode in (Mode.PLAN, Mode.MOVE):
+            product.put("legacy", keys.legacy_canary, b"killed")
+            product.put("production", keys.production_canary, b"killed, too")
+            account = Flow(product.declaration, hooks).run(mode)
+            assert account.staged == len(KEYS)
+            assert set(product.kinds()) <= set(KEYS)
+    assert keys.production_canary not in product.objects("production")
+
+
+def test_while_another_run_is_at_work_nothing_is_probed(checked: Checked, proxy: Proxy) -> None:
+    assert checked.run()
+    proxy.clear()
+    assert not checked.run()
+    assert set(proxy.seen) == {"ListObjectsV2"}
+
+
+def test_a_run_that_failed_its_check_keeps_no_other_from_its_own(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint_url = checked.product.endpoint_url
+    connect_s3(monkeypatch, endpoint_url, "without-put-production")
+    checked.refused("s3:PutObject")
+    connect_s3(monkeypatch, endpoint_url)
+    assert checked.run()
+
+
+# -- connections and stores ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("conn_id", ["legacy_s3", "production_s3", "proddatabase"])
+def test_an_absent_connection(checked: Checked, conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(f"AIRFLOW_CONN_{conn_id.upper()}")
+    # What a worker may well have; it must not be what the objects are moved with.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "admin")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", checked.product.endpoint_url)
+    checked.refused(f"Airflow has no connection '{conn_id}'", f"define it, e.g. as AIRFLOW_CONN_{conn_id.upper()}")
+
+
+@pytest.mark.parametrize("side", ["legacy", "production"])
+@pytest.mark.parametrize(
+    ("key", "secret", "code", "fix"),
+    [
+        ("nobody", "secret", "InvalidAccessKeyId", "correct the access key"),
+        ("migrator", "wrong", "SignatureDoesNotMatch", "correct the secret key"),
+    ],
+    ids=["key", "secret"],
+)
+def test_wrong_credentials(
+    checked: Checked, side: str, key: str, secret: str, code: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_s3(monkeypatch, checked.product.endpoint_url, key, secret, side)
+    checked.refused(f"s3://{checked.product.bucket(side)}", code, f"{fix} of Airflow's connection '{side}_s3'")
+
+
+@pytest.mark.parametrize("side", ["legacy", "production"])
+def test_an_absent_bucket(checked: Checked, side: str) -> None:
+    checked.refused(
+        f"cannot list s3://{side}-absent/", "NoSuchBucket", f"create bucket '{side}-absent'", **{side: f"{side}-absent"}
+    )
+
+
+def test_a_store_that_does_not_answer_is_a_matter_of_time(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_s3(monkeypatch, f"http://127.0.0.1:{free_port()}", side="production")
+    checked.refused("cannot list s3://production-", "ConnectionError", error=PreflightRetryable)
+
+
+def test_a_store_that_is_too_busy_is_a_matter_of_time(checked: Checked, proxy: Proxy) -> None:
+    proxy.fault("CopyObject", faults.slow_down)
+    checked.refused("cannot copy s3://legacy-", "SlowDown", error=PreflightRetryable)
+
+
+def test_two_stores(checked: Checked, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_s3(monkeypatch, checked.product.endpoint_url, side="legacy")
+    checked.refused(
+        proxy.endpoint_url, checked.product.endpoint_url, "must be one store", "'legacy_s3'", "'production_s3'"
+    )
+
+
+# -- rights in the stores -----------------------------------------------------------------------------------------
+
+CANARY = ".s3-migration-canary"
+
+
+@pytest.mark.parametrize(
+    ("right", "says"),
+    [
+        ("list-legacy", ["list s3://legacy-", "s3:ListBucket"]),
+        ("list-production", ["list s3://production-", "s3:ListBucket"]),
+        ("get-legacy", ["s3://legacy-", "s3:GetObject"]),
+        ("delete-legacy", ["delete s3://legacy-", "s3:DeleteObject"]),
+        ("get-production", ["read s3://production-", "s3:GetObject"]),
+        ("put-production", ["to s3://production-", "s3:PutObject"]),
+        ("put-canary", ["write the canary s3://legacy-", f"image/{CANARY}", "s3:PutObject (that key alone)"]),
+        (
+            "delete-canary",
+            ["delete the canary s3://production-", f"avatar/{CANARY}", "s3:DeleteObject (that key alone)"],
+        ),
+    ],
+)
+def test_a_missing_right(checked: Checked, right: str, says: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_s3(monkeypatch, checked.product.endpoint_url, f"without-{right}")
+    if right != "delete-legacy":
+        checked.refused(*says, POLICY)
+        return
+    # Here the canary cannot but stay.
+    with pytest.raises(PreflightFailed) as caught, checked.untouched(but=frozenset({f"legacy/image/{CANARY}"})):
+        checked.run()
+    assert all(part in str(caught.value) for part in (*says, POLICY))
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "says"),
+    [
+        ("CopyObject", faults.without("if-none-match"), "a copy onto an existing key with If-None-Match: *"),
+        ("CopyObject", faults.without("if-match"), "a copy with a wrong If-Match"),
+        ("CopyObject", faults.without("x-amz-copy-source-if-match"), "a copy with a wrong x-amz-copy-source-if-match"),
+        ("DeleteObjects", faults.without_etags, "a DeleteObjects with a wrong ETag"),
+        ("DeleteObject", faults.without("if-match"), "a DeleteObject with a wrong If-Match"),
+    ],
+    ids=["copy onto nothing", "replacing copy", "copy of a version", "delete in bulk", "delete of one"],
+)
+def test_a_store_that_ignores_one_condition(
+    checked: Checked, proxy: Proxy, operation: str, fault: faults.Fault, says: str
+) -> None:
+    proxy.fault(operation, fault)
+    message = checked.refused(f"the store at {proxy.endpoint_url} ignores conditional requests", says)
+    assert message.count(";") == 0, "no other condition is blamed"
+
+
+def test_a_store_that_ignores_all_conditions(checked: Checked, proxy: Proxy) -> None:
+    proxy.fault("*", faults.ignore_conditions)
+    checked.refused("If-None-Match: *; ", "wrong If-Match; ", "copy-source-if-match; ", "wrong ETag")
+
+
+def test_a_store_that_ignores_conditions_may_be_planned_for(checked: Checked, proxy: Proxy) -> None:
+    proxy.fault("*", faults.ignore_conditions)
+    assert checked.run(Mode.PLAN)
+
+
+# -- the database -------------------------------------------------------------------------------------------------
+
+
+def test_an_absent_database(checked: Checked, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_database(monkeypatch, postgres.port, "nowhere")
+    checked.refused('database "nowhere" does not exist', "'proddatabase'")
+
+
+def test_a_wrong_password(checked: Checked, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_database(monkeypatch, postgres.port, checked.product.database.info.dbname, password="wrong")
+    message = checked.refused(
+        "password authentication failed", "login or password of Airflow's connection 'proddatabase'"
+    )
+    assert "wrong" not in message
+
+
+def test_a_database_that_does_not_answer_is_a_matter_of_time(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_database(monkeypatch, free_port(), "nowhere")
+    checked.refused("no connection to the database", "host, database, login or password", error=PreflightRetryable)
+
+
+def test_an_absent_table(checked: Checked) -> None:
+    database = {"conn_id": "proddatabase", "table": "avatar", "column": "path"}
+    checked.refused("no table 'avatar'", "correct database.table", database=database)
+
+
+def test_a_table_in_a_schema_that_the_role_may_not_use(checked: Checked) -> None:
+    checked.product.sql("CREATE SCHEMA shop CREATE TABLE avatars (path varchar)")
+    database = {"conn_id": "proddatabase", "table": "shop.avatars", "column": "path"}
+    checked.refused("no table 'shop.avatars' that its role can see", "GRANT USAGE on its schema", database=database)
+
+
+def test_an_absent_column(checked: Checked) -> None:
+    database = {"conn_id": "proddatabase", "table": "avatars", "column": "paht"}
+    checked.refused("table 'avatars' has no column 'paht'", "correct database.column", database=database)
+
+
+@pytest.mark.parametrize(
+    ("kind", "definition"),
+    [
+        ("view", "CREATE VIEW shop.avatars AS SELECT path FROM public.avatars"),
+        ("materialized view", "CREATE MATERIALIZED VIEW shop.avatars AS SELECT path FROM public.avatars"),
+        ("partitioned table", "CREATE TABLE shop.avatars (path varchar) PARTITION BY HASH (path)"),
+    ],
+)
+def test_what_is_no_ordinary_table(checked: Checked, kind: str, definition: str) -> None:
+    checked.product.sql(f"CREATE SCHEMA shop; GRANT USAGE ON SCHEMA shop TO {ROLE}; {definition}")
+    database = {"conn_id": "proddatabase", "table": "shop.avatars", "column": "path"}
+    checked.refused(
+        "'shop.avatars' is not an ordinary table", "declare the table that holds the rows", database=database
+    )
+
+
+@pytest.mark.parametrize("type_", ["integer", "bytea", "jsonb", "varchar[]", "character(40)"])
+def test_a_column_that_holds_no_text(checked: Checked, type_: str) -> None:
+    checked.product.sql(f"CREATE SCHEMA shop; GRANT USAGE ON SCHEMA shop TO {ROLE}")
+    checked.product.sql(f"CREATE TABLE shop.avatars (path {type_})")
+    database = {"conn_id": "proddatabase", "table": "shop.avatars", "column": "path"}
+    checked.refused("column shop.avatars.path is of type", "expected text or varchar", database=database)
+
+
+@pytest.mark.parametrize("mode", [Mode.SWITCH, Mode.MOVE])
+def test_no_update(checked: Checked, mode: Mode) -> None:
+    checked.product.sql(f"REVOKE UPDATE (path) ON avatars FROM {ROLE}")
+    checked.refused("no UPDATE on avatars.path", "GRANT UPDATE (path) ON avatars TO", SETUP, mode=mode)
+
+
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.COPY])
+def test_what_switches_nothing_needs_no_update(checked: Checked, mode: Mode) -> None:
+    checked.product.sql(f"REVOKE UPDATE (path) ON avatars FROM {ROLE}")
+    assert checked.run(mode)
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("column", [False, True], ids=["at all", "of the table, only of the column"])
+def test_no_select(checked: Checked, mode: Mode, column: bool) -> None:
+    checked.product.sql("REVOKE SELECT ON avatars FROM migrator")
+    if column:  # the physical place of a row, by which rows are switched, is no column that can be granted
+        checked.product.sql("GRANT SELECT (path) ON avatars TO migrator")
+    checked.refused("no SELECT on avatars", "GRANT SELECT ON avatars TO", SETUP, mode=mode)
+
+
+def test_rows_that_the_role_may_not_see(checked: Checked) -> None:
+    """They would look as if no row named their objects."""
+    checked.product.sql("ALTER TABLE avatars ENABLE ROW LEVEL SECURITY")
+    checked.refused("row-level security hides rows of 'avatars'", "BYPASSRLS")
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELECT lag FROM heartbeat", 'relation "heartbeat" does not exist'),
+        ("SELECT lag FROM private", "permission denied for table private"),
+        ("SELECT 'a while'", "it gives 'a while', no number of seconds"),
+        ("SELECT 1, 2", "it gives more than one value"),
+        ("SELECT 1; SELECT 2", "cannot insert multiple commands"),
+        ("UPDATE avatars SET path = 'x' RETURNING 1", "read-only transaction"),
+        ("SELECT pg_sleep(60)", "statement timeout"),
+        ("how far behind?", "syntax error"),
+    ],
+)
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.MOVE])
+def test_a_lag_query_that_does_not_work(checked: Checked, mode: Mode, query: str, says: str) -> None:
+    checked.product.sql("CREATE TABLE IF NOT EXISTS private (lag int)")
+    database = {"conn_id": "proddatabase", "table": "avatars", "column": "path", "lag_query": query}
+    begun = time.monotonic()
+    checked.refused(
+        "database.lag_query, run at 'proddatabase': ",
+        says,
+        "correct it in the declaration",
+        database=database,
+        mode=mode,
+    )
+    assert time.monotonic() - begun < 8
+
+
+def test_a_lag_query_that_works(checked: Checked) -> None:
+    database = {"conn_id": "proddatabase", "table": "avatars", "column": "path", "lag_query": "SELECT 3600"}
+    assert checked.run(database=database), "how far behind they are now is the switch's concern"
+
+
+LEDGER: dict[str, tuple[str, list[str]]] = {
+    "schema": ("DROP SCHEMA s3_migration CASCADE", ["schema s3_migration is absent"]),
+    "usage": (f"REVOKE USAGE ON SCHEMA s3_migration FROM {ROLE}", ["no USAGE on schema s3_migration"]),
+    "temporary": (f"REVOKE TEMPORARY ON DATABASE {{}} FROM PUBLIC, {ROLE}", ["no TEMPORARY on the database"]),
+    "tables": ("DROP TABLE s3_migration.schema_version", ["the ledger is not readable"]),
+    "rights": (
+        f"REVOKE ALL ON s3_migration.migration FROM {ROLE}",
+        ["the ledger is not readable", "permission denied"],
+    ),
+    "no version": (
+        "DELETE FROM s3_migration.schema_version",
+        [f"the ledger is of version None, expected {SCHEMA_VERSION}"],
+    ),
+    "old version": (
+        "UPDATE s3_migration.schema_version SET version = 0",
+        [f"of version 0, expected {SCHEMA_VERSION}"],
+    ),
+    "migration": ("DELETE FROM s3_migration.migration", ["the ledger does not know migration 'avatars'"]),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), LEDGER.values(), ids=LEDGER)
+def test_a_ledger_that_is_not_ready(checked: Checked, change: str, says: list[str]) -> None:
+    checked.product.sql(change.format(checked.product.database.info.dbname))
+    checked.refused(*says, SETUP)
+
+
+def test_a_ledger_of_a_newer_project_is_not_sent_back_by_the_set_up(checked: Checked) -> None:
+    checked.product.sql("INSERT INTO s3_migration.schema_version VALUES (99)")
+    refusal = checked.refused("version 99, this project of version", "deploy the newer version of the project")
+    assert SETUP not in refusal

@@ -1,0 +1,306 @@
+"""One run at a time: the lease of a migration, and the fence that keeps a former holder from writing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from s3_migration.ledger import lease as leases
+from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.lease import Lease, LeaseHeld
+from s3_migration.model.modes import Mode
+from s3_migration.model.run_request import Request
+from s3_migration.s3.hook import S3Object
+from s3_migration.steps import check, deletion
+from s3_migration.ui import sensors
+from tests.conftest import Product
+from tests.support.flow import Flow, lapse, shared_clients
+
+Open = Callable[[str], Ledger]
+
+
+@pytest.fixture
+def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
+    with shared_clients(product.declaration, monkeypatch) as hooks:
+        yield Flow(product.declaration, hooks)
+
+
+@pytest.fixture
+def opened(product: Product) -> Iterator[Open]:
+    """A ledger for a run of this name."""
+    ledgers = []
+
+    def open_run(run_id: str) -> Ledger:
+        ledger = Ledger.connect(product.declaration)
+        ledgers.append(ledger)
+        ledger.of_migration(ledger.value("find_migration", name="avatars"))
+        asked = {"mode": "move", "limit": None, "grace_period": timedelta(0)}
+        scope = {"window_start": None, "window_end": None, "remove_copies": False}
+        ledger.of_run(ledger.value("open_run", run_id=run_id, **asked, **scope))
+        return ledger
+
+    yield open_run
+    for ledger in ledgers:
+        ledger.close()
+
+
+def lease_of(ledger: Ledger) -> Lease:
+    return Lease(ledger, ledger.values["run_no"])
+
+
+def take(ledger: Ledger) -> Lease:
+    with lease_of(ledger) as lease:
+        return lease
+
+
+def holder(product: Product) -> Any:
+    rows = product.sql(
+        "SELECT r.run_id FROM s3_migration.migration AS m LEFT JOIN s3_migration.run AS r ON r.run_no = m.lease_run_no"
+    )
+    return rows[0][0]
+
+
+def lease_until(product: Product) -> datetime:
+    return product.sql("SELECT lease_until FROM s3_migration.migration")[0][0]  # type: ignore[no-any-return]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def waits_for_a_lock(product: Product) -> bool:
+    return product.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ) == [(1,)]
+
+
+# -- one run at a time --------------------------------------------------------------------------------------------
+
+
+def test_another_run_waits_and_is_told_for_whom(product: Product, opened: Open) -> None:
+    take(opened("first"))
+    with pytest.raises(LeaseHeld, match=r"avatars is held by run first \(mode move\)"):
+        take(opened("second"))
+    assert holder(product) == "first"
+
+
+def test_tasks_of_one_run_share_the_lease(opened: Open) -> None:
+    one, other = take(opened("first")), take(opened("first"))
+    assert one._token == other._token
+    for lease in (one, other):
+        lease.fence()
+
+
+def test_the_check_of_another_run_asks_again_later_and_touches_nothing(product: Product, flow: Flow) -> None:
+    product.seed("image/1.png")
+    flow.begin()
+    objects = product.objects("legacy")
+    for _ in range(2):
+        assert not check.check(flow.declaration, "second", Request(Mode.MOVE, None))
+    assert product.objects("legacy") == objects
+    flow.work_off(flow.tasks())
+    assert flow.red == {}
+    assert check.check(flow.declaration, "second", Request(Mode.MOVE, None))
+
+
+def test_a_lease_that_was_given_back_is_free_at_once(product: Product, opened: Open) -> None:
+    take(opened("first")).release()
+    assert holder(product) is None
+    take(opened("second"))
+    assert holder(product) == "second"
+
+
+def test_a_former_holder_gives_back_and_renews_nothing(product: Product, opened: Open) -> None:
+    first = take(opened("first"))
+    lapse(product)
+    second = take(opened("second"))
+    before = lease_until(product)
+    first.release()
+    first.hold(timedelta(days=1))
+    assert (holder(product), lease_until(product)) == ("second", before)
+    second.fence()
+
+
+def test_of_two_that_find_a_lapsed_lease_one_gets_it(product: Product, opened: Open) -> None:
+    take(opened("first"))
+    lapse(product)
+    ledgers, barrier = [opened(f"run {number}") for number in range(4)], threading.Barrier(4)
+
+    def attempt(ledger: Ledger) -> bool:
+        barrier.wait()
+        try:
+            take(ledger)
+        except LeaseHeld:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(attempt, ledgers)) == [False, False, False, True]
+
+
+# -- how long -----------------------------------------------------------------------------------------------------
+
+
+def test_a_lease_is_held_while_the_run_sleeps_and_no_shorter(product: Product, opened: Open) -> None:
+    ledger = opened("first")
+    lease = take(ledger)
+    wake = datetime.now(timezone.utc) + timedelta(hours=1)
+    lease.hold(timedelta(hours=1))
+    assert lease_until(product) >= wake
+    take(ledger)
+    lease.hold(timedelta(minutes=30))
+    assert lease_until(product) >= wake
+
+
+def test_the_grace_period_is_waited_for_by_the_database_s_clock_whatever_the_worker_s(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(hours=1)
+
+    monkeypatch.setattr(sensors, "datetime", Ahead)
+    product.seed("image/1.png")
+    flow.begin(grace_period=timedelta(minutes=1))
+    flow.copy()
+    flow.switch()
+    sensor = sensors.GracePeriodSensor(task_id="wait_grace", declaration=flow.declaration)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute({"run_id": flow.run_id})  # type: ignore[typeddict-item]
+    asleep = deferred.value.trigger.moment - Ahead.now(timezone.utc)
+    assert timedelta(seconds=30) < asleep < timedelta(seconds=62)
+    assert timedelta(minutes=5) < lease_until(product) - datetime.now(timezone.utc) < timedelta(minutes=7)
+
+
+def test_a_lease_is_renewed_while_its_task_works_even_over_a_broken_connection(
+    product: Product, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "TTL", timedelta(seconds=0.4))
+    with lease_of(opened("first")) as lease:
+        for _ in range(2):
+            before = lease_until(product)
+            until(lambda before=before: lease_until(product) > before)  # type: ignore[misc]
+            product.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND query ~ '^UPDATE s3_migration.migration'"
+            )
+        lease.fence()
+    thread = lease._thread
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+# -- the fence ----------------------------------------------------------------------------------------------------
+
+
+def test_a_taker_waits_for_the_batch_in_flight(product: Product, opened: Open) -> None:
+    ledger, second = opened("first"), opened("second")
+    lease = take(ledger)
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.batch():
+            lease.fence()
+            lapse(product)
+            taking = pool.submit(take, second)
+            until(lambda: waits_for_a_lock(product))
+            assert holder(product) == "first"
+        taking.result().fence()
+    with pytest.raises(LeaseHeld), ledger.batch():
+        lease.fence()
+
+
+def test_a_taker_comes_again_where_the_batch_in_flight_takes_long(
+    product: Product, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "TAKE_TIMEOUT", "50ms")
+    ledger, second = opened("first"), opened("second")
+    lease = take(ledger)
+    with ledger.batch():
+        lease.fence()
+        lapse(product)
+        with pytest.raises(LeaseHeld):
+            take(second)
+        assert second.connection.execute("SELECT 1").fetchone() is not None
+    take(second)
+    assert holder(product) == "second"
+
+
+def test_a_batch_in_flight_holds_up_no_renewal(product: Product, opened: Open) -> None:
+    ledger, sibling = opened("first"), opened("first")
+    lease = take(ledger)
+    with ledger.batch():
+        lease.fence()
+        before = lease_until(product)
+        take(sibling).hold(timedelta())
+        assert lease_until(product) > before
+
+
+STEPS = ["list", "copy", "switch", "verify", "delete"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_former_holder_writes_nothing(
+    product: Product, flow: Flow, opened: Open, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The lease is lost in the middle of a task: just before it would write."""
+    product.seed("image/1.png", "image/2.png")
+    flow.begin()
+    for before in STEPS[1 : STEPS.index(step)] if step != "list" else []:
+        getattr(flow, before)()
+    original, stolen = Lease.fence, []
+
+    def state() -> tuple[object, ...]:
+        ledger = product.sql("SELECT * FROM s3_migration.ledger ORDER BY legacy_key")
+        return ledger, product.sql("SELECT * FROM s3_migration.chunk"), product.rows(), product.objects("legacy")
+
+    def steal_first(lease: Lease) -> None:
+        if not stolen:
+            lapse(product)
+            stolen.append(take(opened("second")))
+        original(lease)
+
+    known = state()
+    monkeypatch.setattr(Lease, "fence", steal_first)
+    with pytest.raises(LeaseHeld, match="held by run second"):
+        getattr(flow, step)()
+    assert stolen
+    assert state() == known
+    assert holder(product) == "second"
+
+
+def test_no_other_run_begins_between_a_deletion_and_its_mark(
+    product: Product, flow: Flow, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product.seed("image/1.png", "image/2.png")
+    monkeypatch.setattr(leases, "TAKE_TIMEOUT", "50ms")
+    original, refused = deletion._delete_batch, []
+
+    def lose_the_lease_first(run: Any, versions: Any) -> None:
+        lapse(product)
+        with pytest.raises(LeaseHeld) as error:
+            take(opened("second"))
+        refused.append(error)
+        original(run, versions)
+
+    monkeypatch.setattr(deletion, "_delete_batch", lose_the_lease_first)
+    assert flow.run().deleted == 2
+    assert refused
+
+
+def test_a_former_holder_has_scratch_tables_of_its_own(product: Product, opened: Open) -> None:
+    """Else what it listed long ago would be taken for the new holder's look, and objects be deleted on it."""
+    first, second = opened("first"), opened("second")
+    first.reset_staging()
+    second.reset_staging()
+    first.fill_staging("production", [[S3Object("image/1.png", 1, "etag", datetime.now(timezone.utc).isoformat())]])
+    assert second.count_staging("production") == 0

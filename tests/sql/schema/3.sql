@@ -1,0 +1,227 @@
+\set ON_ERROR_STOP on
+BEGIN;
+
+-- Progress lives beside the data: switching rows is a join with it.
+CREATE SCHEMA IF NOT EXISTS s3_migration;
+
+-- Which set-up this database has seen, so that a later one can change what is there.
+CREATE TABLE IF NOT EXISTS s3_migration.schema_version (
+    version integer PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- A program that is older than the database would set it back: nothing is changed then.
+DO $$
+BEGIN
+    IF (SELECT max(version) FROM s3_migration.schema_version) > 3 THEN
+        RAISE EXCEPTION USING
+            MESSAGE = 'this set-up is of version 3, and schema s3_migration of a newer one: nothing was changed',
+            HINT = 'print the set-up with the newer version of the project, which has been at work here';
+    END IF;
+END
+$$;
+
+-- Since version 3 the columns say what they hold. Nothing where they do already, and in a new database.
+DO $$
+DECLARE
+    renamed record;
+BEGIN
+    FOR renamed IN
+        SELECT r.*
+        FROM (VALUES
+            ('ledger', 'kind', 'problem'),
+            ('ledger', 'copied_at', 'production_modified'),
+            ('ledger', 'gone_at', 'legacy_gone_at'),
+            ('run', 'removes_copies', 'remove_copies'),
+            ('acknowledged', 'kind', 'problem')
+        ) AS r (in_table, old_name, new_name)
+        JOIN pg_attribute AS a
+            ON a.attrelid = to_regclass('s3_migration.' || r.in_table) AND a.attname = r.old_name AND NOT a.attisdropped
+    LOOP
+        EXECUTE format(
+            'ALTER TABLE s3_migration.%I RENAME COLUMN %I TO %I', renamed.in_table, renamed.old_name, renamed.new_name
+        );
+    END LOOP;
+END
+$$;
+
+-- One row a migration: its lease (one run at a time) and its brake.
+CREATE TABLE IF NOT EXISTS s3_migration.migration (
+    migration_id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    lease_run_no bigint,
+    lease_token bigint NOT NULL DEFAULT 0, -- fencing: rises whenever another run takes the lease
+    lease_until timestamptz,
+    deletion_stopped text -- the reason, while no run may delete: include/s3_migration/commands/stop_deletion.py
+);
+
+-- One row a run. A step's time is set once the step is done, whatever it found.
+CREATE TABLE IF NOT EXISTS s3_migration.run (
+    run_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration_id smallint NOT NULL REFERENCES s3_migration.migration,
+    run_id text NOT NULL, -- Airflow's
+    mode text NOT NULL,
+    object_limit bigint,
+    grace_period interval NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    listed_at timestamptz,
+    switched_at timestamptz,
+    verified_at timestamptz, -- when the proof was begun to be taken: its age counts from here
+    damaged bigint, -- what the verification found damaged: more than none stops all deletion
+    finished_at timestamptz,
+    account jsonb,
+    UNIQUE (migration_id, run_id)
+);
+
+-- Since version 2: what a run was asked for beyond its mode. A window takes only what was last modified from its start
+-- to before its end (both null: whatever its age); remove_copies is of an undo that empties production of our copies.
+ALTER TABLE s3_migration.run
+ADD COLUMN IF NOT EXISTS window_start timestamptz,
+ADD COLUMN IF NOT EXISTS window_end timestamptz,
+ADD COLUMN IF NOT EXISTS remove_copies boolean NOT NULL DEFAULT false;
+
+-- The ledger: one row an object, for as long as the migration lives. ETags stand without quotes.
+-- No foreign keys: checked row by row, one made adding a listing twice as slow, with a queue of all rows in memory.
+CREATE TABLE IF NOT EXISTS s3_migration.ledger (
+    migration_id smallint NOT NULL,
+    legacy_key text COLLATE "C" NOT NULL,
+    legacy_size bigint, -- bytes; null where legacy never held the object
+    legacy_etag text,
+    legacy_modified timestamptz,
+    run_no bigint NOT NULL, -- the run that owns it now
+    copied_etag text, -- the legacy ETag that production holds a copy of
+    production_etag text, -- as the copy answered: differs for multipart and KMS copies
+    production_modified timestamptz, -- production's own last-modified time of the copy
+    switched_at timestamptz, -- by an earlier run; else the run's own time counts
+    legacy_gone_at timestamptz, -- when legacy was seen or made empty
+    problem text CHECK (
+        problem IN ('failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'superseded', 'withdrawn', 'dangling')
+    ),
+    detail text,
+    PRIMARY KEY (migration_id, legacy_key)
+);
+
+-- Since version 3 what was called named is still_referenced.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_constraint
+        WHERE conrelid = 's3_migration.ledger'::regclass AND conname = 'ledger_kind_check'
+    ) THEN
+        ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_kind_check;
+        UPDATE s3_migration.ledger SET problem = 'still_referenced' WHERE problem = 'named';
+        ALTER TABLE s3_migration.ledger ADD CONSTRAINT ledger_problem_check CHECK (
+            problem IN (
+                'failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'superseded', 'withdrawn', 'dangling'
+            )
+        );
+    END IF;
+END
+$$;
+
+-- The key range of each mapped task of a run; both bounds belong to it.
+CREATE TABLE IF NOT EXISTS s3_migration.chunk (
+    run_no bigint NOT NULL REFERENCES s3_migration.run,
+    chunk integer NOT NULL,
+    first_key text COLLATE "C" NOT NULL,
+    last_key text COLLATE "C" NOT NULL,
+    objects bigint NOT NULL,
+    PRIMARY KEY (run_no, chunk)
+);
+
+-- What was done, counted in the transaction that did it. Chunk 0 is the whole run.
+CREATE TABLE IF NOT EXISTS s3_migration.tally (
+    run_no bigint NOT NULL REFERENCES s3_migration.run,
+    step text NOT NULL,
+    chunk integer NOT NULL,
+    what text NOT NULL,
+    number bigint NOT NULL,
+    PRIMARY KEY (run_no, step, chunk, what)
+);
+
+-- Problems that a person knows of and has given a reason for: they turn no run red. Of that very problem only.
+CREATE TABLE IF NOT EXISTS s3_migration.acknowledged (
+    migration_id smallint NOT NULL REFERENCES s3_migration.migration,
+    legacy_key text COLLATE "C" NOT NULL,
+    problem text NOT NULL,
+    reason text NOT NULL,
+    run_no bigint NOT NULL REFERENCES s3_migration.run, -- that was told
+    acknowledged_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (migration_id, legacy_key)
+);
+
+-- When each step's latest try began and ended. Chunk 0 is the whole run.
+CREATE TABLE IF NOT EXISTS s3_migration.timing (
+    run_no bigint NOT NULL REFERENCES s3_migration.run,
+    step text NOT NULL,
+    chunk integer NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (run_no, step, chunk)
+);
+
+-- Every object in exactly one state (include/s3_migration/model/states.py). Grace is held against the proof: what comes due after the
+-- verification waits for the next one.
+CREATE OR REPLACE VIEW s3_migration.state AS
+SELECT
+    l.migration_id,
+    l.run_no,
+    l.legacy_key,
+    l.legacy_size,
+    CASE
+        WHEN l.problem IS NOT NULL THEN l.problem
+        WHEN l.production_modified IS NULL THEN 'listed'
+        WHEN l.legacy_gone_at IS NOT NULL THEN 'moved'
+        WHEN l.copied_etag IS DISTINCT FROM l.legacy_etag THEN 'listed'
+        WHEN
+            (r.mode = 'move' OR r.remove_copies)
+            AND coalesce(l.switched_at, r.switched_at) + r.grace_period > coalesce(r.verified_at, now())
+            THEN 'waiting'
+        ELSE 'copied'
+    END AS state,
+    l.detail,
+    a.reason AS acknowledged
+FROM s3_migration.ledger AS l
+JOIN s3_migration.run AS r ON r.run_no = l.run_no
+LEFT JOIN s3_migration.acknowledged AS a
+    ON a.migration_id = l.migration_id AND a.legacy_key = l.legacy_key AND a.problem = l.problem;
+
+-- A night with nothing to do must not read what a hundred million finished objects left behind: most statements ask
+-- for one run's rows, or for what is not gone yet. A few kilobytes for a million rows, and nothing for an update to do.
+CREATE INDEX IF NOT EXISTS ledger_runs ON s3_migration.ledger
+USING brin (run_no, legacy_gone_at) WITH (pages_per_range = 32, autosummarize = on);
+
+INSERT INTO s3_migration.schema_version (version) VALUES (3) ON CONFLICT DO NOTHING;
+
+-- The declared migration gets its row; the role may not make one up.
+INSERT INTO s3_migration.migration (name) VALUES ('avatars') ON CONFLICT DO NOTHING;
+
+-- TEMPORARY: each listing is COPYed into a staging table, gone with the session. The database is the one that this is run
+-- in, whatever its name: a plain GRANT cannot say so.
+DO 'BEGIN
+    EXECUTE ''GRANT CONNECT, TEMPORARY ON DATABASE '' || quote_ident(current_database()) || '' TO '' || quote_ident(''migrator'');
+END';
+
+GRANT SELECT ON "public"."avatars" TO "migrator";
+
+-- The one column, and no other.
+GRANT UPDATE ("path") ON "public"."avatars" TO "migrator";
+
+GRANT USAGE ON SCHEMA s3_migration TO "migrator";
+
+GRANT SELECT, INSERT, UPDATE ON s3_migration.ledger, s3_migration.run, s3_migration.tally, s3_migration.timing TO "migrator";
+
+-- A listing that is taken again draws its chunks anew.
+GRANT SELECT, INSERT, DELETE ON s3_migration.chunk TO "migrator";
+
+-- The lease may be moved, and the brake be set: whoever can stop a deletion at 3 a.m. is the on-call SRE with Airflow
+-- (python -m s3_migration stop), not the database's administrator. Making a migration is an administrator's.
+GRANT SELECT, UPDATE (lease_run_no, lease_token, lease_until, deletion_stopped) ON s3_migration.migration TO "migrator";
+
+GRANT SELECT ON s3_migration.schema_version, s3_migration.state TO "migrator";
+
+GRANT USAGE ON SCHEMA "public" TO "migrator";
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON s3_migration.acknowledged TO "migrator";
+
+COMMIT;

@@ -1,0 +1,131 @@
+"""The ledger's schema through the project's versions: tests/sql/schema/<version>.sql is what each set-up printed."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import psycopg
+import pytest
+
+from devstack.postgres import Postgres
+from s3_migration.ledger.schema import SCHEMA_VERSION, script, statements
+from s3_migration.model.modes import Mode
+from s3_migration.model.run_request import Request
+from s3_migration.steps.check import PreflightFailed, check
+from tests.conftest import ROLE, ROOT, Product, declare, psql
+from tests.support.flow import Flow, shared_clients
+
+HOW_TO = "the set-up changed: the README says how its version rises (To change the ledger's schema)"
+
+
+def schema_file(version: int) -> str:
+    path = ROOT / "tests" / "sql" / "schema" / f"{version}.sql"
+    assert path.exists(), HOW_TO
+    return path.read_text(encoding="utf-8")
+
+
+class Made:
+    """A database with the product's table, and what an administrator ran in it."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self.name = f"schema_{secrets.token_hex(4)}"
+        self.uri = postgres.dsn(self.name)
+        with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {self.name}")  # type: ignore[call-overload]
+        self.run("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+
+    def run(self, text: str) -> None:
+        done = psql(self.uri, text)
+        assert (done.returncode, done.stderr.replace("NOTICE", "").count("ERROR")) == (0, 0), done.stderr
+
+    def of_version(self, version: int) -> Made:
+        self.run(schema_file(version).replace("proddatabase", self.name))
+        return self
+
+    def of_now(self) -> Made:
+        self.run(script(statements(declare(), ROLE)))
+        return self
+
+    def catalog(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything that a set-up makes, but for the order in which it came."""
+        with psycopg.connect(self.uri) as connection:
+            return {what: connection.execute(text).fetchall() for what, text in CATALOG.items()}
+
+
+# An index and a NOT NULL keep the names that their columns had once: nobody meets them.
+CATALOG = {
+    "relations": """
+        SELECT c.relname, c.relkind, c.reloptions, ARRAY(SELECT a::text FROM unnest(c.relacl) AS a ORDER BY 1),
+            CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) WHEN c.relkind = 'i' THEN pg_get_indexdef(c.oid) END
+        FROM pg_class AS c WHERE c.relnamespace::regnamespace::text IN ('public', 's3_migration') ORDER BY 1
+    """,
+    "columns": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
+            a.attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid),
+            ARRAY(SELECT x::text FROM unnest(a.attacl) AS x ORDER BY 1)
+        FROM pg_attribute AS a
+        JOIN pg_class AS c ON c.oid = a.attrelid
+        LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind <> 'i' AND c.relnamespace::regnamespace::text IN ('public', 's3_migration')
+        ORDER BY 1, 2
+    """,
+    "constraints": """
+        SELECT c.relname, CASE WHEN o.contype <> 'n' THEN o.conname END, pg_get_constraintdef(o.oid) FROM pg_constraint AS o
+        JOIN pg_class AS c ON c.oid = o.conrelid
+        WHERE c.relnamespace::regnamespace::text IN ('public', 's3_migration') ORDER BY 1, 2, 3
+    """,
+    "rights": """
+        SELECT nspname, ARRAY(SELECT a::text FROM unnest(nspacl) AS a ORDER BY 1) FROM pg_namespace
+        WHERE nspname IN ('public', 's3_migration')
+        UNION ALL SELECT '', ARRAY(SELECT a::text FROM unnest(datacl) AS a ORDER BY 1) FROM pg_database
+        WHERE datname = current_database() ORDER BY 1
+    """,
+    "migrations": "SELECT name, lease_token, deletion_stopped FROM s3_migration.migration",
+    "version": "SELECT max(version) FROM s3_migration.schema_version",
+}
+
+
+def test_whoever_changes_the_schema_raises_its_version(postgres: Postgres) -> None:
+    kept, now = Made(postgres).of_version(SCHEMA_VERSION).catalog(), Made(postgres).of_now().catalog()
+    assert kept == now, HOW_TO
+    assert not (ROOT / "tests" / "sql" / "schema" / f"{SCHEMA_VERSION + 1}.sql").exists()
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_upgraded_schema_is_the_one_that_is_made_from_nothing(postgres: Postgres, version: int) -> None:
+    upgraded = Made(postgres).of_version(version).of_now()
+    assert upgraded.catalog() == Made(postgres).of_now().catalog()
+
+
+def test_an_older_set_up_changes_nothing_in_a_newer_database(postgres: Postgres) -> None:
+    made = Made(postgres).of_now()
+    made.run("INSERT INTO s3_migration.schema_version VALUES (99)")
+    before = made.catalog()
+    done = psql(made.uri, script(statements(declare(), ROLE)))
+    assert done.returncode == 3
+    assert f"this set-up is of version {SCHEMA_VERSION}, and schema s3_migration of a newer one: nothing" in done.stderr
+    assert "newer version of the project" in done.stderr
+    assert made.catalog() == before
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_is_in_it(
+    product: Product, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    product.sql("DROP SCHEMA s3_migration CASCADE")
+    done = psql(product.database_uri, schema_file(version).replace("proddatabase", product.database.info.dbname))
+    assert done.returncode == 0, done.stderr
+    product.sql(
+        "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'of then', 'move', '0s')"
+    )
+    product.sql("INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no) VALUES (1, 'image/then.png', 1)")
+    product.seed("image/now.png")
+    with pytest.raises(PreflightFailed, match=f"of version {version}, expected {SCHEMA_VERSION}.*s3_migration setup"):
+        check(product.declaration, "r", Request(Mode.MOVE))
+    for text in statements(product.declaration):
+        product.database.execute(text.encode())
+    with shared_clients(product.declaration, monkeypatch) as hooks:
+        account = Flow(product.declaration, hooks).run()
+    assert account.deleted == 1
+    assert product.problems()["image/then.png"] == "withdrawn"

@@ -1,0 +1,730 @@
+"""Every statement of include/sql on the real PostgreSQL, as the role that runs it, twice in a row."""
+
+from __future__ import annotations
+
+import ast
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from devstack.postgres import Postgres
+from s3_migration.ledger.connection import STAGING, Ledger
+from s3_migration.ledger.schema import SCHEMA_VERSION, statements
+from s3_migration.ledger.statements import DIRECTORY, files, of, statement
+from s3_migration.model.declaration import Declaration
+from tests.conftest import ROLE, ROOT, connect_database, declare
+
+SETUP = of("schema")
+FILES = sorted(set(files()) - {*SETUP, *of("retirement")})
+SETUP = of("schema")
+# Nothing to do in a new database.
+REFUSING = {"20_version_newer", "20_version_renames", "23_ledger_problems"}
+CODE = [
+    path
+    for folder in ("dags", "include", "plugins")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "local" not in path.parts  # the embedded stack and its audit have a product of their own to make
+]
+
+
+# -- the files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(DIRECTORY.rglob("*.sql")), ids=lambda path: path.stem)
+def test_a_file_holds_one_statement(path: Path) -> None:
+    bare = re.sub(r"--[^\n]*|'[^']*'|(?s:\$\$.*\$\$)", "", path.read_text(encoding="utf-8")).strip()
+    assert bare
+    assert ";" not in bare
+
+
+def calls() -> Iterator[tuple[Path, str, str]]:
+    """The first argument of each call that could run SQL, by file and method."""
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                first = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield path, node.func.attr, first.value
+
+
+RUN_SQL = {"execute", "executemany", "copy", "run", "get_records", "get_first", "insert_rows"}
+
+
+def test_no_sql_stands_in_python() -> None:
+    found = [
+        (path.name, text)
+        for path, method, text in calls()
+        if method in RUN_SQL and text not in FILES and not re.match(r"SET |SELECT set_config\(", text)
+    ]
+    assert found == []
+
+
+def test_every_file_is_used() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
+    assert [file for file in FILES if f'"{file}"' not in code] == []
+
+
+# -- a database in which every problem of object is there ------------------------------------------------------------
+
+WORLD = """
+INSERT INTO avatars (path) VALUES
+    ('image/listed'), ('image/copied'), ('image/copied'), ('avatar/copied'), ('image/named'), ('avatar/damaged-named'),
+    ('image/withdrawn'), ('image/only-row'), ('image/only-there'), (NULL), (''), ('other/listed');
+UPDATE s3_migration.migration
+SET lease_run_no = 2, lease_token = 7, lease_until = now() + interval '3 min' WHERE name = 'avatars';
+INSERT INTO s3_migration.run
+    (migration_id, run_id, mode, grace_period, listed_at, switched_at, verified_at, damaged)
+VALUES
+    (1, 'former', 'move', '1h', now() - interval '3h', now() - interval '2h', NULL, NULL),
+    (1, 'now', 'move', '0s', now() - interval '2 min', now() - interval '1 min', now() - interval '1 min', 0);
+INSERT INTO s3_migration.chunk VALUES (2, 1, 'image/', 'image/m', 9), (2, 2, 'image/n', 'image/z', 9);
+INSERT INTO s3_migration.tally VALUES (2, 'copy', 1, 'copied', 5), (2, 'copy', 2, 'copied', 2);
+INSERT INTO s3_migration.timing VALUES
+    (2, 'copy', 1, now() - interval '9s', now()), (2, 'list', 0, now() - interval '10s', NULL);
+INSERT INTO s3_migration.ledger (
+    migration_id, run_no, legacy_size, legacy_key, legacy_etag, copied_etag, production_etag, production_modified,
+    legacy_gone_at, problem,
+    detail
+)
+SELECT 1, run_no, 1, 'image/' || key, etag, copied, production, now() - c::interval, now() - g::interval,
+    problem, detail
+FROM (VALUES
+    (2, 'listed', 'v1', NULL, NULL, NULL, NULL, NULL, NULL),
+    (2, 'copied', 'v1', 'v1', 'p1', '1h', NULL, NULL, NULL),
+    (2, 'moved', 'v1', 'v1', 'p1', '1h', '1 min', NULL, NULL),
+    (2, 'changed', 'v2', 'v1', 'p1', '1h', NULL, 'changed', NULL),
+    (2, 'failed', 'v1', NULL, NULL, NULL, NULL, 'failed', 'AccessDenied: no'),
+    (2, 'kept', 'v1', 'v1', 'p1', '1h', NULL, 'failed', 'AccessDenied: no'),
+    (2, 'conflict', 'v1', NULL, NULL, NULL, NULL, 'conflict', 'other'),
+    (2, 'damaged-named', 'v1', 'v1', 'p1', '1h', NULL, 'damaged', 'production holds no object'),
+    (2, 'damaged-unnamed', 'v1', 'v1', 'p1', '1h', NULL, 'damaged', 'production holds no object'),
+    (2, 'superseded', 'v1', 'v1', 'p1', '1h', NULL, 'superseded', NULL),
+    (2, 'named', 'v1', 'v1', 'p1', '1h', NULL, 'still_referenced', NULL),
+    (2, 'withdrawn', 'v1', NULL, NULL, NULL, '1 min', 'withdrawn', NULL),
+    (1, 'left', 'v1', 'v1', 'p1', '3h', NULL, NULL, NULL),
+    (1, 'vanished', 'v1', 'v1', 'p1', '3h', NULL, 'failed', 'AccessDenied: no')
+) AS l (run_no, key, etag, copied, production, c, g, problem, detail);
+"""
+OLD, NEW = datetime(2020, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
+# What both sides hold now: key, ETag and, of production, whether it was written before or after our copy.
+LEGACY = {
+    **dict.fromkeys(["listed", "copied", "failed", "kept", "conflict", "damaged-named"], "v1"),
+    **dict.fromkeys(["damaged-unnamed", "superseded", "named", "left", "there", "new", "taken"], "v1"),
+    "changed": "v2",
+}
+PRODUCTION = {
+    **dict.fromkeys(["copied", "moved", "changed", "kept", "named", "left"], ("p1", OLD)),
+    "superseded": ("p2", NEW),
+    "conflict": ("x", OLD),
+    "taken": ("x", OLD),
+    "there": ("v1", OLD),
+    "only-there": ("x", OLD),
+}
+COLUMNS = ("key", "size", "etag", "modified")
+
+
+def set_up(postgres: Postgres) -> str:
+    """A database of its own with an empty product, set up as shipped; answers its name."""
+    name = f"sql_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+        for text in statements(declare(), ROLE):
+            connection.execute(text)  # type: ignore[call-overload]
+    return name
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres) -> str:
+    name = set_up(postgres)
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        connection.execute(WORLD)
+    return name
+
+
+@pytest.fixture
+def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """The migrator's, in the midst of run 2; what a test does is rolled back."""
+    connect_database(monkeypatch, postgres.port, database)
+    made = Ledger.connect(declare())
+    made.of_migration(1)
+    made.of_run(2)
+    with made.connection.transaction(force_rollback=True):
+        made.reset_staging()
+        for side, held in (("legacy", LEGACY), ("production", PRODUCTION)):
+            into = statement("fill_staging", staging=made.parts[side])
+            with made.connection.cursor() as cursor, made.connection.cursor().copy(into) as copy:
+                for key, value in held.items():
+                    etag, modified = (value, OLD) if isinstance(value, str) else value
+                    copy.write_row((f"image/{key}", 1, etag, modified))
+            cursor.close()
+        made.connection.execute(
+            sql.SQL("INSERT INTO {} VALUES ('image/only-row'), ('image/only-there')").format(made.parts["rows"])
+        )
+        yield made
+    made.close()
+
+
+OURS = ("migration", "run", "ledger", "chunk", "tally", "timing", "acknowledged")
+TABLES = ("avatars", *(f"s3_migration.{name}" for name in OURS))
+Contents = dict[str, dict[Any, dict[str, Any]]]
+
+
+def contents(ledger: Ledger) -> Contents:
+    """All rows of all tables; a staging table may be absent."""
+    found: Contents = {}
+    names = {table.rpartition(".")[2]: sql.Identifier(*table.split(".")) for table in TABLES}
+    for name, table in {**names, **{side: ledger.parts[side] for side in STAGING}}.items():
+        there = ledger.connection.execute("SELECT to_regclass(%s) AS there", [table.as_string()]).fetchone()
+        if there and there["there"]:
+            rows = ledger.connection.execute(sql.SQL("SELECT * FROM {}").format(table)).fetchall()
+            by_key = name == "ledger"
+            found[name] = {row["legacy_key"] if by_key else (str(row), n): row for n, row in numbered(rows)}
+    return found
+
+
+def numbered(rows: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row with how often the like has come before."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        seen[str(row)] += 1
+        yield seen[str(row)], row
+
+
+def state(row: dict[str, Any]) -> str:
+    if row["problem"]:
+        return str(row["problem"])
+    if row["production_modified"] is None or (
+        row["legacy_gone_at"] is None and row["copied_etag"] != row["legacy_etag"]
+    ):
+        return "listed"
+    return "moved" if row["legacy_gone_at"] else "copied"
+
+
+def written(before: Contents, after: Contents) -> dict[str, Any]:
+    """What a statement wrote: of the ledger the objects and what they are now, of any other table how many rows."""
+    found: dict[str, Any] = {}
+    for table in sorted({*before, *after}):
+        old, new = before.get(table, {}), after.get(table, {})
+        if (table in before) != (table in after):
+            found[table] = "made" if table in after else "dropped"
+        elif table == "ledger":
+            changed = [key for key, row in new.items() if old.get(key) != row]
+            found[table] = " ".join(f"{key[6:]}:{state(new[key])}" for key in sorted(changed))
+        else:
+            found[table] = max(len(old.keys() - new.keys()), len(new.keys() - old.keys()))
+    return {table: what for table, what in found.items() if what}
+
+
+# -- each statement -----------------------------------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+NAME: dict[str, Any] = {"name": "avatars", "run_id": "now"}
+ALL: dict[str, Any] = {"first_key": None, "last_key": None}
+CHUNK: dict[str, Any] = {"after": "", "first_key": "image/", "last_key": "image/z", "limit": 100}
+PAGES: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)", "late": True}
+TALLY: dict[str, Any] = {"step": "copy", "what": "copied", "number": 3, "chunk": 1}
+MARKS: dict[str, Any] = {"keys": ["image/listed"], "sizes": [2], "etags": ["v1"], "problems": [None], "details": [None]}
+COPIED = "UPDATE s3_migration.ledger SET production_modified = now()"
+LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
+ADOPTED = """
+WITH later AS (
+    INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period)
+    VALUES (1, 'later', 'copy', '0') RETURNING run_no
+)
+UPDATE s3_migration.ledger SET run_no = later.run_no FROM later WHERE legacy_key = 'image/failed'
+"""
+OPENED: dict[str, Any] = {
+    **{"mode": "move", "object_limit": None, "grace_period": HOUR},
+    **{"window_start": None, "window_end": None, "remove_copies": False},
+}
+KNOWN = "INSERT INTO s3_migration.acknowledged VALUES (1, 'image/{}', 'failed', 'known', 2, now())"
+UNDONE = "UPDATE s3_migration.run SET mode = 'undo', remove_copies = true WHERE run_no = 2"
+SAME = "the same"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a statement answers and writes; then it answers the same (or `again`), writes nothing (or `rewrites`)."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    answers: str | None = ""  # rows in brackets; None: they tell the time
+    writes: dict[str, Any] = field(default_factory=dict)
+    again: str | None = SAME
+    rewrites: dict[str, Any] = field(default_factory=dict)
+    fails_again: bool = False  # what it makes is there
+    before: str = ""  # what is done before
+    side: str = ""  # the staging table it is about
+    relation: str = ""  # the table that it copies out
+
+
+CASES: dict[str, Case] = {
+    "acknowledge": Case(
+        {"key": "image/conflict", "problem": None, "reason": "known", "problems": ["conflict"]},
+        writes={"acknowledged": 1},
+    ),
+    "add_tally": Case({**TALLY, "add": True}, writes={"tally": 1}, rewrites={"tally": 1}),
+    "adopt_gone": Case(writes={"ledger": "vanished:moved"}),
+    "adopt_listed": Case(
+        before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2",
+        writes={
+            "ledger": "changed:listed conflict:conflict copied:copied damaged-named:damaged damaged-unnamed:damaged "
+            "failed:listed kept:copied left:copied listed:listed named:copied superseded:superseded"
+        },
+    ),
+    "adopt_unlisted_rows": Case(writes={"ledger": "only-row:dangling only-there:moved"}),
+    "advisory_unlock": Case(
+        {"name": "a"}, "(True)", again="(False)", before="SELECT pg_advisory_lock(hashtextextended('a', 0))"
+    ),
+    "allow_deletion": Case(
+        NAME, before="UPDATE s3_migration.migration SET deletion_stopped = 'why'", writes={"migration": 1}
+    ),
+    "analyze_staging": Case(side="legacy"),
+    "archive_of_all": Case(answers="(version,applied_at)", relation="schema_version"),
+    "archive_of_migration": Case(
+        answers="(migration_id,legacy_key,problem,reason,run_no,acknowledged_at)", relation="acknowledged"
+    ),
+    "archive_of_runs": Case(
+        answers="(run_no,step,chunk,what,number) (2,copy,1,copied,5) (2,copy,2,copied,2)", relation="tally"
+    ),
+    "begin_listing": Case(writes={"run": 1}),
+    "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
+    "begin_verification": Case({}, writes={"run": 1}),
+    "check_column": Case({"column": "path"}, "(r character varying None True False True UTF8)"),
+    "check_ledger": Case({}, "(True True)"),
+    "compare": Case(
+        {"keys": None, "proving": True, "first_key": "image/c", "last_key": "image/named"},
+        writes={"ledger": "kept:copied named:copied"},
+    ),
+    "count_all_states": Case(
+        {},
+        "(changed 1 0) (conflict 1 0) (copied 2 0) (damaged 2 0) (failed 3 1) (listed 1 0) (moved 1 0) "
+        "(still_referenced 1 0) "
+        "(superseded 1 0) (withdrawn 1 0)",
+        before=KNOWN.format("kept"),
+    ),
+    "count_beyond_undo": Case({}, "(1)"),
+    "count_gone": Case({}, "(2)"),
+    "count_missing": Case({"keys": None}, "(2)"),
+    "count_referenced": Case({}, "(4 4)"),
+    "count_pages": Case({}, "(1)"),
+    "count_refused_rows": Case({}, "(0)"),
+    "count_rows_left": Case({}, "(5)"),
+    "count_scope": Case({}, "(9)"),
+    "count_staging": Case({}, "(14)", side="legacy"),
+    "count_states": Case(
+        ALL,
+        "(changed 1 0) (conflict 1 0) (copied 1 0) (damaged 2 0) (failed 2 1) (listed 1 0) (moved 1 0) "
+        "(still_referenced 1 0) "
+        "(superseded 1 0) (withdrawn 1 0)",
+        before=KNOWN.format("kept"),
+    ),
+    "count_unexplained_rows": Case({"explained": ["withdrawn"]}, "(6 image/copied)"),
+    "create_staging": Case(
+        before="DROP TABLE pg_temp.listed_rows", writes={"rows": "made"}, fails_again=True, side="rows"
+    ),
+    "create_chunks": Case(
+        {"length": 4}, before="DELETE FROM s3_migration.chunk", writes={"chunk": 3}, fails_again=True
+    ),
+    "database_time": Case({}, None, again=None),
+    "drop_duplicates": Case(
+        before="INSERT INTO pg_temp.listed_legacy SELECT key, 9, etag, '2020-01-02' FROM pg_temp.listed_legacy",
+        writes={"legacy": 14},
+        side="legacy",
+    ),
+    "drop_staging": Case(writes={"rows": "dropped"}, side="rows"),
+    "end_listing": Case(writes={"run": 1}),
+    "end_run": Case({"account": "{}"}, writes={"run": 1}),
+    "end_switch": Case(before="UPDATE s3_migration.run SET switched_at = NULL", writes={"run": 1}),
+    "end_timing": Case({"step": "list", "chunk": 0}, writes={"timing": 1}, rewrites={"timing": 1}),
+    "end_verification": Case({"since": NEW}, "(2)", writes={"run": 1}),
+    "fence": Case({"token": 7}, "(1)"),
+    "fill_staging": Case(writes={"rows": 1}, rewrites={"rows": 1}, side="rows"),  # drop_duplicates.sql follows
+    "find_changed": Case(ALL, "(image/changed)"),
+    "find_chunk": Case({"chunk": 2}, "(image/n image/z 9)"),
+    "find_deletable": Case(CHUNK, "(image/copied v1)"),
+    "find_last_change": Case({}, None),
+    "find_last_run": Case({}, "(now move False False)"),
+    "find_lease_holder": Case({}, None),
+    "find_migration": Case(NAME, "(1 None)"),
+    "find_failure_codes": Case(ALL, "(AccessDenied)"),
+    "find_observed_rate": Case({"enough": 7}, None, again=None),
+    "find_forecast_problems": Case(
+        {"limit": 2}, "(conflict image/conflict) (conflict image/taken) (dangling image/only-row)"
+    ),
+    "find_object": Case({"key": "image/conflict"}, "(conflict)"),
+    "find_problems": Case(
+        {**CHUNK, "states": ["failed", "conflict", "listed"]},
+        "(image/conflict conflict other) (image/failed failed AccessDenied: no) (image/kept failed AccessDenied: no) "
+        "(image/listed listed None)",
+    ),
+    "find_rows_to_switch": Case(PAGES, "((0,2) image/copied) ((0,3) image/copied) ((0,5) image/named)"),
+    "find_run": Case(NAME, None),
+    "find_tallies": Case({}, "(copy copied 7)"),
+    "find_timings": Case({}, None, again=None),
+    "find_uncopied": Case(
+        {**CHUNK, "problem": None},
+        "(image/changed 1 v2 p1 False) (image/conflict 1 v1 None False) (image/failed 1 v1 None True) "
+        "(image/listed 1 v1 None False)",
+        before=KNOWN.format("failed"),
+    ),
+    "find_unexplained": Case(
+        {"keys": ["image/new", "image/moved", "image/superseded", "image/kept"], "explained": ["superseded"]},
+        "(image/moved) (image/new)",
+        before=KNOWN.format("kept"),
+    ),
+    "find_unlisted_rows": Case(
+        before="DELETE FROM pg_temp.listed_rows", writes={"rows": 3}, rewrites={"rows": 3}
+    ),  # into an empty table
+    "forecast": Case({}, "(14 14 5 2 1)"),
+    "drop_fixed_acknowledgements": Case(before=KNOWN.format("copied"), writes={"acknowledged": 1}),
+    "clear_chunks": Case(writes={"chunk": 2}),
+    "drop_listed_rows": Case(before="INSERT INTO pg_temp.listed_rows VALUES ('image/listed')", writes={"rows": 1}),
+    "invalidate_run": Case(NAME, writes={"run": 1}),
+    "gate": Case({}, None),
+    "give_lease_back": Case(NAME, writes={"migration": 1}),
+    "grace_left": Case({}, None),
+    "hold_lease": Case({"token": 7, "pause": HOUR}, writes={"migration": 1}),
+    "index_staging": Case(side="legacy"),
+    "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
+    "judge_missing": Case(
+        {"problem_if_referenced": "damaged", "keys": None},
+        writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"},
+    ),
+    "keep_lease": Case({"ttl": HOUR}, "(7)", writes={"migration": 1}),
+    "find_last_mode": Case({"run_id": "now"}, "(move)"),
+    "observe_load": Case({}, None),
+    "mark_copied": Case(
+        {**MARKS, "production_etags": ["p1"], "production_modifieds": [NEW], "proving": False},
+        writes={"ledger": "listed:copied"},
+    ),
+    "mark_deleted": Case({**MARKS, "modifieds": [None]}, before=COPIED, writes={"ledger": "listed:moved"}),
+    "mark_still_referenced": Case(writes={"ledger": "copied:still_referenced withdrawn:dangling"}),
+    "mark_refused_row": Case(
+        {"key": "image/copied", "detail": "23505: no"},
+        writes={"ledger": "copied:still_referenced"},
+    ),
+    "mark_removed": Case(
+        {"keys": ["image/copied"], "problems": [None], "details": [None]}, writes={"ledger": "copied:listed"}
+    ),
+    "record_damage": Case(
+        {"keys": ["image/damaged-named"]},
+        writes={"run": 1},
+        rewrites={"run": 1},
+        before="UPDATE s3_migration.run SET damaged = 0",
+    ),
+    "open_run": Case({**NAME, **OPENED, "mode": "copy", "limit": 5}, "(2)", writes={"run": 1}),
+    "release_lease": Case({"token": 7}, writes={"migration": 1}),
+    "renew_lease": Case({"token": 7, "ttl": HOUR}, writes={"migration": 1}),
+    "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),
+    "retry_refused_rows": Case(writes={"ledger": "named:copied"}),
+    "reclaim": Case(CHUNK, before=ADOPTED, writes={"ledger": "failed:failed"}),
+    "schema_version": Case({}, f"({SCHEMA_VERSION})"),
+    "find_copies": Case(
+        {"keys": None, "after": "image/changed", "limit": 6},
+        "(image/copied False) (image/damaged-named False) (image/damaged-unnamed False) (image/kept False) "
+        "(image/moved True) (image/named False)",
+    ),
+    "find_unlisted_copies": Case({}, "(image/damaged-named) (image/damaged-unnamed)"),
+    "raise_work_mem": Case({}, "(64MB)", again=""),
+    "staging_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
+    "stop_deletion": Case({**NAME, "reason": "why"}, writes={"migration": 1}),
+    "switch_rows": Case(
+        PAGES,
+        "(3)",
+        writes={"avatars": 3, "ledger": "copied:copied named:still_referenced"},
+        again="(0)",
+    ),
+    "switch_unlocked_rows": Case(
+        PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:still_referenced"}, again="(0)"
+    ),
+    "wait_for_batches": Case(NAME, "(1)"),
+    "withdraw_acknowledgement": Case(
+        {"key": "image/kept", "problem": None}, before=KNOWN.format("kept"), writes={"acknowledged": 1}
+    ),
+    "try_advisory_lock": Case({"name": "a"}, "(True)"),
+    "take_lease": Case({"ttl": HOUR}, "(8)", before=LAPSED, writes={"migration": 1}, again=""),
+}
+
+
+def answer(cursor: Any) -> str:
+    rows = cursor.fetchall() if cursor.description else []
+    return " ".join(f"({' '.join(str(value) for value in row.values())})" for row in rows)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: str) -> None:
+    case = CASES[file]
+    parts = ledger.staging_parts(case.side) if case.side else ledger.parts
+    if case.before:
+        ledger.connection.execute(case.before)  # type: ignore[call-overload]
+
+    def run() -> str:
+        if file == "fill_staging":
+            with ledger.connection.cursor() as cursor, cursor.copy(statement(file, **parts)) as copy:
+                copy.write_row(("image/x", 1, "v1", OLD))
+            return ""
+        if case.relation:
+            relation = sql.Identifier("s3_migration", case.relation)
+            with ledger.connection.cursor().copy(statement(file, relation=relation), ledger.values) as copy:
+                lines = b"".join(copy).decode().splitlines()
+            return " ".join(f"({line})" for line in lines[: 1 if file == "archive_of_all" else None])
+        return answer(ledger.connection.execute(statement(file, **parts), {**ledger.values, **case.values}))
+
+    known = contents(ledger)
+    answered = run()
+    if case.answers is not None:
+        assert answered == case.answers
+    now = contents(ledger)
+    assert written(known, now) == case.writes
+
+    if case.fails_again:
+        with pytest.raises((errors.UniqueViolation, errors.DuplicateTable)), ledger.batch():
+            run()
+        return
+    answered, expected = run(), case.answers if case.again == SAME else case.again
+    if expected is not None:
+        assert answered == expected
+    assert written(now, contents(ledger)) == case.rewrites
+
+
+def test_an_undo_finds_our_copies_where_a_move_finds_what_legacy_holds(ledger: Ledger) -> None:
+    ledger.connection.execute(UNDONE)
+    assert answer(ledger.execute("find_deletable", **CHUNK)) == "", "a move's question, of a run that is none"
+    ledger.of_run(2, undo=True)
+    for _ in range(2):
+        assert answer(ledger.execute("find_deletable", **CHUNK)) == "(image/changed p1) (image/copied p1)"
+
+
+def test_every_statement_has_a_case() -> None:
+    assert sorted(CASES) == FILES
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+HOSTILE = Declaration.model_validate(
+    {
+        "name": "avatars",
+        "legacy": {"conn_id": "legacy_s3", "bucket": "legacy", "prefix": "im'a\"ge %s {x}/"},
+        "production": {"conn_id": "production_s3", "bucket": "production", "prefix": "av'a\"tar %% {x}/"},
+        "database": {
+            "conn_id": "proddatabase",
+            "table": 'my "shop"; --.av"at %s {key} é',
+            "column": 'pa"th %(key)s {table} $1',
+        },
+    }
+)
+OF_THE_TABLE = [path.stem for path in sorted(DIRECTORY.glob("*.sql")) if "{table}" in path.read_text(encoding="utf-8")]
+
+
+@pytest.fixture(scope="module")
+def hostile(postgres: Postgres) -> str:
+    name = f'da"ta %s base {secrets.token_hex(4)}'
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(postgres.dsn("postgres"), dbname=name, autocommit=True) as connection:
+        schema, table = HOSTILE.table
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        made = sql.SQL("CREATE TABLE {} (id serial PRIMARY KEY, {} varchar)")
+        connection.execute(made.format(sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)))
+        for text in statements(HOSTILE, ROLE):
+            connection.execute(text)  # type: ignore[call-overload]
+        row = sql.SQL("INSERT INTO {} ({}) VALUES (").format(
+            sql.Identifier(schema, table), sql.Identifier(HOSTILE.database.column)
+        )
+        connection.execute(row + sql.Literal(HOSTILE.legacy.prefix + "1") + sql.SQL(")"))
+    return name
+
+
+@pytest.mark.parametrize("file", [*OF_THE_TABLE, "check_column", "count_pages"])
+def test_names_and_prefixes_are_never_taken_for_sql(
+    postgres: Postgres, hostile: str, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    connect_database(monkeypatch, postgres.port, hostile)
+    ledger = Ledger.connect(HOSTILE)
+    ledger.of_migration(1)
+    with ledger.connection.transaction(force_rollback=True):
+        ledger.of_run(ledger.value("open_run", run_id="now", **OPENED))
+        ledger.reset_staging()
+        ledger.connection.execute(
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, legacy_gone_at, production_modified) "
+            "VALUES (1, %s, %s, now(), now())",
+            [HOSTILE.legacy.prefix + "1", ledger.values["run_no"]],
+        )
+        answered = answer(ledger.execute(file, **{**CASES[file].values, "column": HOSTILE.database.column}))
+        select = sql.SQL("SELECT {} AS path FROM {}").format(ledger.parts["column"], ledger.parts["table"])
+        (row,) = ledger.connection.execute(select, {}).fetchall()
+    ledger.close()
+    prefix = HOSTILE.production.prefix if file.startswith("switch") else HOSTILE.legacy.prefix
+    assert row["path"] == f"{prefix}1"
+    if file in {"count_pages", "switch_rows", "switch_unlocked_rows"}:
+        assert answered == "(1)"
+
+
+# -- the set-up, and what it leaves forbidden ---------------------------------------------------------------------
+
+
+# What a night with nothing to do asks of the ledger.
+QUIET: dict[str, dict[str, Any]] = {
+    "adopt_gone": {},
+    "count_missing": {"keys": None},
+    "count_scope": {},
+    "count_states": ALL,
+    "end_verification": {"since": OLD},
+    "find_changed": ALL,
+    "find_copies": {"keys": None, "after": "", "limit": 1000},
+    "find_uncopied": {"after": "", "first_key": "", "last_key": "~", "problem": "damaged", "limit": 1000},
+    "find_deletable": {"after": "", "first_key": "", "last_key": "~", "limit": 1000},
+    "grace_left": {},
+    "retry_refused_rows": {},
+}
+
+
+def test_a_quiet_night_reads_nothing_of_what_is_finished(postgres: Postgres, database: str, ledger: Ledger) -> None:
+    with psycopg.connect(postgres.dsn(database), autocommit=True) as admin:
+        admin.execute("TRUNCATE s3_migration.ledger")
+        admin.execute(
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, run_no, copied_etag, "
+            "production_etag, production_modified, legacy_gone_at) "
+            "SELECT 1, 'image/' || n, 1, 'e', 1, 'e', 'e', now(), now() "
+            "FROM generate_series(1, 200000) AS n"
+        )
+        admin.execute("VACUUM ANALYZE s3_migration.ledger")
+    for file, values in QUIET.items():
+        explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
+        row = ledger.connection.execute(explain, {**ledger.values, **values}).fetchone()
+        assert row is not None
+        assert _scans(row["QUERY PLAN"][0]["Plan"]) == [], file
+
+
+def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The scans of the ledger in a plan that read more than a few rows."""
+    of_ledger = plan.get("Relation Name") == "ledger" and plan.get("Rows Removed by Filter", 0) > 10_000
+    return [plan] * of_ledger + [scan for part in plan.get("Plans", []) for scan in _scans(part)]
+
+
+@pytest.mark.parametrize("file", [file for file in OF_THE_TABLE if not file.startswith(("switch", "find_rows"))])
+def test_without_statistics_the_table_is_read_once_all_the_same(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """A first run is over before autovacuum has come: the planner takes the ledger for empty."""
+    name = set_up(postgres)
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        for table in ("avatars", "s3_migration.ledger"):
+            connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")  # type: ignore[call-overload]
+        connection.execute("INSERT INTO avatars (path) SELECT 'image/' || n FROM generate_series(1, 2000) AS n")
+        connection.execute(
+            "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'now', 'move', '0s')"
+        )
+        connection.execute(
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, production_modified, copied_etag, "
+            "problem, detail) "
+            "SELECT 1, 'image/' || n, 1, now(), 'e', CASE WHEN n % 2 = 0 THEN 'damaged' END, "
+            "'production holds no object' FROM generate_series(1, 2000) AS n"
+        )
+    connect_database(monkeypatch, postgres.port, name)
+    ledger = Ledger.connect(declare())
+    ledger.of_migration(1)
+    ledger.of_run(1)
+    ledger.reset_staging()
+    for side in STAGING:
+        ledger.finish_staging(side)
+    explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
+    with ledger.connection.transaction(force_rollback=True):
+        row = ledger.connection.execute(explain, {**ledger.values, **CASES[file].values}).fetchone()
+    ledger.close()
+    assert row is not None
+    assert _times_read(row["QUERY PLAN"][0]["Plan"], "avatars") <= 1
+
+
+def _times_read(plan: dict[str, Any], table: str) -> int:
+    own = int(plan["Actual Loops"]) if plan.get("Relation Name") == table else 0
+    return own + sum(_times_read(part, table) for part in plan.get("Plans", []))
+
+
+def test_the_set_up_holds_each_file_and_may_be_run_again(postgres: Postgres) -> None:
+    name = f"sql_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+        known = catalog(connection)
+        texts = statements(declare(), ROLE)
+        assert len(texts) == len(SETUP)
+        for file, text in zip(SETUP, texts, strict=True):
+            connection.execute(text)  # type: ignore[call-overload]
+            now = catalog(connection)
+            assert (now == known) == (file in REFUSING), file
+            known = now
+            connection.execute(text)  # type: ignore[call-overload]
+            assert catalog(connection) == known, file
+        for text in texts:
+            connection.execute(text)  # type: ignore[call-overload]
+        assert catalog(connection) == known
+
+
+def catalog(connection: psycopg.Connection[Any]) -> list[list[tuple[Any, ...]]]:
+    """Everything a set-up statement can make: tables, columns, constraints, rights, rows."""
+    found = [
+        connection.execute(text).fetchall()
+        for text in (
+            "SELECT nspname, nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
+            "SELECT oid::regclass::text, relacl::text FROM pg_class "
+            "WHERE relnamespace::regnamespace::text !~ '^(pg_|inf)' ORDER BY 1",
+            "SELECT attrelid::regclass::text, attname, atttypid, attacl::text FROM pg_attribute "
+            "WHERE attrelid::regclass::text ~ '^(avatars|s3_migration)' ORDER BY 1, 2",
+            "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1, 2",
+            "SELECT datacl::text FROM pg_database WHERE datname = current_database()",
+        )
+    ]
+    for table in ("migration", "schema_version"):
+        if connection.execute("SELECT to_regclass(%s)", [f"s3_migration.{table}"]).fetchone() != (None,):
+            found.append(
+                connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("s3_migration", table))).fetchall()
+            )
+    return found
+
+
+FORBIDDEN = [
+    "INSERT INTO avatars (path) VALUES ('avatar/x')",
+    "DELETE FROM avatars",
+    "TRUNCATE avatars",
+    "UPDATE avatars SET id = id",
+    "ALTER TABLE avatars ADD x int",
+    "DROP TABLE avatars",
+    "SELECT * FROM customers",
+    "UPDATE s3_migration.migration SET name = 'x'",
+    "INSERT INTO s3_migration.migration (name) VALUES ('x')",
+    "DELETE FROM s3_migration.migration",
+    "DELETE FROM s3_migration.ledger",
+    "TRUNCATE s3_migration.ledger",
+    "DELETE FROM s3_migration.run",
+    "DELETE FROM s3_migration.tally",
+    "DELETE FROM s3_migration.timing",
+    "UPDATE s3_migration.chunk SET objects = 0",
+    "UPDATE s3_migration.schema_version SET version = 3",
+    "ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_kind_check",
+    "DROP TABLE s3_migration.ledger",
+    "DROP SCHEMA s3_migration CASCADE",
+    "CREATE TABLE public.x ()",
+    "CREATE SCHEMA x",
+    "CREATE ROLE x",
+]
+
+
+@pytest.mark.parametrize("text", FORBIDDEN)
+def test_the_migrator_may_do_no_more_than_it_must(postgres: Postgres, database: str, ledger: Ledger, text: str) -> None:
+    with psycopg.connect(postgres.dsn(database), autocommit=True) as administrator:
+        administrator.execute("CREATE TABLE IF NOT EXISTS customers ()")
+    with pytest.raises(errors.InsufficientPrivilege):
+        ledger.connection.execute(text)  # type: ignore[call-overload]

@@ -1,0 +1,218 @@
+"""The bench's own tools: a wrong ruler measures nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import Config
+from botocore.exceptions import ClientError
+
+from bench import report, sockets
+from bench.bench import Bench, Options, rounds
+from bench.children import Child, helper, run_children, run_tool
+from bench.goals import Goal, goals
+from bench.results import Figure, Results
+from bench.servers import Servers
+from devstack.environment import ROOT, environment
+from devstack.errors import LocalError
+from devstack.ports import HOST, free_port
+
+KEYS = 2_345
+
+
+def _environment() -> dict[str, str]:
+    return {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}"}
+
+
+# -- the made-up server -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    port = free_port()
+    job = {"port": port, "keys": KEYS, "milliseconds": 0}
+    with helper("stub", job, _environment(), tmp_path_factory.mktemp("stub") / "log"):
+        yield port
+
+
+@pytest.fixture
+def client(stub: int) -> Any:
+    config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
+    return boto3.client("s3", endpoint_url=f"http://{HOST}:{stub}", config=config, **keys)
+
+
+def _all_keys() -> list[str]:
+    return sorted((f"image/avatar-{number}.png" for number in range(1, KEYS + 1)), key=str.encode)
+
+
+def _listed(client: Any, **asked: Any) -> list[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket="legacy-any", **asked)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after", "size"),
+    [
+        ("", "", 1_000),
+        ("image/", "", 1_000),
+        ("image/avatar-12", "", 1_000),
+        ("image/avatar-1", "", 7),
+        ("image/avatar-2345.png", "", 1_000),
+        ("avatar/", "", 1_000),
+        ("", "image/avatar-12.png", 1_000),
+        ("image/", "image/avatar-12", 1_000),
+        ("image/avatar-2", "image/avatar-23", 1_000),
+        ("image/avatar-2", "image/avatar-3", 1_000),
+    ],
+)
+def test_the_stub_lists_as_s3_does(client: Any, prefix: str, after: str, size: int) -> None:
+    found = _listed(client, Prefix=prefix, StartAfter=after, PaginationConfig={"PageSize": size})
+    assert found == [key for key in _all_keys() if key.startswith(prefix) and key > after]
+
+
+def test_the_stub_says_of_an_object_what_a_ledger_needs(client: Any) -> None:
+    page = client.list_objects_v2(Bucket="legacy-any", MaxKeys=1)
+    (entry,) = page["Contents"]
+    assert (page["KeyCount"], page["IsTruncated"], entry["StorageClass"]) == (1, True, "STANDARD")
+    assert len(entry["ETag"].strip('"')) == 32
+    assert entry["Size"] > 0
+    assert entry["LastModified"].year == 2023
+
+
+def test_the_stub_has_an_empty_production_and_knows_no_single_object(client: Any) -> None:
+    assert client.list_objects_v2(Bucket="production-any")["KeyCount"] == 0
+    with pytest.raises(ClientError, match="404"):
+        client.head_object(Bucket="production-any", Key="avatar/avatar-1.png")
+
+
+def test_the_stub_refuses_what_it_does_not_know(client: Any) -> None:
+    with pytest.raises(ClientError, match="NotImplemented"):
+        client.list_objects_v2(Bucket="legacy-any", Delimiter="/")
+
+
+@pytest.mark.parametrize("how", ["raw", "receipt", "boto3", "lanes"])
+def test_plain_listings_receive_every_key(stub: int, how: str, tmp_path: Path) -> None:
+    child = Child("plain_listing", {"port": stub, "bucket": "legacy-any", "how": how}, _environment(), tmp_path / "log")
+    assert run_children([child], 60).answer["keys"] == KEYS
+
+
+# -- sockets and the delay ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+def test_answers_are_cut_wherever_the_network_cuts_them(piece: int) -> None:
+    first = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    second = b"HTTP/1.1 503 Slow Down\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    third = b"HTTP/1.1 204 No Content\r\n\r\n"
+    text, answers, found = first + second + third, sockets.Answers(), []
+    for start in range(0, len(text), piece):
+        found += answers.feed(text[start : start + piece])
+    assert found == [(200, b"hello"), (503, b"3\r\nabc\r\n"), (204, b"")]
+
+
+def test_many_requests_through_the_delay_are_late_but_not_fewer(stub: int, tmp_path: Path) -> None:
+    port, seen = free_port(), []
+    request = f"GET /production-any?list-type=2 HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    with helper("delay", {"port": port, "to": stub, "milliseconds": 50}, _environment(), tmp_path / "log"):
+        begun = time.monotonic()
+        sockets.run(
+            sockets.send_all(f"http://{HOST}:{port}", [request] * 80, 40, lambda status, _: seen.append(status))
+        )
+        took = time.monotonic() - begun
+    assert seen == [200] * 80
+    # Two after each other on each of 40 connections; one after the other they would take 4 s.
+    assert 0.1 <= took < 2
+
+
+def test_a_server_that_hangs_up_is_an_error() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    async def ask() -> None:
+        server = await asyncio.start_server(hang_up, HOST, port := free_port())
+        async with server:
+            await sockets.send_all(f"http://{HOST}:{port}", [b"GET / HTTP/1.1\r\n\r\n"], 1, lambda *_: None)
+
+    with pytest.raises(ConnectionError):
+        sockets.run(ask())
+
+
+# -- children -----------------------------------------------------------------------------------------------------
+
+
+def test_a_tool_is_accounted_by_the_operating_system(tmp_path: Path) -> None:
+    work = "x = bytearray(64 * 2**20)\nfor _ in range(3_000_000): pass\nimport time; time.sleep(0.2)"
+    used = run_tool([sys.executable, "-c", work], environment(), tmp_path / "log", 60)
+    assert 0.01 < used.cpu < used.seconds
+    assert 64 * 2**20 < used.rss < 128 * 2**20
+
+
+def test_a_tool_that_fails_or_hangs_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match="no such flag"):
+        run_tool(["sh", "-c", "echo no such flag; exit 3"], environment(), tmp_path / "log", 60)
+    begun = time.monotonic()
+    with pytest.raises(LocalError, match="has not ended"):
+        run_tool(["sleep", "60"], environment(), tmp_path / "log", 0.3)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_helper_ends_with_the_bench(stub: int, tmp_path: Path) -> None:
+    port = free_port()
+    with helper("delay", {"port": port, "to": stub, "milliseconds": 1}, _environment(), tmp_path / "log"):
+        socket.create_connection((HOST, port), timeout=5).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((HOST, port), timeout=5)
+
+
+# -- figures ------------------------------------------------------------------------------------------------------
+
+
+def test_ratios_are_taken_within_each_round() -> None:
+    found = Results({"ours": [10, 4, 30], "theirs": [5, 4, 10]})
+    assert found.ratio("ours", "theirs") == Figure(2, 1, 3)
+    assert found.ratio("ours", "nobody") is None
+    assert found.highest("ours", "theirs") == Figure(10, 4, 30)
+
+
+@pytest.mark.parametrize(
+    ("median", "at_least", "met"), [(1.0, True, True), (0.99, True, False), (1.0, False, True), (1.01, False, False)]
+)
+def test_a_goal_is_met_by_the_median(median: float, at_least: bool, met: bool) -> None:
+    assert Goal("any", 1.0, Figure(median, 0, 9), at_least=at_least).met is met
+
+
+def test_nothing_measured_is_no_goal_met_and_a_table_all_the_same() -> None:
+    assert {goal.met for goal in goals(Results())} == {None}
+    assert "not measured" in report.text(Results())
+
+
+def test_a_part_measured_anew_forgets_its_old_figures_alone(tmp_path: Path) -> None:
+    found = Results({"copy/a": [1], "copy/b": [1], "move/a": [1]})
+    found.replace("copy", {"copy/a": [2, 3]}, Options(objects=7, runs=2), {"machine": "this one"})
+    found.write(tmp_path / "results.json")
+    again = Results.read(tmp_path / "results.json")
+    assert again.samples == {"move/a": [1], "copy/a": [2, 3]}
+    assert again.option("copy", "objects") == 7
+    assert "copy (2 rounds" in report.text(again)
+    assert json.loads((tmp_path / "results.json").read_text())
+
+
+def test_every_round_begins_with_another_one(tmp_path: Path) -> None:
+    bench = Bench(Servers.of(tmp_path), Options(runs=4))
+    assert rounds(bench, ["a", "b", "c"]) == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]]
+
+
+def test_the_page_has_a_place_for_the_figures() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert page.index(report.BEGIN) < page.index(report.END)

@@ -1,0 +1,84 @@
+"""A live stack and its product: what the tests under the real scheduler, and in the browser, drive."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from devstack.api import AirflowApi
+from devstack.stack import Stack
+from tests.conftest import Product
+
+from .mail import Sink
+
+DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
+NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
+POOL = "s3_migration"
+_READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
+
+
+def keys(count: int) -> list[str]:
+    return [f"image/{number:04}.png" for number in range(count)]
+
+
+def until(look: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `look` answers as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{look} stayed empty for {seconds} s")
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Platform(Product):
+    """The product of a stack, with its Airflow."""
+
+    api: AirflowApi = None  # type: ignore[assignment]
+    stack: Stack = None  # type: ignore[assignment]
+    mail: Sink = None  # type: ignore[assignment]
+
+    def reset(self) -> None:
+        """An empty product and an empty ledger; Airflow keeps the runs that were."""
+        for side in ("legacy", "production"):
+            with ThreadPoolExecutor(16) as pool:
+                for key in self.objects(side):
+                    pool.submit(self.s3.delete_object, Bucket=self.bucket(side), Key=key)
+        self.sql("TRUNCATE avatars RESTART IDENTITY")
+        self.sql("TRUNCATE s3_migration.tally, s3_migration.timing, s3_migration.chunk, s3_migration.ledger")
+        self.sql("TRUNCATE s3_migration.acknowledged")
+        self.sql("UPDATE s3_migration.migration SET lease_run_no = NULL, lease_until = NULL, deletion_stopped = NULL")
+
+    def seed_many(self, keys: list[str]) -> None:
+        """As `seed`, for thousands."""
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(lambda key: self.put("legacy", key, key.encode()), keys))
+        self.row(*keys)
+
+    def run(self, dag: str = DAG, **conf: object) -> tuple[str, str]:
+        """Trigger a run and wait for its end; answers its id and its state."""
+        run_id = self.api.trigger(dag, **conf)
+        return run_id, self.api.wait(dag, run_id)
+
+    def runs(self, dag: str, run_type: str) -> list[str]:
+        """Ids of the latest runs of a type."""
+        runs = self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"limit": 100, "order_by": "-run_after"})["dag_runs"]
+        return [run["dag_run_id"] for run in runs if run["run_type"] == run_type]
+
+    def quiet(self) -> None:
+        """No run of an earlier test is left."""
+        for dag in (DAG, BIG, TOLD, NIGHTLY, ARCHIVE):
+            for run in self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"]})["dag_runs"]:
+                self.api.wait(dag, run["dag_run_id"])
+
+    def requests(self) -> Counter[str]:
+        """Requests that change something, of all runs since `reset`, as the hook counted them."""
+        rows = self.sql(
+            "SELECT substr(what, 4), sum(number)::int FROM s3_migration.tally WHERE what LIKE 'S3 %%' GROUP BY 1"
+        )
+        return Counter({what: number for what, number in rows if what not in _READS})

@@ -1,0 +1,168 @@
+"""The account: what tables tally and timing say, in one place that a person reads and an XCom carries."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from typing import Any
+
+import pytest
+
+from s3_migration.model.account import Account
+from s3_migration.model.states import PROBLEMS
+
+STATES = {"moved": 9_000, "waiting": 1, "failed": 2, "conflict": 3, "superseded": 4}
+TALLIES = {
+    ("list", "objects"): 10_000,
+    ("list", "bytes"): 1_234_567,
+    ("list", "already_there"): 100,
+    ("list", "rows_to_switch"): 9_500,
+    ("list", "unreferenced"): 500,
+    ("list", "dangling"): 7,
+    ("list", "conflict"): 3,
+    ("copy", "copied"): 9_800,
+    ("copy", "already_there"): 10,
+    ("copy", "conflict"): 5,
+    ("verify", "copied"): 2,
+    ("delete", "copied"): 1,
+    ("switch", "rows"): 9_400,
+    ("verify", "rows"): 3,
+    ("reconcile", "rows"): 2,
+    ("reconcile", "rows_left"): 8,
+    ("reconcile", "deleted"): 4,
+    ("verify", "objects"): 9_890,
+    ("delete", "deleted"): 9_001,
+    ("list", "S3 ListObjectsV2 200"): 22,
+    ("copy", "S3 CopyObject 200"): 9_803,
+    ("verify", "S3 CopyObject 200"): 2,
+    ("copy", "S3 CopyObject 503"): 4,
+}
+SECONDS = {"check": 0.123456, "list": 1.0, "copy": 9.804, "delete": 0.0}
+
+
+def account(mode: str = "move", **changes: Any) -> Account:
+    return Account.of(
+        "avatars", "manual__1", mode, **{"states": STATES, "tallies": TALLIES, "seconds": SECONDS, **changes}
+    )
+
+
+def test_each_figure_is_the_sum_over_the_steps_that_do_it() -> None:
+    made = account()
+    assert (made.staged, made.bytes, made.already_there) == (10_000, 1_234_567, 110)
+    assert (made.copied, made.rows_switched, made.verified, made.deleted) == (9_803, 9_405, 9_890, 9_005)
+    assert (made.rows_to_switch, made.unreferenced, made.dangling, made.conflicts_forecast) == (9_500, 500, 7, 3)
+    assert made.requests == {"ListObjectsV2 200": 22, "CopyObject 200": 9_805, "CopyObject 503": 4}
+    assert made.seconds == {"check": 0.12, "list": 1.0, "copy": 9.8, "delete": 0.0}
+    assert made.objects_per_second == pytest.approx(9_803 / 9.8)
+
+
+def test_every_kind_of_problem_is_named_even_where_there_is_none() -> None:
+    assert account().problems == {"failed": 2, "conflict": 3, **dict.fromkeys(PROBLEMS[2:], 0)}
+    assert set(account(states={}).problems.values()) == {0}
+
+
+def test_a_person_reads_all_of_it() -> None:
+    text = account().as_text()
+    for part in [
+        "run manual__1 of migration avatars, mode move",
+        "staged         10,000 objects, 1,234,567 bytes",
+        "already there  110",
+        "copied         9,803 (1,000 objects/s)",
+        "switched       9,405 rows; 8 still name a legacy path",
+        "verified       9,890",
+        "deleted        9,005",
+        "unreferenced   500",
+        "dangling       7",
+        "problems       2 failed, 3 conflict, 0 damaged, 0 changed, 0 still_referenced",
+        "now            3 conflict, 2 failed, 9,000 moved, 4 superseded, 1 waiting",
+        "S3 requests    9,805 CopyObject 200, 4 CopyObject 503, 22 ListObjectsV2 200",
+        "seconds        check 0.1, list 1.0, copy 9.8, delete 0.0",
+    ]:
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "deleted", "states", "rows_left", "finished"),
+    [
+        ("move", 3, {"moved": 3}, 0, True),
+        ("move", 3, {"moved": 3, "withdrawn": 1}, 0, True),
+        ("move", 3, {"moved": 3, "waiting": 0, "failed": 0}, 0, True),
+        ("move", 3, {"moved": 3, "dangling": 1}, 2, True),
+        ("move", 3, {"moved": 3}, 1, False),
+        ("move", 3, {"moved": 3, "withdrawn": 1}, 1, False),
+        *(("move", 3, {"moved": 3, state: 1}, 0, False) for state in (*PROBLEMS, "listed", "copied")),
+        *(("move", 3, {"moved": 3, state: 1}, 0, False) for state in ("waiting", "superseded")),
+        ("move", 0, {"moved": 3}, 0, False),
+        ("move", 0, {}, 0, False),
+        *((mode, 3, {"moved": 3}, 0, False) for mode in ("plan", "copy", "switch")),
+    ],
+)
+def test_a_migration_is_finished_by_the_run_that_deletes_the_last_of_it(
+    mode: str, deleted: int, states: dict[str, int], rows_left: int, finished: bool
+) -> None:
+    made = Account("avatars", "r", mode, deleted=deleted, states=states, rows_left=rows_left)
+    assert made.finished is finished
+
+
+def test_a_plan_says_what_a_move_would_do() -> None:
+    text = account("plan").as_text()
+    for part in [
+        "mode plan",
+        "to move        10,000 objects, 1,234,567 bytes",
+        "already there  110",
+        "to copy        9,887",
+        "to switch      9,500 rows",
+        "conflicts      3 (production holds other content)",
+        "unreferenced   500",
+        "dangling       7",
+        "requests       9,890 COPY, 60 LIST, 20 HEAD, 10 DELETE, for a move of all of it",
+        "dollars        0.05 for requests",
+        "hours          not observed yet: a canary run (limit 1000) shows it; at S3's 3,500 a second on one prefix",
+    ]:
+        assert part in text
+    for part in ("deleted", "switched", "problems", "now "):
+        assert part not in text
+
+
+def test_a_forecast_is_a_plans_alone() -> None:
+    assert account(observed=100.0).forecast == {}
+    assert "hours" not in account(observed=100.0).as_text()
+    made = account("plan", observed=100.0)
+    assert made.forecast["observed_rate"] == 100
+    assert "hours          0.03 to copy at the observed 100 objects/s; at S3's" in made.as_text()
+    assert Account("avatars", "kept from an earlier version", "plan").as_text()
+
+
+@pytest.mark.parametrize("mode", ["plan", "copy", "switch", "move"])
+def test_nothing_to_do_is_an_account_too(mode: str) -> None:
+    made = Account.of("avatars", "r", mode, {}, {}, {})
+    assert (made.staged, made.copied, made.objects_per_second, made.requests) == (0, 0, 0.0, {})
+    assert "S3 requests    none" in made.as_text()
+    assert ("nothing in scope" in made.as_text()) == (mode != "plan")
+
+
+@pytest.mark.parametrize("mode", ["plan", "move"])
+def test_it_is_small_whatever_a_run_met(mode: str) -> None:
+    operations = [
+        "ListObjectsV2",
+        "HeadObject",
+        "GetObject",
+        "CopyObject",
+        "DeleteObject",
+        "DeleteObjects",
+        "UploadPartCopy",
+    ]
+    outcomes = ["200", "204", "403", "404", "409", "412", "500", "503", "ConnectionClosedError", "ReadTimeoutError"]
+    many = 10**12
+    steps = ["check", "list", "copy", "switch", "grace", "verify", "gate", "delete", "reconcile"]
+    made = account(
+        mode,
+        observed=1234.567,
+        states=dict.fromkeys([*PROBLEMS, *STATES], many),
+        tallies={(step, f"S3 {a} {b}"): many for step, a, b in product(steps, operations, outcomes)},
+        seconds=dict.fromkeys(steps, 12345.678),
+    )
+    carried = json.dumps(made.as_dict())
+    assert len(carried) < 8 * 1024
+    assert Account(**json.loads(carried)) == made
+    assert len(made.as_text()) < 8 * 1024

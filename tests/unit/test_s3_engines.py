@@ -1,0 +1,292 @@
+"""What sends the bulk of the requests: as boto3 would, to where boto3 would, and no more than the store takes."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from devstack.s3 import SeaweedFS
+from s3_migration.model.declaration import Engine
+from s3_migration.model.objects import Version
+from s3_migration.s3 import crt_client as crt
+from s3_migration.s3.crt_client import unfit
+from s3_migration.s3.hook import SPARSE, BulkS3Hook, _just_before
+from s3_migration.s3.types import Copy
+from tests.conftest import connect_s3
+from tests.support import proxy as faults
+from tests.support.proxy import Proxy
+
+from .test_s3_hook import ATTEMPTS, KEY, TARGET, Stores, engine, made_stores, seaweedfs, stores
+
+__all__ = ["engine", "seaweedfs", "stores"]  # fixtures
+CREDENTIALS = Credentials("key", "secret")
+
+
+def aws(region: str = "eu-central-1", **config: Any) -> Any:
+    return boto3.client(
+        "s3", region_name=region, aws_access_key_id="key", aws_secret_access_key="secret", config=Config(**config)
+    )
+
+
+@pytest.fixture(scope="module")
+def quick(s3: SeaweedFS) -> Iterator[Stores]:
+    """By the Common Runtime."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crt, "pause", lambda tries: 0)
+        with made_stores(s3.endpoint_url, Engine.CRT) as made:
+            yield made
+
+
+@pytest.fixture
+def runtime(quick: Stores) -> Iterator[Stores]:
+    yield quick
+    quick.empty()
+
+
+# -- which one ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({}, None),
+        ({"signature_version": "s3v4"}, None),
+        ({"proxies": {"https": "http://127.0.0.1:3128"}}, "proxy"),
+        ({"client_cert": "/a/certificate.pem"}, "client certificate"),
+        ({"signature_version": "s3"}, "signed by s3"),
+    ],
+)
+def test_where_the_common_runtime_cannot_serve(config: dict[str, Any], says: str | None) -> None:
+    why = unfit(aws(**config), CREDENTIALS)
+    assert why == says or says in str(why)
+
+
+def test_it_serves_nobody_without_credentials() -> None:
+    assert "no credentials" in str(unfit(aws(), None))
+
+
+def test_a_proxy_of_the_environment_is_left_to_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
+    assert "proxy" in str(unfit(aws(), CREDENTIALS))
+
+
+def test_the_engine_can_be_declared(stores: Stores) -> None:
+    assert (stores.hook._crt is None) == (stores.hook.engine is Engine.THREADS)
+
+
+# -- as boto3 would -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("client", "endpoint"),
+    [
+        (aws(), ("a-bucket.s3.eu-central-1.amazonaws.com", "")),
+        (aws(s3={"addressing_style": "path"}), ("s3.eu-central-1.amazonaws.com", "/a-bucket")),
+        (aws(s3={"use_dualstack_endpoint": True}), ("a-bucket.s3.dualstack.eu-central-1.amazonaws.com", "")),
+        (aws("cn-north-1"), ("a-bucket.s3.cn-north-1.amazonaws.com.cn", "")),
+    ],
+)
+def test_a_bucket_is_asked_where_boto3_asks_it(
+    client: Any, endpoint: tuple[str, str], runtime: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runtime.hook._crt is not None
+    monkeypatch.setattr(runtime.hook._crt, "_boto3", client)
+    url = runtime.hook._crt._find_endpoint("a-bucket")
+    assert (url.netloc, url.path) == endpoint
+
+
+class Expiring:
+    """Credentials that are others whenever they are asked for, as those of an assumed role in the end."""
+
+    def __init__(self, *given: ReadOnlyCredentials) -> None:
+        self.given = list(given)
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        return self.given.pop(0) if len(self.given) > 1 else self.given[0]
+
+
+def test_credentials_are_asked_for_whenever_a_request_is_signed(
+    runtime: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = runtime.put()
+    expiring = Expiring(
+        ReadOnlyCredentials("migrator", "secret", None),
+        ReadOnlyCredentials("admin", "wrong", None),
+        ReadOnlyCredentials("admin", "secret", None),
+    )
+    assert runtime.hook._crt is not None
+    monkeypatch.setattr(runtime.hook._crt, "_credentials", expiring)
+    results = [runtime.copy(version, target=f"avatar/{number}") for number in range(3)]
+    assert [result.code for result in results] == ["", "SignatureDoesNotMatch", ""]
+    signed_by = [request.headers["authorization"] for request in runtime.proxy.requests]
+    assert ["migrator" in signed_by[0], "admin" in signed_by[1], "admin" in signed_by[2]] == [True] * 3
+
+
+def test_a_session_token_is_sent(runtime: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runtime.hook._crt is not None
+    token = Expiring(ReadOnlyCredentials("migrator", "secret", "the token"))
+    monkeypatch.setattr(runtime.hook._crt, "_credentials", token)
+    runtime.copy(Version(1, "e"))
+    (request,) = [each for each in runtime.proxy.requests if each.operation == "CopyObject"]
+    assert request.headers["x-amz-security-token"] == "the token"
+    assert "x-amz-security-token" in request.headers["authorization"]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of 127.0.0.1, signed by itself; its key lies beside it."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(pem, *plain))
+    (tmp_path / "certificate.pem").write_bytes(made.public_bytes(pem))
+    return tmp_path / "certificate.pem"
+
+
+@pytest.mark.parametrize("engine_", list(Engine))
+@pytest.mark.parametrize(("verify", "code"), [("trusted", ""), (False, ""), (None, "ConnectionError")])
+def test_tls_as_the_connection_says(
+    s3: SeaweedFS, certificate: Path, monkeypatch: pytest.MonkeyPatch, verify: Any, code: str, engine_: Engine
+) -> None:
+    with made_stores(s3.endpoint_url, Engine.CRT) as stores, Proxy(s3.endpoint_url) as secure:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+        secure._server.socket = context.wrap_socket(secure._server.socket, server_side=True)
+        connect_s3(monkeypatch, secure.endpoint_url.replace("http:", "https:"))
+        trusted = str(certificate) if verify == "trusted" else verify
+        hook = BulkS3Hook("legacy_s3", attempts=1, verify=trusted, engine=engine_)
+        (result,) = hook.copy_objects(stores.legacy, stores.production, [Copy(KEY, TARGET, stores.put())])
+        assert (result.code, stores.target()) == (code, None if code else b"body")
+        hook.close()
+
+
+# -- no more than the store takes ---------------------------------------------------------------------------------
+
+
+def test_slow_down_narrows_the_window_and_answers_widen_it(stores: Stores) -> None:
+    version, hook = stores.put(), stores.hook
+    hook.window._limit, hook.window._cuts = 64.0, 0
+    stores.proxy.fault("CopyObject", faults.slow_down, times=1)
+    stores.copy(version)
+    assert hook.window.limit == 32
+    results = stores.copy_all(*(Copy(KEY, f"avatar/{number}", version) for number in range(200)))
+    assert Counter(result.problem for result in results) == {None: 200}
+    assert 33 <= hook.window.limit < 64
+    assert hook.window.in_flight == 0
+
+
+def test_what_gets_no_answer_is_given_up_and_sent_again(runtime: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = runtime.put()
+    monkeypatch.setattr(crt, "TIMEOUT", 0.5)
+    runtime.proxy.fault("CopyObject", faults.before(lambda: time.sleep(3)), times=1)
+    assert runtime.copy(version).problem is None
+    assert runtime.hook.take_requests()["CopyObject", "ConnectionError"] == 1
+
+
+def test_no_more_than_the_declared_number_is_in_flight(stores: Stores) -> None:
+    hook, version = stores.connect(**stores.options, requests_in_flight=4), stores.put()
+    most, now = 0, 0
+
+    def around(request: Any, forward: Any) -> Any:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        time.sleep(0.01)
+        now -= 1
+        return forward(request)
+
+    stores.proxy.fault("CopyObject", around)
+    copies = [Copy(KEY, f"avatar/{number}", version) for number in range(100)]
+    assert len(list(hook.copy_objects(stores.legacy, stores.production, copies))) == 100
+    assert 2 <= most <= 4
+    hook.close()
+
+
+# -- looking at given keys ----------------------------------------------------------------------------------------
+
+
+def look(stores: Stores, keys: list[str], expected: tuple[str, ...] = ()) -> tuple[set[str], Counter[str]]:
+    stores.hook.take_requests()
+    pages = stores.hook.lookup(stores.legacy, "image/", sorted(keys), frozenset(expected))
+    found = {entry.key for page in pages for entry in page}
+    return found, Counter(operation for (operation, _), n in stores.hook.take_requests().items() for _ in range(n))
+
+
+def test_few_keys_are_asked_for_one_by_one(stores: Stores) -> None:
+    stores.put(key="image/1")
+    keys = [f"image/{number}" for number in range(SPARSE)]
+    assert look(stores, keys) == ({"image/1"}, {"HeadObject": SPARSE})
+    assert look(stores, [*keys, "image/x"]) == ({"image/1"}, {"ListObjectsV2": 1})
+    assert look(stores, []) == (set(), {})
+
+
+def test_keys_that_lie_thick_are_listed_and_those_that_lie_thin_asked_for(stores: Stores) -> None:
+    """Of a bucket that holds a thousand times as much, only what is asked for is looked at."""
+    stores.proxy.heal()
+    for number in range(1100):
+        stores.put(key=f"image/a{number:04}")
+    thick = [f"image/a{number:04}" for number in range(100)]
+    assert look(stores, thick) == (set(thick), {"ListObjectsV2": 1})
+    thin = [f"image/a{number:04}" for number in range(0, 1100, 84)]
+    found, requests = look(stores, [*thin, "image/b"])
+    assert found == set(thin)
+    assert requests["ListObjectsV2"] == 1 + (requests["HeadObject"] == 0)
+
+
+@pytest.mark.parametrize("expected", [(), ("image/0-x",)])
+def test_what_should_be_there_is_asked_for_before_it_counts_as_missing(
+    stores: Stores, expected: tuple[str, ...]
+) -> None:
+    """SeaweedFS lists `0/x` before `0-x`, so that a listing from the first key on does not show the second."""
+    stores.put(key="image/0-x")
+    stores.put(key="image/0/x")
+    others = [f"image/1{number}" for number in range(SPARSE)]
+    found, requests = look(stores, ["image/0-x", "image/0/x", *others], expected)
+    assert found >= {"image/0/x"} or "image/0-x" in found
+    if expected:
+        assert "image/0-x" in found
+    assert requests["HeadObject"] <= 1
+
+
+@pytest.mark.parametrize("key", ["a", "a\x01", "a\x00", "a\ue000", "é" * 512, "x" * 1024, "\U0001f600", " ", "/"])
+def test_just_before_a_key(key: str) -> None:
+    before = _just_before(key)
+    assert before < key
+    assert len(before.encode()) <= 1024
+
+
+def test_requests_are_sent_as_often_as_the_hook_is_told(runtime: Stores) -> None:
+    runtime.proxy.fault("CopyObject", faults.slow_down)
+    runtime.copy(Version(1, "e"))
+    assert runtime.proxy.seen["CopyObject"] == ATTEMPTS
