@@ -67,11 +67,13 @@ CATALOG = {
         FROM pg_attribute AS a
         JOIN pg_class AS c ON c.oid = a.attrelid
         LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind <> 'i' AND c.relnamespace::regnamespace::text IN ('public', 's3_migration')
+        WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind <> 'i'
+            AND c.relnamespace::regnamespace::text IN ('public', 's3_migration')
         ORDER BY 1, 2
     """,
     "constraints": """
-        SELECT c.relname, CASE WHEN o.contype <> 'n' THEN o.conname END, pg_get_constraintdef(o.oid) FROM pg_constraint AS o
+        SELECT c.relname, CASE WHEN o.contype <> 'n' THEN o.conname END, pg_get_constraintdef(o.oid)
+        FROM pg_constraint AS o
         JOIN pg_class AS c ON c.oid = o.conrelid
         WHERE c.relnamespace::regnamespace::text IN ('public', 's3_migration') ORDER BY 1, 2, 3
     """,
