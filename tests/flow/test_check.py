@@ -142,7 +142,7 @@ def test_a_canary_left_by_a_killed_check_is_no_obstacle_and_is_not_moved(
             product.put("production", keys.production_canary, b"killed, too")
             account = Flow(product.declaration, hooks).run(mode)
             assert account.staged == len(KEYS)
-            assert set(product.kinds()) <= set(KEYS)
+            assert set(product.problems()) <= set(KEYS)
     assert keys.production_canary not in product.objects("production")
 
 

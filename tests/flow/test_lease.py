@@ -41,7 +41,7 @@ def opened(product: Product) -> Iterator[Open]:
         ledger = Ledger.connect(product.declaration)
         ledgers.append(ledger)
         ledger.of_migration(ledger.value("find_migration", name="avatars"))
-        asked = {"mode": "move", "limit": None, "grace_period": timedelta(0)}
+        asked = {"mode": "move", "object_limit": None, "grace_period": timedelta(0)}
         scope = {"window_start": None, "window_end": None, "remove_copies": False}
         ledger.of_run(ledger.value("open_run", run_id=run_id, **asked, **scope))
         return ledger

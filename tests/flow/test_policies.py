@@ -438,7 +438,7 @@ COMMANDS = [
 def test_each_command_of_the_docs_prints_something(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", shlex.split(command)[2:])
+    monkeypatch.setattr(sys, "argv", ["setup", *shlex.split(command)[4:]])
     main()
     assert capsys.readouterr().out
 

@@ -174,7 +174,7 @@ def test_the_archive_holds_the_whole_ledger_and_can_be_read_without_us(moved: Pr
     )
     declared = Declaration.model_validate(json.loads((directory / "declaration.json").read_text()))
     assert declared == moved.declaration
-    assert "is whole: migration avatars" in retire.verify(moved.declaration, directory)
+    assert "is complete: migration avatars" in retire.verify(moved.declaration, directory)
 
 
 def restored(postgres: Postgres, directory: Path, name: str) -> str:
@@ -562,7 +562,7 @@ def test_the_command(moved: Product, tmp_path: Path, capsys: pytest.CaptureFixtu
     retire.main(["avatars", "archive", directory])
     assert f"archived in {directory}: 2 objects, 1 runs; read again, and complete." in capsys.readouterr().out
     retire.main(["avatars", "verify", directory])
-    assert "is whole" in capsys.readouterr().out
+    assert "is complete" in capsys.readouterr().out
     retire.main(["avatars", "drop", directory, "--role", ROLE])
     assert psql(moved.database_uri, capsys.readouterr().out).returncode == 0
     with pytest.raises(SystemExit, match=r"^Migration avatars: .* is not set up"):

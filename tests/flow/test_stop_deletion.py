@@ -39,30 +39,30 @@ def stopped(product: Product) -> str | None:
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """What the command answers for the shipped declaration of the same name."""
-    stop_deletion.main(["avatars", *arguments])
+    stop_deletion.main([arguments[0], "avatars", *arguments[1:]])
     return capsys.readouterr().out
 
 
 def refused(*arguments: str) -> str:
     with pytest.raises(SystemExit) as exit_:
-        stop_deletion.main(arguments)
+        stop_deletion.main([arguments[1], arguments[0], *arguments[2:]])
     assert exit_.value.code not in (0, None)
     return str(exit_.value.code)
 
 
 def test_it_is_set_shown_and_let_go(product: Product, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "may go on: nobody has stopped it" in said(capsys, "show")
+    assert "may go on: nobody has stopped it" in said(capsys, "status")
     answer = said(capsys, "stop", "--reason", " odd reads, Ada ")
     assert answer == (
         "Deletion of migration avatars is stopped: odd reads, Ada\n"
         "Nothing is deleted from legacy any more, until: python -m s3_migration resume avatars\n"
     )
     assert stopped(product) == "odd reads, Ada"
-    assert said(capsys, "show") == "Deletion of migration avatars is stopped: odd reads, Ada\n"
+    assert said(capsys, "status") == "Deletion of migration avatars is stopped: odd reads, Ada\n"
     assert "It had been stopped before: odd reads, Ada" in said(capsys, "stop", "--reason", "still, Bob")
-    assert "It had been stopped: still, Bob" in said(capsys, "go")
+    assert "It had been stopped: still, Bob" in said(capsys, "resume")
     assert stopped(product) is None
-    assert said(capsys, "go") == "Deletion of migration avatars was not stopped.\n"
+    assert said(capsys, "resume") == "Deletion of migration avatars was not stopped.\n"
 
 
 def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_more(
@@ -127,7 +127,7 @@ def test_a_lock_on_the_row_is_named(product: Product, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("breaks", "still_referenced"),
+    ("breaks", "named"),
     [
         ("DELETE FROM s3_migration.migration", "the ledger does not know migration 'avatars'"),
         ("DROP SCHEMA s3_migration CASCADE", "is not set up"),
@@ -135,7 +135,7 @@ def test_a_lock_on_the_row_is_named(product: Product, monkeypatch: pytest.Monkey
         ("REVOKE USAGE ON SCHEMA s3_migration FROM migrator", "may not: permission denied"),
     ],
 )
-@pytest.mark.parametrize("action", [("stop", "--reason", "x"), ("go",)], ids=["stop", "go"])
+@pytest.mark.parametrize("action", [("stop", "--reason", "x"), ("resume",)], ids=["stop", "resume"])
 def test_what_is_not_set_up_is_named_with_its_mend(
     product: Product, breaks: str, named: str, action: tuple[str, ...]
 ) -> None:
@@ -148,9 +148,9 @@ def test_what_is_not_set_up_is_named_with_its_mend(
 
 def test_no_way_to_the_database_is_named(product: Product, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     connect_database(monkeypatch, postgres.port, product.database.info.dbname, password="wrong")
-    assert "no connection to the database" in refused("avatars", "show")
+    assert "no connection to the database" in refused("avatars", "status")
     monkeypatch.delenv("AIRFLOW_CONN_PRODDATABASE")
-    assert "Airflow has no connection 'proddatabase'" in refused("avatars", "show")
+    assert "Airflow has no connection 'proddatabase'" in refused("avatars", "status")
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason"], ["--reason", " "]], ids=str)
@@ -160,7 +160,7 @@ def test_a_stop_without_a_reason_is_refused(product: Product, reason: list[str])
 
 
 def test_an_unknown_migration_is_named() -> None:
-    assert "there is no nobody.yaml. Fix: name one of avatars" in refused("nobody", "show")
+    assert "there is no nobody.yaml. Fix: name one of avatars" in refused("nobody", "status")
 
 
 MAKE = """

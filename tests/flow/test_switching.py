@@ -151,7 +151,7 @@ def test_a_row_that_the_database_refuses_is_named_and_holds_up_no_other(
     refusal, fix = REFUSALS[code]
     copied(product, flow, 500)
     product.sql(refusal)
-    with pytest.raises(Incomplete, match=f"1 named(.|\n)*'image/7': {code}"):
+    with pytest.raises(Incomplete, match=f"1 still_referenced(.|\n)*'image/7': {code}"):
         flow.switch()
     assert unswitched(product) == ["image/7"]
     product.sql(fix)
@@ -162,7 +162,7 @@ def test_a_row_that_the_database_refuses_is_named_and_holds_up_no_other(
 def test_a_path_too_long_for_its_column_is_named(product: Product, flow: Flow) -> None:
     copied(product, flow, 100)
     product.sql("ALTER TABLE avatars ALTER path TYPE varchar(9)")
-    with pytest.raises(Incomplete, match=r"1 named(.|\n)*'image/100': 22001"):
+    with pytest.raises(Incomplete, match=r"1 still_referenced(.|\n)*'image/100': 22001"):
         flow.switch()
     assert unswitched(product) == ["image/100"]
 

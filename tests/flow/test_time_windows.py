@@ -62,7 +62,7 @@ def test_slices_move_what_lies_in_them_and_their_union_is_the_whole(product: Pro
     product.seed(*AGES)
     left = set(AGES)
     for span, keys in zip(SPANS, SLICES, strict=True):
-        account = flow.run(span=span)
+        account = flow.run(time_window=span)
         assert (account.staged, account.copied, account.rows_switched, account.deleted) == (len(keys),) * 4
         left -= keys
         assert set(product.objects("legacy")) == left
@@ -75,8 +75,8 @@ def test_slices_move_what_lies_in_them_and_their_union_is_the_whole(product: Pro
 
 def test_a_slice_run_again_changes_nothing(product: Product, flow: Flow) -> None:
     product.seed(*AGES)
-    flow.run(span=SPANS[0])
-    again = flow.run(span=SPANS[0])
+    flow.run(time_window=SPANS[0])
+    again = flow.run(time_window=SPANS[0])
     assert (again.staged, again.copied, again.rows_switched, again.deleted) == (0, 0, 0, 0)
 
 
@@ -87,7 +87,7 @@ def test_a_slice_has_no_word_about_what_lies_outside_it(product: Product, flow: 
     flow.run(Mode.COPY)
     before = product.problems()
     owners = dict(product.sql("SELECT legacy_key, run_no FROM s3_migration.ledger"))
-    account = flow.run(span=SPANS[1])
+    account = flow.run(time_window=SPANS[1])
     assert (account.staged, account.already_there, account.dangling) == (1, 1, 0)
     assert account.states == {"moved": 1}
     assert product.problems() == before
@@ -98,7 +98,7 @@ def test_a_slice_has_no_word_about_what_lies_outside_it(product: Product, flow: 
 def test_a_slice_that_is_cleared_takes_back_what_lies_in_it_and_no_more(product: Product, flow: Flow) -> None:
     product.seed(*AGES)
     product.put("production", "avatar/january.png", b"someone else's")
-    flow.attempt(span=SPANS[0])
+    flow.attempt(time_window=SPANS[0])
     assert set(product.objects("legacy")) == set(AGES) - SLICES[0] | {"image/january.png"}
     of_slice, chunks, red = flow.run_id, flow.chunks, dict(flow.red)
     flow.attempt(Mode.COPY)  # adopts what the slice left, and all the others

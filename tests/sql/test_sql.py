@@ -423,7 +423,7 @@ CASES: dict[str, Case] = {
         rewrites={"run": 1},
         before="UPDATE s3_migration.run SET damaged = 0",
     ),
-    "open_run": Case({**NAME, **OPENED, "mode": "copy", "limit": 5}, "(2)", writes={"run": 1}),
+    "open_run": Case({**NAME, **OPENED, "mode": "copy", "object_limit": 5}, "(2)", writes={"run": 1}),
     "release_lease": Case({"token": 7}, writes={"migration": 1}),
     "renew_lease": Case({"token": 7, "ttl": HOUR}, writes={"migration": 1}),
     "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),

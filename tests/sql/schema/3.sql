@@ -38,9 +38,8 @@ BEGIN
         JOIN pg_attribute AS a
             ON a.attrelid = to_regclass('s3_migration.' || r.in_table) AND a.attname = r.old_name AND NOT a.attisdropped
     LOOP
-        EXECUTE format(
-            'ALTER TABLE s3_migration.%I RENAME COLUMN %I TO %I', renamed.in_table, renamed.old_name, renamed.new_name
-        );
+        EXECUTE 'ALTER TABLE s3_migration.' || renamed.in_table
+            || ' RENAME COLUMN ' || renamed.old_name || ' TO ' || renamed.new_name;
     END LOOP;
 END
 $$;
