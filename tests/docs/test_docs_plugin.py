@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from s3_migration.model.modes import Mode
 from s3_migration.ui import docs_pages as documentation
 from s3_migration.ui.docs_pages import page
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 PREFIX = "/s3-migration/docs"
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md") if path.stem != "dag")

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 from packaging.requirements import Requirement
 
-from tests.conftest import ROOT
-from tests.stack.test_compose import parse_airflow
+from tests.support import ROOT
+from tests.support.airflow_cli import parse_airflow
 
 PAGES = ["README.md", "docs/deploy.md", "docs/aws.md"]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}

@@ -7,9 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -22,53 +20,17 @@ from s3_migration.commands.policies import policy
 from s3_migration.ledger.schema import statements
 from s3_migration.model.error_codes import retryable
 from s3_migration.model.modes import Mode
-from tests.conftest import PASSWORD, ROLE, ROOT, Product, declare, made_product
+from tests.support import ROOT
+from tests.support.connections import PASSWORD, ROLE
 from tests.support.flow import Flow, shared_clients
+from tests.support.product import Product, declare, made_product
+from tests.support.runbook import BLOCKS, COMMANDS, RUNBOOK, Block
 
-RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 # A legal key, until it gets the longer prefix; in parts, since the store keeps names of folders.
 TOO_LONG = f"image/{'/'.join(['x' * 200] * 5)}{'y' * 14}"
 # Whatever else a query asks for, the product below has it.
 MAY_BE_EMPTY = ("pg_stat_replication", "pg_replication_slots", "pg_stat_progress_vacuum")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of the runbook: `sql` is the role's, `sql administrator` an administrator's."""
-
-    heading: str
-    language: str
-    text: str
-
-    @property
-    def id(self) -> str:
-        return f"{self.heading}: {self.text.split()[0]}"
-
-    @property
-    def statements(self) -> list[str]:
-        code = re.sub(r"--.*", "", self.text)
-        return [statement.strip() for statement in code.split(";") if statement.strip()]
-
-
-def blocks() -> list[Block]:
-    found, heading = [], ""
-    for part in re.finditer(r"^#+ ([^\n]+)$|^( *)```([a-z ]+)\n(.*?)^\2```$", RUNBOOK, re.MULTILINE | re.DOTALL):
-        heading = part[1] or heading
-        if part[3]:
-            found.append(Block(heading, part[3], textwrap.dedent(part[4]).strip()))
-    return found
-
-
-BLOCKS = blocks()
 SQL = [block for block in BLOCKS if block.language.startswith("sql")]
-# Its commands build one upon the other, on a migration that is over: tests/test_retire.py runs them.
-RETIREMENT = "Retire it"
-COMMANDS = [
-    (block, line)
-    for block in BLOCKS
-    if block.language == "bash" and block.heading != RETIREMENT
-    for line in block.text.splitlines()
-]
 
 
 def test_every_block_is_of_a_kind_that_is_run_here() -> None:

@@ -19,9 +19,10 @@ from s3_migration.ledger.schema import SCHEMA_VERSION, statements
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import PreflightFailed, PreflightRetryable, check
-from tests.conftest import ROLE, Product, connect_database, connect_s3, declare, made_product
 from tests.support import proxy as faults
+from tests.support.connections import ROLE, connect_database, connect_s3
 from tests.support.flow import Flow, shared_clients
+from tests.support.product import Product, declare, made_product
 from tests.support.proxy import Proxy
 
 KEYS = ("image/1.png", "image/ä b.png")

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from s3_migration.model.modes import Mode
 from s3_migration.steps import copying
 from s3_migration.steps.check import PreflightFailed
-from tests.conftest import Product
-from tests.support.flow import Flow, shared_clients
+from tests.support.flow import Flow
+from tests.support.product import Product
+
+pytestmark = pytest.mark.declared(chunk_size=2, requests_in_flight=8)
 
 KEYS = ("image/a.png", "image/b.png", "image/c.png")
 
 
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    declaration = product.declaration.model_copy(update={"chunk_size": 2, "requests_in_flight": 8})
-    with shared_clients(declaration, monkeypatch) as hooks:
-        product.seed(*KEYS)
-        product.put("production", "avatar/b.png", b"someone else's")
-        yield Flow(declaration, hooks)
+@pytest.fixture(autouse=True)
+def _conflict(product: Product) -> None:
+    product.seed(*KEYS)
+    product.put("production", "avatar/b.png", b"someone else's")
 
 
 def reasons(product: Product) -> dict[str, str]:

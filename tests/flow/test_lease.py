@@ -20,16 +20,10 @@ from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import S3Object
 from s3_migration.steps import check, deletion
 from s3_migration.ui import sensors
-from tests.conftest import Product
-from tests.support.flow import Flow, lapse, shared_clients
+from tests.support.flow import Flow, lapse
+from tests.support.product import Product
 
 Open = Callable[[str], Ledger]
-
-
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    with shared_clients(product.declaration, monkeypatch) as hooks:
-        yield Flow(product.declaration, hooks)
 
 
 @pytest.fixture

@@ -23,21 +23,20 @@ from s3_migration.steps import check, copying, deletion, listing, reconciliation
 from s3_migration.steps.copying import SameError, SameErrorThroughout
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.run import Incomplete, IncompleteRetryable, ListingUnfinished
-from tests.conftest import Product
-from tests.support.flow import Flow, Killed, lapse, shared_clients, unserved
+from tests.support.flow import Flow, Killed, lapse, unserved
+from tests.support.product import Product
+
+pytestmark = pytest.mark.declared(chunk_size=2, requests_in_flight=8)
 
 GOOD = ("image/good-1.png", "image/good-2.png", "image/good-3.png")
 BAD = "image/bad.png"  # the first key: its chunk is number 1, with good-1
 COPY = "avatar/bad.png"
 
 
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    """Two objects a chunk, so that there are several; both sides are listed, as where there are many objects."""
+@pytest.fixture(autouse=True)
+def _listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides are listed, as where there are many objects."""
     monkeypatch.setattr(bulk_s3, "SPARSE", 0)
-    declaration = product.declaration.model_copy(update={"chunk_size": 2, "requests_in_flight": 8})
-    with shared_clients(declaration, monkeypatch) as hooks:
-        yield Flow(declaration, hooks)
 
 
 @pytest.fixture(params=["list", "head"])

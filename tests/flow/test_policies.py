@@ -30,8 +30,10 @@ from s3_migration.model.declaration import Declaration, Engine
 from s3_migration.model.forecast import PRICES, Forecast
 from s3_migration.model.modes import Mode
 from s3_migration.s3.hook import BulkS3Hook
-from tests.conftest import ROOT, Product, connect_s3, declare, made_product
+from tests.support import ROOT
+from tests.support.connections import connect_s3
 from tests.support.flow import Flow, shared_clients
+from tests.support.product import Product, declare, made_product
 from tests.support.proxy import Proxy, Request
 
 MIB = 1024**2

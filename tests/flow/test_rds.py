@@ -27,8 +27,9 @@ from s3_migration.ledger.schema import ROLE, statements
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import PreflightRetryable, check
-from tests.conftest import PASSWORD, Product
+from tests.support.connections import PASSWORD
 from tests.support.flow import Flow, shared_clients
+from tests.support.product import Product
 
 # -- the administrator --------------------------------------------------------------------------------------------
 

@@ -32,9 +32,11 @@ from s3_migration.model.declaration import Declaration, DeclarationError
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import PreflightFailed, check
-from tests.conftest import PASSWORD, ROLE, ROOT, Product, connect_database, connect_s3, declare, psql
-from tests.docs.test_runbook import BLOCKS, RETIREMENT
+from tests.support import ROOT
+from tests.support.connections import PASSWORD, ROLE, connect_database, connect_s3, psql
 from tests.support.flow import Flow, lapse, shared_clients
+from tests.support.product import Product, declare
+from tests.support.runbook import BLOCKS, RETIREMENT
 
 KEYS = ("image/1.png", "image/2.png")
 
@@ -44,13 +46,6 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No other declaration but what a test writes."""
     (tmp_path / "declared").mkdir()
     monkeypatch.setattr(declarations, "DIRECTORY", tmp_path / "declared")
-
-
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    with shared_clients(product.declaration, monkeypatch) as hooks:
-        monkeypatch.setattr(retire, "s3_hooks", lambda *_, **__: hooks)
-        yield Flow(product.declaration, hooks)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 
 from bench.scale import planned
 from s3_migration.ledger.connection import Ledger
-from tests.conftest import ROOT, Product
+from tests.support import ROOT
+from tests.support.product import Product
 
 MANY = 100_000
 SEEN = "INSERT INTO pg_temp.listed_{} SELECT 'image/' || n, 1, 'e', now() FROM generate_series(%s::int, %s::int) AS n"

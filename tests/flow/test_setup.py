@@ -21,8 +21,10 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import check
-from tests.conftest import PASSWORD, ROOT, Product, connect_database, declare, psql
+from tests.support import ROOT
+from tests.support.connections import PASSWORD, connect_database, psql
 from tests.support.flow import Flow, shared_clients
+from tests.support.product import Product, declare
 
 # -- the policy ---------------------------------------------------------------------------------------------------
 

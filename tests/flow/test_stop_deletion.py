@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,17 @@ from s3_migration.commands import stop_deletion
 from s3_migration.model.modes import Mode
 from s3_migration.steps import deletion
 from s3_migration.steps.deletion import GateClosed
-from tests.conftest import ROOT, Product, connect_database
-from tests.support.flow import Flow, shared_clients
+from tests.support import ROOT
+from tests.support.connections import connect_database
+from tests.support.flow import Flow
+from tests.support.product import Product
 
 KEYS = tuple(f"image/{number}.png" for number in range(4))
 
 
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
+@pytest.fixture(autouse=True)
+def _one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deletion, "DELETED_TOGETHER", 1)
-    with shared_clients(product.declaration, monkeypatch) as hooks:
-        yield Flow(product.declaration, hooks)
 
 
 def stopped(product: Product) -> str | None:

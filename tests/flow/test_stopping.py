@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,15 +14,10 @@ from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.types import DeleteResult
 from s3_migration.steps import copying, deletion
 from s3_migration.steps.stopping import Stopped, listening
-from tests.conftest import Product
-from tests.support.flow import Flow, shared_clients
+from tests.support.flow import Flow
+from tests.support.product import Product
 
-
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    declaration = product.declaration.model_copy(update={"chunk_size": 1000, "requests_in_flight": 2})
-    with shared_clients(declaration, monkeypatch) as hooks:
-        yield Flow(declaration, hooks)
+pytestmark = pytest.mark.declared(chunk_size=1000, requests_in_flight=2)
 
 
 def test_who_listens_hears_it_and_afterwards_nobody_does() -> None:
@@ -102,7 +96,7 @@ def test_requests_in_flight_are_given_up_within_ten_seconds(
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        from tests.conftest import connect_s3
+        from tests.support.connections import connect_s3
 
         connect_s3(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}", "admin", "secret")
         hook = BulkS3Hook("legacy_s3", requests_in_flight=4)

@@ -15,36 +15,12 @@ from psycopg import sql
 
 from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.statements import statement
-from s3_migration.model.modes import Mode
 from s3_migration.steps import switching
 from s3_migration.steps.run import Incomplete
 from s3_migration.steps.switching import RowsLocked
-from tests.conftest import Product
-from tests.support.flow import Flow, shared_clients
-
-
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    with shared_clients(product.declaration, monkeypatch) as hooks:
-        yield Flow(product.declaration, hooks)
-
-
-def copied(product: Product, flow: Flow, objects: int) -> None:
-    """A run whose objects `image/1` … are all copied (as far as the ledger knows), each with one row."""
-    flow.begin(Mode.SWITCH)
-    product.sql(
-        "INSERT INTO s3_migration.ledger "
-        "(migration_id, legacy_key, legacy_size, legacy_etag, run_no, copied_etag, production_etag, "
-        "production_modified) "
-        "SELECT migration_id, 'image/' || n, 1, 'e', run_no, 'e', 'e', now() "
-        "FROM s3_migration.run, generate_series(1, %s) AS n",
-        objects,
-    )
-    product.sql("INSERT INTO avatars (path) SELECT 'image/' || n FROM generate_series(1, %s) n", objects)
-
-
-def unswitched(product: Product) -> list[str]:
-    return [path for (path,) in product.sql("SELECT path FROM avatars WHERE path LIKE 'image/%%' ORDER BY path")]
+from tests.support.flow import Flow
+from tests.support.product import Product
+from tests.support.switching import copied, unswitched
 
 
 @contextmanager

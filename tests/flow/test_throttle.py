@@ -24,9 +24,10 @@ from s3_migration.model import throttle
 from s3_migration.model.throttle import MANY_ROWS, MAX_REPLICA_WAIT, SHARE, Load, Next, Waited, decide
 from s3_migration.steps import throttling
 from s3_migration.steps.throttling import ReplicasBehind
-from tests.conftest import ROLE, Product
-from tests.flow.test_switching import copied, unswitched
-from tests.support.flow import Flow, shared_clients
+from tests.support.connections import ROLE
+from tests.support.flow import Flow
+from tests.support.product import Product
+from tests.support.switching import copied, unswitched
 
 LIMIT = timedelta(seconds=10)
 
@@ -84,12 +85,6 @@ def test_waiting_for_vacuum_never_makes_the_switch_much_slower() -> None:
 
 
 # -- a declared query ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    with shared_clients(product.declaration, monkeypatch) as hooks:
-        yield Flow(product.declaration, hooks)
 
 
 @pytest.fixture

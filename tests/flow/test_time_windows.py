@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pendulum
@@ -16,8 +15,10 @@ from s3_migration.model.objects import S3Object
 from s3_migration.model.time_window import TimeWindow
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.parallel_listing import Page
-from tests.conftest import Product
-from tests.support.flow import Flow, shared_clients
+from tests.support.flow import Flow
+from tests.support.product import Product
+
+pytestmark = pytest.mark.declared(chunk_size=2, requests_in_flight=8)
 
 MONTHS = [datetime(2025, month, 1, tzinfo=timezone.utc) for month in range(1, 6)]
 SPANS = [TimeWindow(*pair) for pair in itertools.pairwise(MONTHS)]
@@ -40,8 +41,8 @@ SLICES = [
 ]
 
 
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
+@pytest.fixture(autouse=True)
+def _aged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store in which objects are as old as they need to be: no real one lets their age be set."""
     real = BulkS3Hook.list_page
 
@@ -53,9 +54,6 @@ def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
         )
 
     monkeypatch.setattr(BulkS3Hook, "list_page", aged)
-    declaration = product.declaration.model_copy(update={"chunk_size": 2, "requests_in_flight": 8})
-    with shared_clients(declaration, monkeypatch) as hooks:
-        yield Flow(declaration, hooks)
 
 
 def test_slices_move_what_lies_in_them_and_their_union_is_the_whole(product: Product, flow: Flow) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from s3_migration.model.modes import Mode
-from tests.conftest import Product
-from tests.support.flow import Flow, lapse, shared_clients
+from tests.support.flow import Flow, lapse
+from tests.support.product import Product
+
+pytestmark = pytest.mark.declared(chunk_size=2, requests_in_flight=4)
 
 NAMES = ("a", "b", "c")
 STEPS = ("copy", "switch", "verify", "delete", "reconcile")
@@ -183,13 +184,6 @@ def served(path: str | None, world: dict[str, Any]) -> bool:
     prefix, _, name = (path or "").partition("/")
     side = {"image": "legacy", "avatar": "production"}.get(prefix)
     return side is None or name in world[side]
-
-
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    declaration = product.declaration.model_copy(update={"chunk_size": 2, "requests_in_flight": 4})
-    with shared_clients(declaration, monkeypatch) as hooks:
-        yield Flow(declaration, hooks)
 
 
 def test_whatever_the_order(product: Product, flow: Flow) -> None:

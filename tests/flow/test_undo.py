@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,21 +11,21 @@ from s3_migration.model.modes import Mode
 from s3_migration.steps.check import PreflightFailed
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.run import Incomplete
-from tests.conftest import Product, connect_s3
-from tests.support.flow import Flow, shared_clients, unserved
+from tests.support.connections import connect_s3
+from tests.support.flow import Flow, unserved
+from tests.support.product import Product
+
+pytestmark = pytest.mark.declared(chunk_size=2, requests_in_flight=8)
 
 KEYS = tuple(f"image/{number}.png" for number in range(5))
 COPIES = [key.replace("image/", "avatar/", 1) for key in KEYS]
 
 
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
+@pytest.fixture(autouse=True)
+def _seeded(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     # Removing copies needs a right that the shipped policy of the move has not.
     connect_s3(monkeypatch, product.endpoint_url, "admin", "secret")
-    declaration = product.declaration.model_copy(update={"chunk_size": 2, "requests_in_flight": 8})
-    with shared_clients(declaration, monkeypatch) as hooks:
-        product.seed(*KEYS)
-        yield Flow(declaration, hooks)
+    product.seed(*KEYS)
 
 
 def test_rows_name_legacy_again_and_nothing_else_changes(product: Product, flow: Flow) -> None:
@@ -146,7 +145,7 @@ def test_without_the_right_to_remove_copies_nothing_is_touched(
     flow.run(Mode.SWITCH)
     monkeypatch.undo()
     connect_s3(monkeypatch, product.endpoint_url)
-    from tests.conftest import ROLE, connect_database
+    from tests.support.connections import ROLE, connect_database
 
     info = product.database.info
     connect_database(monkeypatch, info.port, info.dbname, ROLE)
@@ -156,7 +155,7 @@ def test_without_the_right_to_remove_copies_nothing_is_touched(
 
 
 def test_the_policy_of_an_undo_may_delete_any_copy_and_not_the_canary_alone() -> None:
-    from tests.conftest import declare
+    from tests.support.product import declare
 
     plain, undo = policy(declare())["Statement"], policy(declare(), undo=True)["Statement"]
     assert undo[:-1] == plain[:-1]

@@ -13,8 +13,10 @@ from s3_migration.ledger.schema import SCHEMA_VERSION, script, statements
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import PreflightFailed, check
-from tests.conftest import ROLE, ROOT, Product, declare, psql
+from tests.support import ROOT
+from tests.support.connections import ROLE, psql
 from tests.support.flow import Flow, shared_clients
+from tests.support.product import Product, declare
 
 HOW_TO = "the set-up changed: the README says how its version rises (To change the ledger's schema)"
 

@@ -21,7 +21,9 @@ from s3_migration.ledger.connection import STAGING, Ledger
 from s3_migration.ledger.schema import SCHEMA_VERSION, statements
 from s3_migration.ledger.statements import DIRECTORY, files, of, statement
 from s3_migration.model.declaration import Declaration
-from tests.conftest import ROLE, ROOT, connect_database, declare
+from tests.support import ROOT
+from tests.support.connections import ROLE, connect_database
+from tests.support.product import declare
 
 SETUP = of("schema")
 FILES = sorted(set(files()) - {*SETUP, *of("retirement")})

@@ -23,7 +23,9 @@ from packaging.requirements import Requirement
 from devstack import compose, product
 from devstack.postgres import Postgres
 from devstack.s3 import REGION, SeaweedFS, weed
-from tests.conftest import PASSWORD, ROOT
+from tests.support import ROOT
+from tests.support.airflow_cli import parse_airflow
+from tests.support.connections import PASSWORD
 
 TEXT = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
@@ -53,15 +55,6 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         if "healthcheck" in service:
             kind, *command = service["healthcheck"]["test"]
             yield name, shlex.split(resolved(command[0])) if kind == "CMD-SHELL" else command
-
-
-def parse_airflow(command: list[str]) -> None:
-    from airflow.cli.cli_parser import get_parser
-
-    try:
-        get_parser().parse_args(command[1:])
-    except SystemExit:
-        pytest.fail(f"airflow does not take: {shlex.join(command)}")
 
 
 @pytest.fixture(params=sorted(SERVICES))

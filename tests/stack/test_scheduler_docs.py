@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from devstack.airflow import VIEWER
-from tests.conftest import ROOT
-from tests.docs.test_runbook import COMMANDS
+from tests.support import ROOT
 from tests.support.live_stack import DAG, Platform
+from tests.support.runbook import COMMANDS
 
 pytestmark = pytest.mark.scheduler
 

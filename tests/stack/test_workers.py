@@ -18,8 +18,8 @@ from devstack.redis import server
 from devstack.stack import Stack
 from s3_migration.model import declaration as declarations
 from s3_migration.steps.copying import MARKED_TOGETHER
-from tests.conftest import LIVE, SETTINGS, declare
-from tests.support.live_stack import BIG, DAG, Platform, until
+from tests.support.live_stack import BIG, DAG, LIVE, SETTINGS, Platform, until
+from tests.support.product import declare
 
 pytestmark = pytest.mark.scheduler
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
+from s3_migration.commands import retire
 from s3_migration.ledger.connection import Ledger
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
@@ -18,7 +19,8 @@ from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps import check, copying, deletion, listing, run, switching, verification
 from s3_migration.steps.reconciliation import reconcile
-from tests.conftest import Product
+
+from .product import Product
 
 _runs = itertools.count(1)
 Hook = Callable[[], object]
@@ -147,7 +149,7 @@ def shared_clients(
     for hook in hooks:
         # What a step has not counted is nobody's, as with a hook of its own.
         monkeypatch.setattr(hook, "close", hook.take_requests)
-    for module in (run, check):
+    for module in (run, check, retire):
         monkeypatch.setattr(module, "s3_hooks", lambda *_, **__: hooks)
     yield hooks
     for hook in hooks:

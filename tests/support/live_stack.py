@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from devstack.api import AirflowApi
 from devstack.stack import Stack
-from tests.conftest import Product
 
+from . import proxy as faults
 from .mail import Sink
+from .product import Product
 
 DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
 NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
 POOL = "s3_migration"
+# Small chunks, so that a handful of objects makes several; short waits. One more with chunks that take a while, and one
+# that tells people and shares a pool.
+LIVE = """
+legacy: {conn_id: legacy_s3, bucket: legacy-s3, prefix: image/}
+production: {conn_id: production_s3, bucket: production-s3, prefix: avatar/}
+database: {conn_id: proddatabase, table: avatars, column: path}
+grace_period: 4s
+retry_delay: 1s
+"""
+
+
+# A tighter loop of the scheduler: most of a small run is waiting for its next one.
+SETTINGS = {"S3_MIGRATION_GRACE_PERIOD": "4s", "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2"}
+# Of `image/2025-01-31T23:59:59….png`, its colons encoded.
+_AGED = re.compile(
+    rb"(<Key>image/([0-9-]{10}T\d\d)%3A(\d\d)%3A(\d\d)[^<]*</Key>.*?<LastModified>)[^<]*(</LastModified>)"
+)
 _READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
+
+
+def aged_by_name(request: faults.Request, forward: faults.Forward) -> faults.Answer:
+    """Show an object as old as its name says: no real store lets its age be set."""
+    answer = forward(request)
+    return replace(answer, body=_AGED.sub(rb"\1\2:\3:\4.000Z\5", answer.body))
 
 
 def keys(count: int) -> list[str]:

@@ -29,8 +29,9 @@ from airflow.serialization.serialized_objects import DagSerialization
 from s3_migration.model import declaration as declarations
 from s3_migration.model.account import Account
 from s3_migration.ui import alerts, sensors
-from tests.conftest import ROOT, declare
+from tests.support import ROOT
 from tests.support.mail import Mail, Sink, mail_sink
+from tests.support.product import declare
 
 LEAST = (declarations.DIRECTORY / "avatars.yaml").read_text(encoding="utf-8")
 TEAM = {"emails": ["ops@example.com", "ava@example.com"]}

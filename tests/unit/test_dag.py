@@ -9,7 +9,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from s3_migration.model import declaration as declarations
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 GOOD = (declarations.DIRECTORY / "avatars.yaml").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3_migration.model.forecast import Forecast
-from tests.conftest import ROOT
+from tests.support import ROOT
 
 COUNTS = st.integers(0, 10**11)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import BadRequest, Request
 from s3_migration.model.time_window import TimeWindow
-from tests.conftest import declare
+from tests.support.product import declare
 
 JANUARY = datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 2, 1, tzinfo=timezone.utc)
 

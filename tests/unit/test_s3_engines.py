@@ -27,8 +27,8 @@ from s3_migration.s3 import crt_client as crt
 from s3_migration.s3.crt_client import unfit
 from s3_migration.s3.hook import SPARSE, BulkS3Hook, _just_before
 from s3_migration.s3.types import Copy
-from tests.conftest import connect_s3
 from tests.support import proxy as faults
+from tests.support.connections import connect_s3
 from tests.support.proxy import Proxy
 
 from .test_s3_hook import ATTEMPTS, KEY, TARGET, Stores, engine, made_stores, seaweedfs, stores

@@ -34,8 +34,8 @@ from s3_migration.model.objects import S3Object, Version
 from s3_migration.s3 import crt_client as crt
 from s3_migration.s3.hook import MAX_TRIES, BulkS3Hook
 from s3_migration.s3.types import Copy, CopyResult, DeleteResult
-from tests.conftest import client, connect_s3
 from tests.support import proxy as faults
+from tests.support.connections import client, connect_s3
 from tests.support.proxy import Answer, Forward, Proxy, Request
 
 KEY, TARGET = "image/a.png", "avatar/a.png"

@@ -1,0 +1,56 @@
+"""The embedded stack, live: one for all tests under the real scheduler and in the browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from devstack.stack import Stack
+from s3_migration.model import declaration as declarations
+from tests.support.live_stack import BIG, DAG, LIVE, POOL, SETTINGS, TOLD, Platform, aged_by_name
+from tests.support.mail import mail_sink
+from tests.support.product import declare
+from tests.support.proxy import Proxy
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The embedded stack, whole, in a directory of its own."""
+    directory = tmp_path_factory.mktemp("live")
+    (directory / "avatars.yaml").write_text(f'{LIVE}chunk_size: 2\nschedule: "0 2 * * *"\n')
+    (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 3000\n")
+    (directory / "nightly.yaml").write_text(f'{LIVE}schedule: "0 2 * * *"\nscheduled_mode: move\n')
+    aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
+    (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
+    (directory / "stack").mkdir()
+    told = "alerts: {emails: [ops@example.com], late_after: 2s}"
+    (directory / "told.yaml").write_text(f"{LIVE}chunk_size: 2\npool: {POOL}\n{told}\n")
+    with mail_sink() as mail, pytest.MonkeyPatch.context() as patch, ExitStack() as proxies:
+        patch.setattr(declarations, "DIRECTORY", directory)
+        stack = Stack(directory / "stack")
+        stack.prepare()
+        proxy = proxies.enter_context(Proxy(stack.s3.endpoint_url))
+        proxy.fault("ListObjectsV2", aged_by_name)
+        store = json.loads(stack.airflow.settings["AIRFLOW_CONN_LEGACY_S3"])
+        store["extra"]["endpoint_url"] = proxy.endpoint_url
+        own = {"S3_MIGRATION_DECLARATIONS": str(directory), "AIRFLOW_CONN_AGED_S3": json.dumps(store)}
+        stack = replace(stack, settings={**SETTINGS, **own})
+        stack.up()
+        try:
+            api = stack.airflow.api()
+            for dag in (DAG, BIG, TOLD):
+                api.pause(dag, paused=False)
+            # Both as a person makes them in the UI: what runs has to ask Airflow's server for the connection.
+            api.ask("POST", "/connections", json={"connection_id": "smtp_default", **mail.connection()})
+            api.ask("POST", "/pools", json={"name": POOL, "slots": 1})
+            uri = stack.postgres.dsn("proddatabase")
+            with psycopg.connect(uri, autocommit=True) as connection:
+                product = (declare(), stack.s3.client(), connection, stack.s3.endpoint_url, uri)
+                yield Platform(*product, api=api, stack=stack, mail=mail)
+        finally:
+            stack.down()

@@ -1,0 +1,109 @@
+"""A product to be moved: its declaration, its two buckets and its table."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+
+from devstack.postgres import Postgres
+from devstack.s3 import SeaweedFS
+from s3_migration.ledger.schema import statements
+from s3_migration.model.declaration import Declaration
+
+from .connections import ROLE, client, connect_database, connect_s3
+
+
+def declare(legacy: str = "legacy-s3", production: str = "production-s3", **fields: Any) -> Declaration:
+    """A declaration as in include/migrations/avatars.yaml, small and without a grace period."""
+    return Declaration.model_validate(
+        {
+            "name": "avatars",
+            "legacy": {"conn_id": "legacy_s3", "bucket": legacy, "prefix": "image/"},
+            "production": {"conn_id": "production_s3", "bucket": production, "prefix": "avatar/"},
+            "database": {"conn_id": "proddatabase", "table": "avatars", "column": "path"},
+            "grace_period": "0s",
+            "retries": 0,
+            **fields,
+        }
+    )
+
+
+@dataclass
+class Product:
+    """One company's avatars: two buckets and a table, as an administrator sees them."""
+
+    declaration: Declaration
+    s3: Any
+    database: psycopg.Connection[tuple[Any, ...]]
+    endpoint_url: str
+    database_uri: str
+    connections: dict[str, str] = field(default_factory=dict)
+
+    def put(self, side: str, key: str, body: bytes = b"x", **kwargs: Any) -> str:
+        """Write an object into `legacy` or `production`; answers its ETag without quotes."""
+        answer = self.s3.put_object(Bucket=self.bucket(side), Key=key, Body=body, **kwargs)
+        return str(answer["ETag"]).strip('"')
+
+    def bucket(self, side: str) -> str:
+        return str(getattr(self.declaration, side).bucket)
+
+    def objects(self, side: str) -> dict[str, str]:
+        """ETag by key, of all the bucket."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket(side))
+        return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
+
+    def remove(self, side: str, *keys: str) -> None:
+        for key in keys:
+            self.s3.delete_object(Bucket=self.bucket(side), Key=key)
+
+    def body(self, side: str, key: str) -> bytes:
+        return bytes(self.s3.get_object(Bucket=self.bucket(side), Key=key)["Body"].read())
+
+    def row(self, *paths: str | None) -> None:
+        self.database.cursor().executemany("INSERT INTO avatars (path) VALUES (%s)", [(path,) for path in paths])
+
+    def rows(self) -> list[str | None]:
+        """All paths, in the order of their ids."""
+        return [path for (path,) in self.database.execute("SELECT path FROM avatars ORDER BY id")]
+
+    def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
+        cursor = self.database.execute(text, values)
+        return cursor.fetchall() if cursor.description else []
+
+    def problems(self) -> dict[str, str | None]:
+        return dict(self.sql("SELECT legacy_key, problem FROM s3_migration.ledger"))  # type: ignore[arg-type]
+
+    def seed(self, *keys: str) -> None:
+        """An object in legacy with a body of its own, and its row."""
+        for key in keys:
+            self.put("legacy", key, f"body of {key}".encode())
+        self.row(*keys)
+
+
+@contextmanager
+def made_product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
+    name = secrets.token_hex(4)
+    declaration = declare(f"legacy-{name}", f"production-{name}")
+    admin = client(s3.endpoint_url)
+    for bucket in (declaration.legacy.bucket, declaration.production.bucket):
+        admin.create_bucket(Bucket=bucket)
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE product_{name}")
+    with psycopg.connect(postgres.dsn(f"product_{name}"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+        for text in statements(declaration, ROLE):
+            connection.execute(text)  # type: ignore[call-overload]
+        made = Product(declaration, admin, connection, s3.endpoint_url, postgres.dsn(f"product_{name}"))
+        connect_s3(monkeypatch, s3.endpoint_url)
+        connect_database(monkeypatch, postgres.port, f"product_{name}")
+        yield made
+    # Each bucket keeps volumes of the store to itself: a hundred tests would use them all up.
+    for side in ("legacy", "production"):
+        made.remove(side, *made.objects(side))
+        admin.delete_bucket(Bucket=made.bucket(side))
