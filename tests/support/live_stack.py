@@ -32,7 +32,12 @@ retry_delay: 1s
 
 
 # A tighter loop of the scheduler: most of a small run is waiting for its next one.
-SETTINGS = {"S3_MIGRATION_GRACE_PERIOD": "4s", "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2"}
+SETTINGS = {
+    "S3_MIGRATION_GRACE_PERIOD": "4s",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    # A task whose declaration is broken tries again after it.
+    "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "20",
+}
 # Of `image/2025-01-31T23:59:59….png`, its colons encoded.
 _AGED = re.compile(
     rb"(<Key>image/([0-9-]{10}T\d\d)%3A(\d\d)%3A(\d\d)[^<]*</Key>.*?<LastModified>)[^<]*(</LastModified>)"

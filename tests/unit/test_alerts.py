@@ -119,7 +119,7 @@ def fail(loaded: DagBag, *, with_task: bool = True, **run: Any) -> None:
         id=uuid4(), task_id="reconcile", dag_id="migrate_avatars", run_id=RUN, try_number=1, dag_version_id=uuid4()
     )
     request = DagCallbackRequest(
-        filepath="migrate_objects.py",
+        filepath="migrations.py",
         bundle_name="dags-folder",
         bundle_version=None,
         dag_id="migrate_avatars",

@@ -47,6 +47,12 @@ def test_each_declaration_is_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         (GOOD.replace("scheduled_mode: plan", "scheduled_mode: shove"), "scheduled_mode"),
         (GOOD.replace('schedule: "0 2 * * *"', "schedule: whenever"), "schedule"),
         (f"{GOOD}\ntimezone: Mars/Olympus\n", "timezone"),
+        # What Airflow could not keep would cost it all DAGs of the file, with no error in the UI.
+        (GOOD.replace('schedule: "0 2 * * *"', "schedule: 0 0 30 2 *"), "schedule: '0 0 30 2 *'"),
+        (GOOD.replace("description: ", 'description: "a\\0b" # '), "description"),
+        (f'{GOOD}\nowners: ["a\\0b"]\n', "owners.0"),
+        # Sound as far as a declaration goes; Airflow makes no asset of it.
+        (GOOD.replace("bucket: production-s3", "bucket: /"), "bucket"),
     ],
 )
 def test_a_bad_declaration_is_an_import_error_and_leaves_the_others_alone(
@@ -54,7 +60,10 @@ def test_a_bad_declaration_is_an_import_error_and_leaves_the_others_alone(
 ) -> None:
     loaded = bag(monkeypatch, tmp_path, broken=text, avatars=GOOD)
     assert set(loaded.dags) == {"migrate_avatars"}
-    (message,) = loaded.import_errors.values()
+    # In a file that no DAG is in: Airflow takes all DAGs of a file with an error out of service.
+    ((file, message),) = loaded.import_errors.items()
+    assert Path(file).name == "broken_declarations.py"
+    assert {Path(dag.fileloc).name for dag in loaded.dags.values()} == {"migrations.py"}
     assert "broken.yaml" in message
     assert named in message
     assert "Fix" in message
@@ -64,6 +73,26 @@ def test_two_declarations_of_one_name_are_an_import_error(monkeypatch: pytest.Mo
     loaded = bag(monkeypatch, tmp_path, avatars=GOOD, covers=f"name: avatars\n{GOOD}")
     assert set(loaded.dags) == {"migrate_avatars"}
     assert "covers.yaml: name" in str(loaded.import_errors)
+
+
+def test_a_directory_that_is_not_there_is_an_import_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loaded = bag(monkeypatch, tmp_path / "nowhere")
+    assert loaded.dags == {}
+    assert "S3_MIGRATION_DECLARATIONS" in str(loaded.import_errors)
+
+
+@pytest.mark.parametrize(("dag_id", "said"), [("migrate_broken", True), ("migrate_avatars", False)])
+def test_a_task_says_in_its_log_that_its_own_declaration_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dag_id: str, said: bool
+) -> None:
+    """And one of another migration says nothing. Airflow's worker reads its DAG's file so, and logs what it raises."""
+    for name, text in {"broken": "{", "avatars": GOOD}.items():
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(declarations, "DIRECTORY", tmp_path)
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
+    loaded = DagBag(str(ROOT / "dags" / "migrations.py"), safe_mode=False)
+    assert ("broken.yaml" in str(loaded.import_errors)) is said
+    assert ("migrate_avatars" in loaded.dags) is not said
 
 
 def test_all_bad_declarations_are_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

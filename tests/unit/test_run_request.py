@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3_migration.model.modes import Mode
+from s3_migration.model.run_params import run_params
 from s3_migration.model.run_request import BadRequest, Request
 from s3_migration.model.time_window import TimeWindow
+from tests.support import ROOT
 from tests.support.product import declare
 
 JANUARY = datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 2, 1, tzinfo=timezone.utc)
@@ -40,6 +43,7 @@ JANUARY = datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 2, 1, tzinfo
         ({"acknowledge": "all"}, ["acknowledge 'all'", "failed, conflict"]),
         ({"acknowledge": {"image/a.png": " "}}, ["acknowledge", "reasons"]),
         ({"acknowledge": {"image/a.png": "known"}, "mode": "plan"}, ["mode plan changes nothing"]),
+        ({"remove_copies": "no"}, ["remove_copies 'no'", "true or false"]),
         ({"remove_copies": True}, ["remove_copies belongs to mode undo, not to move"]),
     ],
     ids=str,
@@ -66,6 +70,28 @@ def test_what_means_nothing_is_refused(params: dict[str, Any], says: list[str]) 
 )
 def test_a_run_by_hand_does_what_it_is_asked(params: dict[str, Any], request_: Request) -> None:
     assert Request.of(params, declare()) == request_
+
+
+def test_a_whole_number_is_one_however_json_writes_it() -> None:
+    assert repr(Request.of({"limit": 5.0}, declare()).limit) == "5"
+
+
+def test_the_table_of_the_readme_has_the_params_and_their_defaults() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    params = run_params(declare())
+    assert [name for name, _, _ in rows] == [param.name for param in params]
+    for (_, default, meaning), param in zip(rows, params, strict=True):
+        wanted = {None: {"none", "as declared"}, False: {"false"}}.get(param.default, {f"`{param.default}`"})
+        assert default in wanted, param.name
+        for value in {*param.schema.get("enum", ())} - {param.default}:
+            assert f"`{value}`" in meaning, param.name
+
+
+def test_every_default_is_a_value_that_is_accepted() -> None:
+    for param in run_params(declare()):
+        assert param.accepts(param.default), param.name
 
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if not mode.undoes])

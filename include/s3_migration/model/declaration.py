@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -72,6 +72,10 @@ def cron(value: str) -> str:
     """A cron expression of five fields, or a preset such as `@daily`."""
     if not croniter.is_valid(value) or len(value.split()) > 5:
         raise ValueError(f"{value!r} is no cron expression, e.g. 0 2 * * * for every night at two")
+    try:
+        croniter(value).get_next()
+    except CroniterBadDateError as error:  # Airflow would keep no DAG of the file that this one is in
+        raise ValueError(f"{value!r} never comes, e.g. no February has 30 days") from error
     return value
 
 
@@ -101,7 +105,8 @@ Duration = Annotated[
     Field(ge=timedelta(0), le=timedelta(days=3650)),
     PlainSerializer(duration_text, when_used="json"),
 ]
-Text = Annotated[str, Field(min_length=1)]
+_KEPT = r"^[^\x00]*$"  # PostgreSQL keeps no NUL, and Airflow then no DAG of the file that this one is in
+Text = Annotated[str, Field(min_length=1, pattern=_KEPT)]
 
 
 def by_schedule(value: object) -> Mode:
@@ -195,7 +200,7 @@ class Declaration(_Part):
     """Everything one migration needs to know. Durations: `90s`, `15m`, `24h`, `7d`."""
 
     name: Annotated[str, Field(pattern=_NAME)]
-    description: str = ""
+    description: Annotated[str, Field(pattern=_KEPT)] = ""
     legacy: Store
     production: Store
     database: Database

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from s3_migration.model.declaration import Declaration, duration
 from s3_migration.model.modes import Mode
-from s3_migration.model.states import PROBLEMS
+from s3_migration.model.run_params import run_params
 from s3_migration.model.time_window import TimeWindow
-
-PARAMS = ("mode", "limit", "window", "grace_period", "acknowledge", "remove_copies")
-WINDOWS = ("auto", "all", "data_interval")
 
 
 class BadRequest(ValueError):
@@ -55,13 +52,19 @@ class Request:
                 f"Migration {declaration.name}: {what}. Nothing was touched. Trigger a new run{fix and ' '}{fix}."
             )
 
-        if unknown := sorted(set(params) - set(PARAMS)):
-            raise refuse(f"unknown run params {', '.join(unknown)}; known are {', '.join(PARAMS)}", "without them")
+        known = {param.name: param for param in run_params(declaration)}
+        if unknown := sorted(set(params) - set(known)):
+            raise refuse(f"unknown run params {', '.join(unknown)}; known are {', '.join(known)}", "without them")
         if run_type == "scheduled":
             return cls(declaration.scheduled_mode)
-        given = {name: value for name, value in params.items() if value is not None}
-        mode = _one_of(given, "mode", [mode.value for mode in Mode], Mode.MOVE.value, refuse)
-        window = _one_of(given, "window", WINDOWS, "auto", refuse)
+        given = {name: param.default for name, param in known.items()}
+        for name, value in params.items():
+            if value is None:
+                continue
+            if not known[name].accepts(value):
+                raise refuse(f"{name} {value!r:.80}: expected {known[name].expected}")
+            given[name] = value
+        window = given["window"]
         if window == "auto":
             window = "data_interval" if run_type == "backfill" else "all"
         if window == "data_interval" and (interval is None or interval[0] >= interval[1]):
@@ -70,53 +73,15 @@ class Request:
                 "with window all, or a backfill (airflow backfill create)",
             )
         made = cls(
-            Mode(mode),
-            _limit(given, refuse),
-            _grace_period(given, refuse),
+            Mode(given["mode"]),
+            None if given["limit"] is None else int(given["limit"]),  # JSON Schema takes 5.0 for an integer
+            None if given["grace_period"] is None else duration(given["grace_period"]),
             TimeWindow(*interval) if interval and window == "data_interval" else None,
-            _acknowledge(given, refuse),
-            bool(given.get("remove_copies", False)),
+            dict(given["acknowledge"] or {}),
+            given["remove_copies"],
         )
         if made.remove_copies and not made.mode.undoes:
-            raise refuse(f"remove_copies belongs to mode undo, not to {mode}", "without it")
+            raise refuse(f"remove_copies belongs to mode undo, not to {made.mode.value}", "without it")
         if made.acknowledge and not made.mode.changes:
             raise refuse("mode plan changes nothing, and so acknowledges nothing", "with another mode")
         return made
-
-
-_Refuse = Callable[..., BadRequest]
-
-
-def _one_of(given: Mapping[str, Any], name: str, known: Any, default: str, refuse: _Refuse) -> str:
-    value = given.get(name, default)
-    if value not in known:
-        raise refuse(f"unknown {name} {value!r}; known are {', '.join(known)}", "with one of them")
-    return str(value)
-
-
-def _limit(given: Mapping[str, Any], refuse: _Refuse) -> int | None:
-    limit = given.get("limit")
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise refuse(f"limit {limit!r}: expected a whole number of objects from 1, or nothing for all")
-    return limit
-
-
-def _grace_period(given: Mapping[str, Any], refuse: _Refuse) -> timedelta | None:
-    if "grace_period" not in given:
-        return None
-    try:
-        return duration(given["grace_period"])
-    except ValueError as error:
-        raise refuse(f"grace_period {given['grace_period']!r}: {error}") from error
-
-
-def _acknowledge(given: Mapping[str, Any], refuse: _Refuse) -> dict[str, str | None]:
-    reasons = given.get("acknowledge", {})
-    if not isinstance(reasons, dict) or not all(
-        reason is None or (isinstance(reason, str) and reason.strip()) for reason in reasons.values()
-    ):
-        raise refuse(
-            f"acknowledge {reasons!r:.80}: expected reasons by legacy key or by problem ({', '.join(PROBLEMS)}), "
-            'e.g. {"image/a.png": "broken since 2019"}; null takes one back'
-        )
-    return dict(reasons)
