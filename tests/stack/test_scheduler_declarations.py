@@ -36,7 +36,7 @@ def faults(platform: Platform) -> list[str]:
 def test_a_broken_declaration_stops_its_own_migration_alone_until_it_is_fixed(platform: Platform, big: Path) -> None:
     sound = big.read_text(encoding="utf-8")
     platform.seed(*keys(3))
-    at_work = platform.api.trigger(DAG, grace_period="30s")
+    at_work = platform.api.trigger(DAG, grace_period="45s")
     until(lambda: platform.rows() and all(path.startswith("avatar/") for path in platform.rows() if path))
 
     big.write_text(f"{sound}description: [broken\n", encoding="utf-8")
