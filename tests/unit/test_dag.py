@@ -150,3 +150,4 @@ def test_the_form_explains_every_param(dag: Any) -> None:
         param = dag.params.get_param(name)
         assert param.schema["title"], name
         assert len(param.description) > 20, name
+    assert {name for name in dag.params if "section" not in dag.params.get_param(name).schema} == {"mode", "limit"}

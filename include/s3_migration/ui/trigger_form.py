@@ -11,12 +11,13 @@ from s3_migration.model.run_request import Request
 
 def form(declared: Declaration) -> dict[str, Param]:
     """The fields of the form, by name."""
-    return {
-        param.name: Param(
-            param.default, title=param.title, description=param.description, section=param.section, **param.schema
-        )
-        for param in run_params(declared)
-    }
+    fields = {}
+    for param in run_params(declared):
+        schema = dict(param.schema)
+        if param.section:
+            schema["section"] = param.section
+        fields[param.name] = Param(param.default, title=param.title, description=param.description, **schema)
+    return fields
 
 
 def requested(declared: Declaration, context: Context) -> Request:
