@@ -14,11 +14,11 @@ SET
     legacy_gone_at = CASE WHEN b.problem = 'withdrawn' THEN now() END,
     problem = CASE WHEN b.problem = 'withdrawn' AND l.production_modified IS NOT NULL THEN NULL ELSE b.problem END,
     detail = b.detail
-FROM unnest(
+FROM s3_migration.run AS r,
+unnest(
     %(keys)s::text[], %(sizes)s::bigint[], %(etags)s::text[], %(production_etags)s::text[],
     %(production_modifieds)s::timestamptz[], %(problems)s::text[], %(details)s::text[]
-) AS b (key, size, etag, production_etag, production_modified, problem, detail),
-s3_migration.run AS r
+) AS b (key, size, etag, production_etag, production_modified, problem, detail)
 WHERE
     l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key
     AND r.run_no = %(run_no)s

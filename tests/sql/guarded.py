@@ -1,0 +1,467 @@
+"""What each guarded statement does, case by case (test_guards.py).
+
+All cases of a statement begin with the same world, and vary a few facts of it. In that world everything allows the
+statement to do its work, on the neighbours of the object as well: if it leaves them alone, its conditions did that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Time:
+    """Seconds from now, by the database's clock. A clock that runs on within the transaction is now, too."""
+
+    seconds: float
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+NOW = Time(0)
+Facts = dict[str, Any]
+# By what was written the columns that were changed; `{}` is a row that was written with what it held. "answers": rows.
+Effect = dict[str, Any]
+
+# `object`, `run`, `migration`, `timing` and their columns, each also as `all …`: with its neighbours. `later` is the
+# run after ours. `rows` are the paths that rows hold, in order. All others are values of the statement.
+WORLD: Facts = {
+    "all migration.lease_run_no": 2,
+    "all migration.lease_token": 7,
+    "all migration.lease_until": Time(180),
+    "migration_id": 1,
+    "run_no": 2,
+    "undo": False,
+}
+RUN: Facts = {
+    "all run.mode": "move",
+    "all run.listed_at": Time(-180),
+    "all run.switched_at": Time(-120),
+    "all run.verified_at": Time(-60),
+    "all run.damaged": 0,
+    "all run.grace_period": seconds(60),
+}
+LISTED: Facts = {"all object.run_no": 2, "all object.legacy_size": 1, "all object.legacy_etag": "v1"}
+COPIED: Facts = {
+    **LISTED,
+    "all object.copied_etag": "v1",
+    "all object.production_etag": "p1",
+    "all object.production_modified": Time(-150),
+}
+UNDO: Facts = {"run.mode": "undo", "run.remove_copies": True, "undo": True}
+CHUNK: Facts = {"after": "", "first_key": "image/a", "last_key": "image/a", "limit": 100}
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A statement's world, and by name of each case the facts that differ and what the statement then does."""
+
+    world: Facts
+    cases: dict[str, tuple[Facts, Effect]]
+    # Mutants that no case can tell from the statement, and why.
+    equivalent: dict[str, str] = field(default_factory=dict)
+
+
+NOTHING: Effect = {}
+LEGACY_MAY_GO: Effect = {"answers": [("image/a", "v1")]}
+COPY_MAY_GO: Effect = {"answers": [("image/a", "p1")]}
+
+DELETABLE = Guarded(
+    {**RUN, **COPIED, **CHUNK, "proof_max_age": seconds(3600)},
+    {
+        "copied, switched, proven, grace just over": ({}, LEGACY_MAY_GO),
+        "of another run, which may delete": ({"object.run_no": 1}, NOTHING),
+        "before the chunk": ({"first_key": "image/aa", "last_key": "image/b"}, {"answers": [("image/b", "v1")]}),
+        "handled by the last batch": ({"after": "image/a"}, NOTHING),
+        "gone already": ({"object.legacy_gone_at": NOW}, NOTHING),
+        "never copied": ({"object.production_modified": None}, NOTHING),
+        "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
+        "with a problem": ({"object.problem": "still_referenced"}, NOTHING),
+        "of a run that is no move": ({"run.mode": "switch"}, NOTHING),
+        "of a run that found damage": ({"run.damaged": 1}, NOTHING),
+        "grace not over when proven": ({"run.grace_period": seconds(61)}, NOTHING),
+        "switched later than the run": ({"object.switched_at": Time(-119)}, NOTHING),
+        "switched earlier than the run": (
+            {"object.switched_at": Time(-300), "run.grace_period": seconds(200)},
+            LEGACY_MAY_GO,
+        ),
+        "of a run not switched": ({"run.switched_at": None}, NOTHING),
+        "of a run not proven": ({"run.verified_at": None}, NOTHING),
+        "proof just too old": ({"proof_max_age": seconds(60)}, NOTHING),
+        "deletion stopped": ({"migration.deletion_stopped": "why"}, NOTHING),
+        "lease of another run": ({"migration.lease_run_no": 1}, NOTHING),
+        "object and lease of another run": ({"object.run_no": 1, "migration.lease_run_no": 1}, NOTHING),
+        "undo that was asked to": (UNDO, COPY_MAY_GO),
+        "undo that was not asked to": ({**UNDO, "run.remove_copies": False}, NOTHING),
+        "asked as an undo, but none": ({**UNDO, "run.mode": "move"}, NOTHING),
+        "undo, rewritten in legacy": ({**UNDO, "object.problem": "changed"}, COPY_MAY_GO),
+        "undo, with another problem": ({**UNDO, "object.problem": "superseded"}, NOTHING),
+        "undo, not our copy": ({**UNDO, "object.copied_etag": None}, NOTHING),
+    },
+)  # fmt: skip
+
+GATE = Guarded(
+    {**RUN, "proof_max_age": seconds(61)},
+    {
+        "open": ({}, {"answers": [(Time(-60), True, 0, None)]}),
+        "proof just too old": ({"proof_max_age": seconds(60)}, {"answers": [(Time(-60), False, 0, None)]}),
+        "no proof": ({"run.verified_at": None}, {"answers": [(None, False, 0, None)]}),
+        "damage": ({"run.damaged": 3}, {"answers": [(Time(-60), True, 3, None)]}),
+        "deletion stopped": ({"migration.deletion_stopped": "why"}, {"answers": [(Time(-60), True, 0, "why")]}),
+    },
+)
+
+BEGIN_LISTING = Guarded(
+    {**RUN, "all run.finished_at": Time(-10), "all run.account": "{}"},
+    {"what the run rested on": ({}, {"run 2": dict.fromkeys(("listed_at", "verified_at", "finished_at", "account"))})},
+)
+
+BEGIN_VERIFICATION = Guarded({**RUN}, {"an earlier proof": ({}, {"run 2": {"verified_at": None, "damaged": None}})})
+
+BEGIN_TIMING = Guarded(
+    {"step": "copy", "chunk": 1, "all timing.started_at": Time(-9), "all timing.ended_at": Time(-1)},
+    {
+        "again": ({}, {"timing 2 copy 1": {"started_at": NOW, "ended_at": None}}),
+        "a first time": (
+            {"chunk": 3},
+            {"timing 2 copy 3": {"run_no": 2, "step": "copy", "chunk": 3, "started_at": NOW}},
+        ),
+    },
+)
+
+RECLAIM = Guarded(
+    {**RUN, **COPIED, **CHUNK, "all object.run_no": 3, "all run.switched_at": Time(-50)},
+    {
+        "adopted by a later run": ({}, {"image/a": {"run_no": 2, "switched_at": Time(-50)}}),
+        "before the chunk": ({"first_key": "image/aa"}, NOTHING),
+        "gone": ({"object.legacy_gone_at": NOW}, NOTHING),
+        "left by an earlier run": ({"object.run_no": 1}, NOTHING),
+        "ours": ({"object.run_no": 2}, NOTHING),
+        "of a canary": ({"run.object_limit": 5}, NOTHING),
+        "later was a canary": (
+            {"later.object_limit": 5},
+            {"image/a": {"run_no": 2, "switched_at": Time(-50)}},
+        ),
+        "switched by the later run": (
+            {"all run.switched_at": None, "later.switched_at": Time(-40)},
+            {"image/a": {"run_no": 2, "switched_at": Time(-40)}},
+        ),
+        "not switched by the later run": ({"later.switched_at": None}, {"image/a": {"run_no": 2}}),
+        "switched before": ({"object.switched_at": Time(-90)}, {"image/a": {"run_no": 2}}),
+        "copied just before the switch": (
+            {"object.production_modified": Time(-50)},
+            {"image/a": {"run_no": 2, "switched_at": Time(-50)}},
+        ),
+        "copied after the switch": ({"object.production_modified": Time(-49)}, {"image/a": {"run_no": 2}}),
+        "with a problem": ({"object.problem": "conflict"}, {"image/a": {"run_no": 2}}),
+        **{
+            f"last modified {name} the window": (
+                {
+                    "run.window_start": Time(-100),
+                    "run.window_end": Time(-10),
+                    "object.legacy_modified": Time(modified),
+                },
+                effect,
+            )
+            for name, modified, effect in (
+                ("at the start of", -100, {"image/a": {"run_no": 2, "switched_at": Time(-50)}}),
+                ("before", -101, NOTHING),
+                ("at the end of", -10, NOTHING),
+            )
+        },
+    },
+)
+
+RESULT: Facts = {
+    "keys": ["image/a"],
+    "sizes": [2],
+    "etags": ["v2"],
+    "problems": [None],
+    "details": [None],
+}
+ANSWERED = {"legacy_size": 2, "legacy_etag": "v2"}
+COPY = {**ANSWERED, "copied_etag": "v2", "production_etag": "p2", "production_modified": Time(-5)}
+FAILED: Facts = {"problems": ["failed"], "details": ["AccessDenied: no"]}
+WITHDRAWN: Facts = {"problems": ["withdrawn"]}
+
+MARK_COPIED = Guarded(
+    {
+        **RUN,
+        **COPIED,
+        **RESULT,
+        "all object.problem": "changed",
+        "all object.detail": "old",
+        "all object.switched_at": Time(-500),
+        "production_etags": ["p2"],
+        "production_modifieds": [Time(-5)],
+        "proving": False,
+    },
+    {
+        "copied after the switch": ({}, {"image/a": {**COPY, "switched_at": NOW, "problem": None, "detail": None}}),
+        "copied before the switch": (
+            {"run.switched_at": None},
+            {"image/a": {**COPY, "switched_at": None, "problem": None, "detail": None}},
+        ),
+        "copied as part of a proof": (
+            {"proving": True},
+            {"image/a": {**COPY, "switched_at": None, "problem": None, "detail": None}},
+        ),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "refused, with an earlier copy": (
+            FAILED,
+            {"image/a": {**ANSWERED, "problem": "failed", "detail": "AccessDenied: no"}},
+        ),
+        "gone from legacy, with an earlier copy": (
+            WITHDRAWN,
+            {"image/a": {**ANSWERED, "legacy_gone_at": NOW, "problem": None, "detail": None}},
+        ),
+        "gone from legacy, never copied": (
+            {**WITHDRAWN, "object.production_modified": None},
+            {"image/a": {**ANSWERED, "legacy_gone_at": NOW, "problem": "withdrawn", "detail": None}},
+        ),
+        "refused, never copied": (
+            {**FAILED, "object.production_modified": None},
+            {"image/a": {**ANSWERED, "problem": "failed", "detail": "AccessDenied: no"}},
+        ),
+    },
+)
+
+MARK_DELETED = Guarded(
+    {
+        **RUN,
+        **COPIED,
+        **RESULT,
+        "all object.legacy_modified": Time(-900),
+        "sizes": [None],
+        "etags": [None],
+        "modifieds": [None],
+    },
+    {
+        "deleted": ({}, {"image/a": {"legacy_gone_at": NOW}}),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "rewritten": (
+            {"problems": ["changed"], "details": ["legacy holds"], "sizes": [3], "etags": ["v3"], "modifieds": [NOW]},
+            {
+                "image/a": {
+                    "legacy_size": 3,
+                    "legacy_etag": "v3",
+                    "legacy_modified": NOW,
+                    "problem": "changed",
+                    "detail": "legacy holds",
+                }
+            },
+        ),
+        "refused": (FAILED, {"image/a": {"problem": "failed", "detail": "AccessDenied: no"}}),
+    },
+)
+
+KNOWN_COPY = ("copied_etag", "production_etag", "production_modified", "switched_at")
+MARK_REMOVED = Guarded(
+    {**RUN, **COPIED, **RESULT, "all object.switched_at": Time(-500)},
+    {
+        "removed": ({"object.problem": "changed"}, {"image/a": dict.fromkeys((*KNOWN_COPY, "problem"))}),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "refused": (FAILED, {"image/a": {"problem": "failed", "detail": "AccessDenied: no"}}),
+        "written by the application": ({"problems": ["changed"]}, {"image/a": {"problem": "superseded"}}),
+    },
+)
+
+MARK_REFUSED_ROW = Guarded(
+    {**COPIED, "key": "image/a", "detail": "23505: no"},
+    {
+        "of ours": ({}, {"image/a": {"problem": "still_referenced", "detail": "23505: no"}}),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+    },
+)
+
+NAMES: Facts = {"legacy_prefix": "image/"}
+FORTH: Facts = {
+    **{"from_path_prefix": "image/", "from_path_rest": 7, "to_path_prefix": "avatar/", "to_path_rest": 8},
+}
+BACK: Facts = {
+    **{"from_path_prefix": "avatar/", "from_path_rest": 8, "to_path_prefix": "image/", "to_path_rest": 7},
+    "undo": True,
+}
+REFERENCED: Effect = {"image/a": {"problem": "still_referenced"}}
+
+MARK_STILL_REFERENCED = Guarded(
+    {**COPIED, **NAMES, **FORTH, "rows": ["image/a"]},
+    {
+        "copied": ({}, REFERENCED),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "named by no row": ({"rows": ["avatar/a", "other/a"]}, NOTHING),
+        "listed": ({"object.production_modified": None}, NOTHING),
+        "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
+        "rewritten since its copy, and gone": ({"object.legacy_etag": "v2", "object.legacy_gone_at": NOW}, REFERENCED),
+        "gone from legacy": ({"object.problem": "withdrawn"}, {"image/a": {"problem": "dangling"}}),
+        "with a problem": ({"object.problem": "conflict"}, NOTHING),
+        "undo, copied": ({**BACK, "rows": ["avatar/a"]}, REFERENCED),
+        "undo, nothing in production": (
+            {**BACK, "rows": ["avatar/a"], "object.production_modified": None}, NOTHING,
+        ),
+        "undo, gone from legacy": ({**BACK, "rows": ["avatar/a"], "object.legacy_gone_at": NOW}, NOTHING),
+        "undo, another version in legacy": ({**BACK, "rows": ["avatar/a"], "object.legacy_etag": "v2"}, REFERENCED),
+        "undo, gone and dangling": ({**BACK, "rows": ["avatar/a"], "object.problem": "withdrawn"}, NOTHING),
+        **{
+            f"undo, {problem}": ({**BACK, "rows": ["avatar/a"], "object.problem": problem}, effect)
+            for problem, effect in (("changed", REFERENCED), ("damaged", REFERENCED), ("superseded", NOTHING))
+        },
+    },
+)  # fmt: skip
+
+PAGES: Facts = {"first": "(0,0)", "last": "(1,0)", "late": False}
+NONE_SWITCHED: Effect = {"answers": [(0,)]}
+
+
+# Two conditions stand twice, for speed alone; either of the two holds them.
+FOR_SPEED = {
+    "switched: %(late)s: TRUE": "restarted asks it again: keys would be returned in vain",
+    "switched: EXISTS(SELECT FROM copied AS c WHERE c.switched_at IS NOT NU…: TRUE": "as above",
+    "switched: c.switched_at IS NOT NULL: TRUE": "as above",
+}
+
+
+def asked_twice(cte: str, by: str) -> dict[str, str]:
+    return {
+        f"{cte}: {condition}: TRUE": f"{by} asks it as well"
+        for condition in (
+            "a.ctid >= CAST(%(first)s AS tid)",
+            "a.ctid < CAST(%(last)s AS tid)",
+            'STARTS_WITH(a."path", %(from_path_prefix)s)',
+        )
+    }
+
+
+def switched(*rows: int, to: str = "avatar/a", **more: Any) -> Effect:
+    return {"answers": [(len(rows),)], **{f"row {row}": {"path": to} for row in rows}, **more}
+
+
+SWITCH: dict[str, tuple[Facts, Effect]] = {
+    "copied": ({}, switched(1)),
+    "no path at all": ({"rows": [None, "", "image/a"]}, switched(3)),
+    "of another run": ({"object.run_no": 1}, NONE_SWITCHED),
+    "of an object that nobody knows": ({"rows": ["image/x"]}, NONE_SWITCHED),
+    "elsewhere, with a rest as long": ({"rows": ["image/a", "other/a"]}, switched(1)),
+    "on a page before": ({"rows": ["image/a", "image/a"], "first": "(0,2)"}, switched(2)),
+    "on a page after": ({"rows": ["image/a", "image/a"], "last": "(0,2)"}, switched(1)),
+    "listed": ({"object.production_modified": None}, NONE_SWITCHED),
+    "rewritten since its copy": ({"object.legacy_etag": "v2"}, NONE_SWITCHED),
+    "rewritten since its copy, and gone": (
+        {"object.legacy_etag": "v2", "object.legacy_gone_at": NOW}, switched(1),
+    ),
+    "named again": ({"object.problem": "still_referenced"}, switched(1)),
+    "with a problem": ({"object.problem": "changed"}, NONE_SWITCHED),
+    "late": ({"late": True}, switched(1, **{"image/a": {"switched_at": NOW}})),
+    "switched by an earlier run": (
+        {"object.switched_at": Time(-500), "rows": ["image/a", "image/b"]},
+        switched(1, **{"row 2": {"path": "avatar/b"}, "image/a": {"switched_at": None}, "answers": [(2,)]}),
+    ),
+    "switched by an earlier run, but not now": (
+        {"object.switched_at": Time(-500), "kept": True, "rows": ["image/a"]}, NONE_SWITCHED,
+    ),
+    "undo": ({**BACK, "rows": ["avatar/a"]}, switched(1, to="image/a")),
+    "undo, nothing in production": (
+        {**BACK, "rows": ["avatar/a"], "object.production_modified": None}, NONE_SWITCHED,
+    ),
+    "undo, another version in legacy": (
+        {**BACK, "rows": ["avatar/a"], "object.legacy_etag": "v2"}, switched(1, to="image/a"),
+    ),
+    "undo, gone from legacy": ({**BACK, "rows": ["avatar/a"], "object.legacy_gone_at": NOW}, NONE_SWITCHED),
+    **{
+        f"undo, {problem}": ({**BACK, "rows": ["avatar/a"], "object.problem": problem}, effect)
+        for problem, effect in (
+            *((problem, switched(1, to="image/a")) for problem in ("still_referenced", "changed", "damaged")),
+            ("superseded", NONE_SWITCHED),
+        )
+    },
+}  # fmt: skip
+SWITCHING: Facts = {**RUN, **COPIED, **NAMES, **FORTH, **PAGES, "rows": ["image/a"]}
+
+HELD: Effect = {"answers": [(1,)]}
+LEASE: Facts = {"token": 7, "ttl": seconds(60), "pause": seconds(60)}
+PROLONGED: Facts = {"all migration.lease_until": Time(30)}
+
+
+def of_holder(does: Effect, **more: tuple[Facts, Effect]) -> Guarded:
+    """A statement that only who holds the lease may run."""
+    lost = {
+        "lease of another run": ({"migration.lease_run_no": 3}, NOTHING),
+        "lease taken since": ({"migration.lease_token": 8}, NOTHING),
+    }
+    return Guarded({**LEASE, **PROLONGED}, {"holder": ({}, does), **lost, **more})
+
+
+UNTIL: Effect = {"migration 1": {"lease_until": Time(60)}}
+LONGER: dict[str, tuple[Facts, Effect]] = {
+    "lasts longer already": ({"migration.lease_until": Time(90)}, {"migration 1": {}})
+}
+FREED: Effect = {"migration 1": {"lease_run_no": None, "lease_until": None}}
+TAKEN: Effect = {
+    "answers": [(8,)],
+    "migration 1": {"lease_token": 8, "lease_run_no": 2, "lease_until": Time(60)},
+}
+
+GUARDED: dict[str, Guarded] = {
+    "begin_listing": BEGIN_LISTING,
+    "begin_timing": BEGIN_TIMING,
+    "begin_verification": BEGIN_VERIFICATION,
+    "fence": of_holder(HELD),
+    "find_deletable": DELETABLE,
+    "gate": GATE,
+    "give_lease_back": Guarded(
+        {"name": "avatars", "run_id": "now", "all migration.lease_run_no": 4, "migration.lease_run_no": 2},
+        {
+            "holder": ({}, FREED),
+            "lease of another run": ({"migration.lease_run_no": 3}, NOTHING),
+            "lease of another migration's run": ({"migration.lease_run_no": 4}, NOTHING),
+        },
+    ),
+    "hold_lease": of_holder(UNTIL, **LONGER),
+    "keep_lease": Guarded(
+        {**LEASE, **PROLONGED},
+        {
+            "holder": ({}, {**UNTIL, "answers": [(7,)]}),
+            "lasts longer already": ({"migration.lease_until": Time(90)}, {"migration 1": {}, "answers": [(7,)]}),
+            "lease of another run": ({"migration.lease_run_no": 3}, NOTHING),
+        },
+    ),
+    "mark_copied": MARK_COPIED,
+    "mark_deleted": MARK_DELETED,
+    "mark_refused_row": MARK_REFUSED_ROW,
+    "mark_removed": MARK_REMOVED,
+    "mark_still_referenced": MARK_STILL_REFERENCED,
+    "reclaim": RECLAIM,
+    "release_lease": of_holder(FREED),
+    "renew_lease": of_holder(UNTIL, **LONGER),
+    "switch_rows": Guarded(
+        SWITCHING,
+        SWITCH,
+        {
+            **FOR_SPEED,
+            **asked_twice("copied", by="switched"),
+            "copied: l.legacy_key = ANY(ARRAY(SELECT (%(legacy_prefix)s || SUBSTR…: TRUE": "switched asks for the rows",
+        },
+    ),
+    "switch_unlocked_rows": Guarded(
+        SWITCHING,
+        {**SWITCH, "one of two is held by another transaction": ({"table": "held"}, {"answers": [(1,)]})},
+        {
+            **FOR_SPEED,
+            **asked_twice("unlocked", by="switched"),
+            **asked_twice("switched", by="unlocked"),
+            "copied: l.legacy_key = ANY(ARRAY(SELECT u.key FROM unlocked AS u)): TRUE": "switched asks for the rows",
+        },
+    ),
+    "take_lease": Guarded(
+        {**LEASE, "all migration.lease_run_no": None, "all migration.lease_until": None},
+        {
+            "free": ({}, TAKEN),
+            "held": ({"migration.lease_run_no": 3, "migration.lease_until": NOW}, NOTHING),
+            "lapsed": ({"migration.lease_run_no": 3, "migration.lease_until": Time(-1)}, TAKEN),
+        },
+    ),
+}

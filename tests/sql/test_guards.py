@@ -1,0 +1,176 @@
+"""Each condition of the statements that can lose an object is held by a case that fails without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import psycopg
+import pytest
+from dateutil.parser import isoparse
+from psycopg import errors, sql
+
+from devstack.postgres import Postgres
+from s3_migration.ledger.statements import files, statement
+from tests.sql.guarded import GUARDED, WORLD, Effect, Facts, Time
+from tests.sql.mutants import mutants, parse, render
+from tests.sql.test_sql import set_up
+
+# Whatever the ledger's own constraints rule out: a guard is not to lean on them.
+NEIGHBOURS = """
+DO $$
+DECLARE ruled record;
+BEGIN
+    FOR ruled IN SELECT conname FROM pg_constraint WHERE conrelid = 's3_migration.ledger'::regclass AND contype = 'c'
+    LOOP
+        EXECUTE format('ALTER TABLE s3_migration.ledger DROP CONSTRAINT %I', ruled.conname);
+    END LOOP;
+END
+$$;
+INSERT INTO s3_migration.migration (name) VALUES ('other');
+INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period)
+VALUES (1, 'former', 'move', '0'), (1, 'now', 'move', '0'), (1, 'later', 'move', '0'), (2, 'now', 'move', '0');
+INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no)
+VALUES (1, 'image/a', 2), (1, 'image/b', 2), (2, 'image/a', 2);
+INSERT INTO s3_migration.timing (run_no, step, chunk, started_at) VALUES (2, 'copy', 1, now()), (2, 'copy', 2, now());
+CREATE TABLE held (path varchar);
+INSERT INTO held VALUES ('image/a'), ('image/a');
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+"""
+# What facts are about, and which row is ours; the others are its neighbours.
+TABLES = {
+    "migration": ("s3_migration.migration", "migration_id = 1"),
+    "run": ("s3_migration.run", "run_no = 2"),
+    "later": ("s3_migration.run", "run_no = 3"),
+    "object": ("s3_migration.ledger", "migration_id = 1 AND legacy_key = 'image/a'"),
+    "timing": ("s3_migration.timing", "chunk = 1"),
+}
+# The rows of all tables that a guarded statement writes, each under the name by which an effect tells of it.
+CONTENTS = """
+SELECT 'row ' || id AS name, ctid::text AS version, to_jsonb(t) - 'id' AS held FROM avatars AS t
+UNION ALL SELECT 'migration ' || migration_id, ctid::text, to_jsonb(t) FROM s3_migration.migration AS t
+UNION ALL SELECT 'run ' || run_no, ctid::text, to_jsonb(t) FROM s3_migration.run AS t
+UNION ALL SELECT legacy_key || CASE WHEN migration_id <> 1 THEN ' of another migration' ELSE '' END,
+    ctid::text, to_jsonb(t) FROM s3_migration.ledger AS t
+UNION ALL SELECT concat_ws(' ', 'timing', run_no, step, chunk), ctid::text, to_jsonb(t) FROM s3_migration.timing AS t
+"""
+NAMES = {"column": sql.Identifier("path")}
+
+
+class Database:
+    """A database in which every case begins with the same world; nothing that a case does stays."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.now: datetime = connection.execute("SELECT now()").fetchone()[0]  # type: ignore[index]
+
+    def effect(self, text: str, facts: Facts) -> Effect:
+        """What the statement (with its placeholders) does in a world of these facts."""
+        with self.connection.transaction(force_rollback=True):
+            with self.connection.pipeline():
+                self._set(facts)
+            before = self._contents()
+            values = {name: self._timed(value) for name, value in facts.items() if "." not in name}
+            cursor = self.connection.execute(text.encode(), values)
+            answers = [tuple(map(self._told, row)) for row in cursor] if cursor.description else []
+            written = _written(before, self._contents())
+        found = {name: {column: self._told(value) for column, value in row.items()} for name, row in written.items()}
+        return {"answers": answers, **found} if answers else found
+
+    def _set(self, facts: Facts) -> None:
+        for everywhere in (True, False):
+            for name, (table, ours) in TABLES.items():
+                start = f"all {name}." if everywhere else f"{name}."
+                new = {key[len(start) :]: self._timed(value) for key, value in facts.items() if key.startswith(start)}
+                if new:
+                    columns = ", ".join(f"{column} = %({column})s" for column in new)
+                    where = "true" if everywhere else ours
+                    self.connection.execute(f"UPDATE {table} SET {columns} WHERE {where}".encode(), new)  # noqa: S608
+        if "rows" in facts:
+            # From the first place of the first page on, whatever was there and rolled back.
+            self.connection.execute("TRUNCATE avatars RESTART IDENTITY")
+            self.connection.execute("INSERT INTO avatars (path) SELECT unnest(%s::text[])", [facts["rows"]])
+        if facts.get("kept"):
+            self.connection.execute("CREATE TRIGGER kept BEFORE UPDATE ON avatars FOR EACH ROW EXECUTE FUNCTION keep()")
+
+    def _contents(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        return {name: (version, held) for name, version, held in self.connection.execute(CONTENTS)}
+
+    def _timed(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._timed(one) for one in value]
+        return self.now + timedelta(seconds=value.seconds) if isinstance(value, Time) else value
+
+    def _told(self, value: Any) -> Any:
+        if isinstance(value, str) and TIME(value):
+            value = isoparse(value)
+        if not isinstance(value, datetime):
+            return value
+        seconds = (value - self.now).total_seconds()
+        # clock_timestamp() goes on within the transaction
+        return Time(0 if seconds >= 0 and value <= datetime.now(timezone.utc) else seconds)
+
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:").match
+
+
+def _written(before: Any, after: Any) -> dict[str, dict[str, Any]]:
+    """By row the columns that changed, of a new row all but the nulls; `{}` where it was written with what it held."""
+    found = {}
+    for name, (version, held) in after.items():
+        old_version, old = before.get(name, ("", {}))
+        if version != old_version:
+            found[name] = {column: value for column, value in held.items() if value != old.get(column)}
+    return found | {name: {"deleted": True} for name in before.keys() - after.keys()}
+
+
+def text_of(name: str, table: str = "avatars") -> str:
+    """A statement as it is sent, but for its values."""
+    return statement(name, table=sql.Identifier(table), **NAMES).as_string()
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres) -> Iterator[Database]:
+    name = set_up(postgres)
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        connection.execute(NEIGHBOURS)
+    with psycopg.connect(postgres.dsn(name)) as other, psycopg.connect(postgres.dsn(name)) as connection:
+        other.execute("SELECT FROM held LIMIT 1 FOR UPDATE")
+        connection.execute("SET lock_timeout = '50ms'")
+        yield Database(connection)
+        connection.rollback()
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name, of in GUARDED.items() for case in of.cases])
+def test_a_guarded_statement_does_this_and_no_more(database: Database, name: str, case: str) -> None:
+    facts, does = GUARDED[name].cases[case]
+    text = text_of(name, facts.get("table", "avatars"))
+    assert database.effect(text, {**WORLD, **GUARDED[name].world, **facts}) == does
+
+
+@pytest.mark.parametrize("name", sorted(GUARDED))
+def test_without_any_of_its_conditions_a_case_fails(database: Database, name: str) -> None:
+    guarded = GUARDED[name]
+
+    def held(text: str) -> bool:
+        return any(not passes(text, *case) for case in guarded.cases.values())
+
+    def passes(text: str, facts: Facts, does: Effect) -> bool:
+        text = text.replace('"avatars"', f'"{facts["table"]}"') if "table" in facts else text
+        try:
+            return database.effect(text, {**WORLD, **guarded.world, **facts}) == does
+        except (errors.IntegrityError, errors.LockNotAvailable):
+            return False
+
+    text = text_of(name)
+    assert not held(render(parse(text))), "parsed and rendered, the statement is another one"
+    found = {mutant for mutant, changed in mutants(text) if not held(changed)}
+    assert found == set(guarded.equivalent)
+
+
+def test_every_statement_that_could_lose_an_object_is_guarded() -> None:
+    """Whatever begins a step, marks an object, switches rows or has to do with the lease."""
+    of_the_kind = {name for name in files() if re.match(r"begin_|mark_|switch_", name) or name.endswith("_lease")}
+    assert of_the_kind <= GUARDED.keys()
