@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from s3_migration.model.modes import Mode
-from tests.conftest import Product
-from tests.support.flow import Flow, shared_clients
+from tests.support.flow import Flow
+from tests.support.product import Product
 
 KEY, COPY = "image/a.png", "avatar/a.png"
 
 
-@pytest.fixture
-def flow(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    with shared_clients(product.declaration, monkeypatch) as hooks:
-        product.seed(KEY)
-        yield Flow(product.declaration, hooks)
-
-
 def test_a_second_version_that_was_listed_but_not_copied_is_kept(product: Product, flow: Flow) -> None:
     """The listing saw it, so legacy and ledger agree on its ETag; production holds the first version, our own copy."""
+    product.seed(KEY)
     flow.run(Mode.COPY)
     product.put("legacy", KEY, b"the second version")
     flow.begin()

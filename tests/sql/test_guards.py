@@ -14,9 +14,9 @@ from psycopg import errors, sql
 
 from devstack.postgres import Postgres
 from s3_migration.ledger.statements import files, statement
+from tests.sql.empty_product import set_up
 from tests.sql.guarded import GUARDED, WORLD, Effect, Facts, Time
 from tests.sql.mutants import mutants, parse, render
-from tests.sql.test_sql import set_up
 
 # Whatever the ledger's own constraints rule out: a guard is not to lean on them.
 NEIGHBOURS = """
@@ -64,11 +64,12 @@ class Database:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
-        self.now: datetime = connection.execute("SELECT now()").fetchone()[0]  # type: ignore[index]
+        self.now = datetime.now(timezone.utc)  # of the transaction, by the database's clock
 
     def effect(self, text: str, facts: Facts) -> Effect:
         """What the statement (with its placeholders) does in a world of these facts."""
         with self.connection.transaction(force_rollback=True):
+            (self.now,) = self.connection.execute("SELECT now()").fetchone()  # type: ignore[misc]
             with self.connection.pipeline():
                 self._set(facts)
             before = self._contents()
@@ -134,13 +135,14 @@ def text_of(name: str, table: str = "avatars") -> str:
 @pytest.fixture(scope="module")
 def database(postgres: Postgres) -> Iterator[Database]:
     name = set_up(postgres)
-    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+    with (
+        psycopg.connect(postgres.dsn(name), autocommit=True) as connection,
+        psycopg.connect(postgres.dsn(name)) as holder,
+    ):
         connection.execute(NEIGHBOURS)
-    with psycopg.connect(postgres.dsn(name)) as other, psycopg.connect(postgres.dsn(name)) as connection:
-        other.execute("SELECT FROM held LIMIT 1 FOR UPDATE")
+        holder.execute("SELECT FROM held LIMIT 1 FOR UPDATE")
         connection.execute("SET lock_timeout = '50ms'")
         yield Database(connection)
-        connection.rollback()
 
 
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name, of in GUARDED.items() for case in of.cases])

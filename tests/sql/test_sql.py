@@ -1,4 +1,4 @@
-"""Every statement of include/sql on the real PostgreSQL, as the role that runs it, twice in a row."""
+"""Every statement of ledger/sql on the real PostgreSQL, as the role that runs it, twice in a row."""
 
 from __future__ import annotations
 
@@ -21,21 +21,16 @@ from s3_migration.ledger.connection import STAGING, Ledger
 from s3_migration.ledger.schema import SCHEMA_VERSION, statements
 from s3_migration.ledger.statements import DIRECTORY, files, of, statement
 from s3_migration.model.declaration import Declaration
+from tests.sql.empty_product import set_up
 from tests.support import ROOT
 from tests.support.connections import ROLE, connect_database
 from tests.support.product import declare
 
 SETUP = of("schema")
 FILES = sorted(set(files()) - {*SETUP, *of("retirement")})
-SETUP = of("schema")
 # Nothing to do in a new database.
 REFUSING = {"20_version_newer", "20_version_renames", "23_ledger_problems"}
-CODE = [
-    path
-    for folder in ("dags", "include", "plugins")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if "local" not in path.parts  # the embedded stack and its audit have a product of their own to make
-]
+CODE = [path for folder in ("dags", "include", "plugins") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 # -- the files ----------------------------------------------------------------------------------------------------
@@ -131,19 +126,6 @@ PRODUCTION = {
     "there": ("v1", OLD),
     "only-there": ("x", OLD),
 }
-COLUMNS = ("key", "size", "etag", "modified")
-
-
-def set_up(postgres: Postgres) -> str:
-    """A database of its own with an empty product, set up as shipped; answers its name."""
-    name = f"sql_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
-        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declare(), ROLE):
-            connection.execute(text)  # type: ignore[call-overload]
-    return name
 
 
 @pytest.fixture(scope="module")
@@ -177,21 +159,33 @@ def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -
     made.close()
 
 
-OURS = ("migration", "run", "ledger", "chunk", "tally", "timing", "acknowledged")
-TABLES = ("avatars", *(f"s3_migration.{name}" for name in OURS))
+# What tells a table's rows apart. Of a staging table a row is all that it holds, and how often the like came before.
+KEYS = {
+    "avatars": ("id",),
+    "migration": ("name",),
+    "run": ("run_id",),
+    "ledger": ("legacy_key",),
+    "chunk": ("chunk",),
+    "tally": ("step", "chunk", "what"),
+    "timing": ("step", "chunk"),
+    "acknowledged": ("legacy_key",),
+}
 Contents = dict[str, dict[Any, dict[str, Any]]]
 
 
 def contents(ledger: Ledger) -> Contents:
     """All rows of all tables; a staging table may be absent."""
     found: Contents = {}
-    names = {table.rpartition(".")[2]: sql.Identifier(*table.split(".")) for table in TABLES}
-    for name, table in {**names, **{side: ledger.parts[side] for side in STAGING}}.items():
+    tables = {name: sql.Identifier(*(["s3_migration"] * (name != "avatars")), name) for name in KEYS}
+    for name, table in {**tables, **{side: ledger.parts[side] for side in STAGING}}.items():
         there = ledger.connection.execute("SELECT to_regclass(%s) AS there", [table.as_string()]).fetchone()
         if there and there["there"]:
             rows = ledger.connection.execute(sql.SQL("SELECT * FROM {}").format(table)).fetchall()
-            by_key = name == "ledger"
-            found[name] = {row["legacy_key"] if by_key else (str(row), n): row for n, row in numbered(rows)}
+            if name in KEYS:
+                found[name] = {" ".join(str(row[column]) for column in KEYS[name]): row for row in rows}
+                assert len(found[name]) == len(rows)
+            else:
+                found[name] = {(str(row), n): row for n, row in numbered(rows)}
     return found
 
 
@@ -224,8 +218,38 @@ def written(before: Contents, after: Contents) -> dict[str, Any]:
             changed = [key for key, row in new.items() if old.get(key) != row]
             found[table] = " ".join(f"{key[6:]}:{state(new[key])}" for key in sorted(changed))
         else:
-            found[table] = max(len(old.keys() - new.keys()), len(new.keys() - old.keys()))
+            changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
+            found[table] = max(sum(key in of for key in changed) for of in (old, new))
     return {table: what for table, what in found.items() if what}
+
+
+def columns(before: Contents, after: Contents, now: datetime) -> dict[str, str]:
+    """Which columns a statement wrote, and what to, by row; rows of which the same was written are named together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for table in (table for table in KEYS if table in after):
+        old, new = before[table], after[table]
+        for key in sorted(old.keys() | new.keys()):
+            was, row = old.get(key, {}), new.get(key, {})
+            changed = {
+                column: value
+                for column, value in sorted(row.items())
+                if value != was.get(column) and column not in KEYS[table]
+            }
+            what = " ".join(f"{column}={told(value, now)}" for column, value in changed.items()) if row else "gone"
+            if what:
+                found.setdefault((table, what), []).append(key.removeprefix("image/"))
+    return {f"{table} {', '.join(keys)}": what for (table, what), keys in found.items()}
+
+
+def told(value: Any, now: datetime) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, datetime):
+        if now <= value <= datetime.now(timezone.utc):  # clock_timestamp() goes on within the transaction
+            return "now"
+        hours = (value - now) / timedelta(hours=1)
+        return f"{hours:+.0f}h" if abs(hours) < 24 else str(value.astimezone(timezone.utc).date())
+    return "text" if " " in str(value) else str(value)
 
 
 # -- each statement -----------------------------------------------------------------------------------------------
@@ -458,6 +482,153 @@ CASES: dict[str, Case] = {
     "take_lease": Case({"ttl": HOUR}, "(8)", before=LAPSED, writes={"migration": 1}, again=""),
 }
 
+# By statement, which columns of which rows its case above writes, and what to.
+WRITES: dict[str, dict[str, str]] = {
+    "acknowledge": {
+        "acknowledged conflict": "acknowledged_at=now migration_id=1 problem=conflict reason=known run_no=2",
+    },
+    "add_tally": {
+        "tally copy 1 copied": "number=8",
+    },
+    "adopt_gone": {
+        "ledger vanished": "legacy_gone_at=now problem=null run_no=2",
+    },
+    "adopt_listed": {
+        "ledger changed, named": "legacy_modified=2020-01-01 problem=null",
+        "ledger conflict, superseded": "detail=text legacy_modified=2020-01-01",
+        "ledger copied, damaged-named, damaged-unnamed, listed": "legacy_modified=2020-01-01",
+        "ledger failed, kept": "detail=null legacy_modified=2020-01-01 problem=null",
+        "ledger left": "legacy_modified=2020-01-01 run_no=2 switched_at=-2h",
+    },
+    "adopt_unlisted_rows": {
+        "ledger only-row": "legacy_gone_at=now migration_id=1 problem=dangling run_no=2",
+        "ledger only-there": "legacy_gone_at=now migration_id=1 "
+        "production_etag=x production_modified=2020-01-01 run_no=2",
+    },
+    "allow_deletion": {
+        "migration avatars": "deletion_stopped=null",
+    },
+    "begin_listing": {
+        "run now": "listed_at=null verified_at=null",
+    },
+    "begin_timing": {
+        "timing copy 1": "ended_at=null started_at=now",
+    },
+    "begin_verification": {
+        "run now": "damaged=null verified_at=null",
+    },
+    "clear_chunks": {
+        "chunk 1, 2": "gone",
+    },
+    "compare": {
+        "ledger kept": "detail=null problem=null",
+        "ledger named": "problem=null",
+    },
+    "create_chunks": {
+        "chunk 1": "first_key=image/changed last_key=image/damaged-named objects=4 run_no=2",
+        "chunk 2": "first_key=image/damaged-unnamed last_key=image/listed objects=4 run_no=2",
+        "chunk 3": "first_key=image/named last_key=image/named objects=1 run_no=2",
+    },
+    "drop_fixed_acknowledgements": {
+        "acknowledged copied": "gone",
+    },
+    "end_listing": {
+        "run now": "listed_at=now switched_at=null",
+    },
+    "end_run": {
+        "run now": "account={} finished_at=now",
+    },
+    "end_switch": {
+        "run now": "switched_at=now",
+    },
+    "end_timing": {
+        "timing list 0": "ended_at=now",
+    },
+    "end_verification": {
+        "run now": "damaged=2 verified_at=2100-01-01",
+    },
+    "give_lease_back": {
+        "migration avatars": "lease_run_no=null lease_until=null",
+    },
+    "hold_lease": {
+        "migration avatars": "lease_until=+1h",
+    },
+    "insert_listed": {
+        "ledger new": "legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 migration_id=1 run_no=2",
+        "ledger taken": "detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
+        "legacy_size=1 migration_id=1 problem=conflict run_no=2",
+        "ledger there": "copied_etag=v1 legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 "
+        "migration_id=1 production_etag=v1 production_modified=2020-01-01 run_no=2",
+    },
+    "invalidate_run": {
+        "run now": "listed_at=null verified_at=null",
+    },
+    "judge_missing": {
+        "ledger damaged-named": "copied_etag=null production_etag=null production_modified=null",
+        "ledger damaged-unnamed": "problem=superseded",
+    },
+    "keep_lease": {
+        "migration avatars": "lease_until=+1h",
+    },
+    "mark_copied": {
+        "ledger listed": "copied_etag=v1 legacy_size=2 "
+        "production_etag=p1 production_modified=2100-01-01 switched_at=now",
+    },
+    "mark_deleted": {
+        "ledger listed": "legacy_gone_at=now legacy_size=2",
+    },
+    "mark_refused_row": {
+        "ledger copied": "detail=text problem=still_referenced",
+    },
+    "mark_removed": {
+        "ledger copied": "copied_etag=null production_etag=null production_modified=null",
+    },
+    "mark_still_referenced": {
+        "ledger copied": "problem=still_referenced",
+        "ledger withdrawn": "problem=dangling",
+    },
+    "open_run": {
+        "run now": "grace_period=1:00:00 mode=copy object_limit=5",
+    },
+    "reclaim": {
+        "ledger failed": "run_no=2",
+    },
+    "record_damage": {
+        "run now": "damaged=1",
+    },
+    "release_lease": {
+        "migration avatars": "lease_run_no=null lease_until=null",
+    },
+    "renew_lease": {
+        "migration avatars": "lease_until=+1h",
+    },
+    "retry_refused_deletes": {
+        "ledger kept": "detail=null problem=null",
+    },
+    "retry_refused_rows": {
+        "ledger named": "problem=null",
+    },
+    "stop_deletion": {
+        "migration avatars": "deletion_stopped=why",
+    },
+    "switch_rows": {
+        "avatars 2, 3": "path=avatar/copied",
+        "avatars 5": "path=avatar/named",
+        "ledger copied, named": "switched_at=now",
+    },
+    "switch_unlocked_rows": {
+        "avatars 2, 3": "path=avatar/copied",
+        "avatars 5": "path=avatar/named",
+        "ledger copied, named": "switched_at=now",
+    },
+    "take_lease": {
+        "migration avatars": "lease_token=8 lease_until=+1h",
+    },
+    "withdraw_acknowledgement": {
+        "acknowledged kept": "gone",
+    },
+}
+
 
 def answer(cursor: Any) -> str:
     rows = cursor.fetchall() if cursor.description else []
@@ -483,12 +654,14 @@ def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: s
             return " ".join(f"({line})" for line in lines[: 1 if file == "archive_of_all" else None])
         return answer(ledger.connection.execute(statement(file, **parts), {**ledger.values, **case.values}))
 
+    began: datetime = ledger.connection.execute("SELECT now() AS now").fetchone()["now"]  # type: ignore[index]
     known = contents(ledger)
     answered = run()
     if case.answers is not None:
         assert answered == case.answers
     now = contents(ledger)
     assert written(known, now) == case.writes
+    assert columns(known, now, began) == WRITES.get(file, {})
 
     if case.fails_again:
         with pytest.raises((errors.UniqueViolation, errors.DuplicateTable)), ledger.batch():
@@ -526,7 +699,7 @@ HOSTILE = Declaration.model_validate(
         },
     }
 )
-OF_THE_TABLE = [path.stem for path in sorted(DIRECTORY.glob("*.sql")) if "{table}" in path.read_text(encoding="utf-8")]
+OF_THE_TABLE = [file for file in FILES if "{table}" in files()[file].read_text(encoding="utf-8")]
 
 
 @pytest.fixture(scope="module")
