@@ -20,7 +20,10 @@ import psycopg
 
 from bench.switching import DECLARATION, RUN, Switch, arguments, database, fill, results, run_again, say
 from devstack.errors import LocalError
-from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger import listing, staging
+from s3_migration.ledger.connection import Ledger, RunLedger
+from s3_migration.ledger.run import find_run
+from s3_migration.ledger.statements import statement
 from s3_migration.model.chunking import chunk_length
 
 # Of listed objects: keys, ETags and times as S3 gives them, in the order of a listing.
@@ -99,13 +102,13 @@ class Scale:
         record("ledger_bytes", size / objects)
         # As after a run that was killed before its copies were marked: all is listed once more, and adopted.
         self.connection.execute("TRUNCATE s3_migration.ledger")
-        ledger.execute("insert_listed")
+        listing.insert_listed(ledger)
         self._list(ledger, timed, "again/")
         record("rss", peak())
         ledger.connection.close()
         say(f"{objects:,} objects: {size / objects:.0f} bytes an object in the ledger, peak {peak() / 2**20:.0f} MiB")
 
-    def _list(self, ledger: Ledger, timed: Any, when: str) -> None:
+    def _list(self, ledger: RunLedger, timed: Any, when: str) -> None:
         """As list_legacy does, once both sides are in the staging tables."""
         with timed(f"{when}list"):
             self._run(ledger, LIST, timed, f"{when}list")
@@ -113,9 +116,9 @@ class Scale:
             self._run(ledger, FORECAST, timed, f"{when}forecast")
         with timed(f"{when}merge"), ledger.batch():
             self._run(ledger, MERGE, timed, f"{when}merge")
-            length = chunk_length(ledger.value("count_scope"), DECLARATION.chunk_size)
+            length = chunk_length(listing.count_scope(ledger), DECLARATION.chunk_size)
             with timed(f"{when}merge/create_chunks"):
-                ledger.execute("create_chunks", length=length)
+                listing.create_chunks(ledger, length)
 
     def _mark(self, statement: str) -> None:
         """As so many batches would; autovacuum, which has hours for this, comes after every fifth."""
@@ -125,14 +128,14 @@ class Scale:
             if chunk % max(1, chunks // 5) == 0:
                 self.connection.execute("VACUUM (ANALYZE) s3_migration.ledger")
 
-    def _run(self, ledger: Ledger, files: tuple[str, ...], timed: Any, step: str) -> None:
+    def _run(self, ledger: RunLedger, files: tuple[str, ...], timed: Any, step: str) -> None:
         for file in files:
             with timed(f"{step}/{file}"):
-                ledger.execute(file, **VALUES)
+                ledger.connection.execute(statement(file, **ledger.parts), {**ledger.values, **VALUES})
 
-    def _fill_scratch(self, ledger: Ledger, side: str, objects: int) -> None:
+    def _fill_scratch(self, ledger: RunLedger, side: str, objects: int) -> None:
         ledger.connection.execute(SEEN.format(side=side).encode(), {"objects": objects})
-        ledger.finish_staging(side)
+        staging.finish(ledger, side)
 
     def _switch(self, objects: int, record: Any) -> None:
         run_again(self.connection)
@@ -145,11 +148,13 @@ class Scale:
         record("switch/longest", max(made.batches))
         say(f"{objects:,} objects: switch: {made.seconds:.2f} s, longest transaction {max(made.batches):.2f} s")
 
-    def _ledger(self) -> Ledger:
-        ledger = Ledger.connect(DECLARATION)
-        ledger.of_migration(1)
-        ledger.of_run(ledger.one("find_run", run_id=RUN)["run_no"])
-        ledger.reset_staging()
+    def _ledger(self) -> RunLedger:
+        migration = Ledger.connect(DECLARATION).of_migration(1)
+        record = find_run(migration, RUN)
+        if record is None:
+            raise SystemExit(f"run {RUN} is not there")
+        ledger = migration.of_run(record.run_no)
+        staging.create(ledger)
         return ledger
 
     def _row(self, text: str) -> Any:
@@ -161,7 +166,7 @@ class Scale:
     def _chunks(self) -> int:
         return int(self._row("SELECT count(*) FROM s3_migration.chunk")[0])
 
-    def _scratch_bytes(self, ledger: Ledger) -> int:
+    def _scratch_bytes(self, ledger: RunLedger) -> int:
         row = ledger.connection.execute("SELECT pg_total_relation_size('pg_temp.listed_legacy') AS size").fetchone()
         return int(row["size"]) if row else 0
 

@@ -18,7 +18,8 @@ from devstack.s3 import SeaweedFS
 from s3_migration.ledger.schema import SCHEMA_VERSION, statements
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
-from s3_migration.steps.check import PreflightFailed, PreflightRetryable, check
+from s3_migration.steps.check import check
+from s3_migration.steps.preflight.errors import PreflightFailed, PreflightRetryable
 from tests.support import proxy as faults
 from tests.support.connections import ROLE, connect_database, connect_s3
 from tests.support.flow import Flow, shared_clients

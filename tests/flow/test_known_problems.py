@@ -6,7 +6,7 @@ import pytest
 
 from s3_migration.model.modes import Mode
 from s3_migration.steps import copying
-from s3_migration.steps.check import PreflightFailed
+from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support.flow import Flow
 from tests.support.product import Product
 

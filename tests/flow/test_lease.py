@@ -13,8 +13,10 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from s3_migration.ledger import lease as leases
-from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger import staging
+from s3_migration.ledger.connection import Ledger, RunLedger
 from s3_migration.ledger.lease import Lease, LeaseHeld
+from s3_migration.ledger.run import find_migration, open_run
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import S3Object
@@ -23,7 +25,7 @@ from s3_migration.ui import sensors
 from tests.support.flow import Flow, lapse
 from tests.support.product import Product
 
-Open = Callable[[str], Ledger]
+Open = Callable[[str], RunLedger]
 
 
 @pytest.fixture
@@ -31,26 +33,20 @@ def opened(product: Product) -> Iterator[Open]:
     """A ledger for a run of this name."""
     ledgers = []
 
-    def open_run(run_id: str) -> Ledger:
+    def of_run(run_id: str) -> RunLedger:
         ledger = Ledger.connect(product.declaration)
         ledgers.append(ledger)
-        ledger.of_migration(ledger.value("find_migration", name="avatars"))
-        asked = {"mode": "move", "object_limit": None, "grace_period": timedelta(0)}
-        scope = {"window_start": None, "window_end": None, "remove_copies": False}
-        ledger.of_run(ledger.value("open_run", run_id=run_id, **asked, **scope))
-        return ledger
+        migration = find_migration(ledger, "avatars")
+        assert migration is not None
+        return open_run(ledger.of_migration(migration.migration_id), run_id, Mode.MOVE, grace_period=timedelta(0))
 
-    yield open_run
+    yield of_run
     for ledger in ledgers:
         ledger.close()
 
 
-def lease_of(ledger: Ledger) -> Lease:
-    return Lease(ledger, ledger.values["run_no"])
-
-
-def take(ledger: Ledger) -> Lease:
-    with lease_of(ledger) as lease:
+def take(ledger: RunLedger) -> Lease:
+    with Lease(ledger) as lease:
         return lease
 
 
@@ -130,7 +126,7 @@ def test_of_two_that_find_a_lapsed_lease_one_gets_it(product: Product, opened: O
     lapse(product)
     ledgers, barrier = [opened(f"run {number}") for number in range(4)], threading.Barrier(4)
 
-    def attempt(ledger: Ledger) -> bool:
+    def attempt(ledger: RunLedger) -> bool:
         barrier.wait()
         try:
             take(ledger)
@@ -181,7 +177,7 @@ def test_a_lease_is_renewed_while_its_task_works_even_over_a_broken_connection(
     product: Product, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "TTL", timedelta(seconds=0.4))
-    with lease_of(opened("first")) as lease:
+    with Lease(opened("first")) as lease:
         for _ in range(2):
             before = lease_until(product)
             until(lambda before=before: lease_until(product) > before)  # type: ignore[misc]
@@ -294,7 +290,8 @@ def test_no_other_run_begins_between_a_deletion_and_its_mark(
 def test_a_former_holder_has_scratch_tables_of_its_own(product: Product, opened: Open) -> None:
     """Else what it listed long ago would be taken for the new holder's look, and objects be deleted on it."""
     first, second = opened("first"), opened("second")
-    first.reset_staging()
-    second.reset_staging()
-    first.fill_staging("production", [[S3Object("image/1.png", 1, "etag", datetime.now(timezone.utc).isoformat())]])
-    assert second.count_staging("production") == 0
+    staging.create(first)
+    staging.create(second)
+    seen = S3Object("image/1.png", 1, "etag", datetime.now(timezone.utc).isoformat())
+    staging.fill(first, "production", [[seen]])
+    assert staging.count(second, "production") == 0

@@ -20,9 +20,11 @@ from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.types import Copy, CopyResult, DeleteResult
 from s3_migration.steps import check, copying, deletion, listing, reconciliation
+from s3_migration.steps.completeness import Incomplete, IncompleteRetryable
 from s3_migration.steps.copying import SameError, SameErrorThroughout
 from s3_migration.steps.deletion import GateClosed
-from s3_migration.steps.run import Incomplete, IncompleteRetryable, ListingUnfinished
+from s3_migration.steps.preflight.errors import PreflightFailed
+from s3_migration.steps.run import ListingUnfinished
 from tests.support.flow import Flow, Killed, lapse, unserved
 from tests.support.product import Product
 
@@ -1040,14 +1042,14 @@ def test_no_later_step_works_on_a_listing_that_was_not_finished(
     product.seed(BAD)
 
     def broken(*_: Any) -> Any:
-        raise check.PreflightFailed("broken")
+        raise PreflightFailed("broken")
 
-    monkeypatch.setattr(*((listing, "_look") if fails == "list" else (check, "_check_stores")), broken)
+    monkeypatch.setattr(*((listing, "_list_both_sides") if fails == "list" else (check, "check_stores")), broken)
     request = Request(Mode.MOVE, None)
     again = flow.list if fails == "list" else functools.partial(check.check, flow.declaration, flow.run_id, request)
     if fails == "list":
         assert check.check(flow.declaration, flow.run_id, request)
-    with pytest.raises(check.PreflightFailed):
+    with pytest.raises(PreflightFailed):
         again()
     flow.work_off(flow.tasks())
     assert set(flow.red) == set(flow.tasks())

@@ -26,7 +26,8 @@ from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.schema import ROLE, statements
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
-from s3_migration.steps.check import PreflightRetryable, check
+from s3_migration.steps.check import check
+from s3_migration.steps.preflight.errors import PreflightRetryable
 from tests.support.connections import PASSWORD
 from tests.support.flow import Flow, shared_clients
 from tests.support.product import Product
@@ -173,11 +174,9 @@ def test_the_lease_is_renewed_over_a_new_connection_with_a_new_token(
     """After a failover; what keeps a token from being made ends one try, and not the renewing."""
     monkeypatch.setattr(lease, "TTL", timedelta(seconds=1))
     assert check(product.declaration, "r", Request(Mode.MOVE))
-    ledger = Ledger.connect(product.declaration)
-    ledger.of_migration(ledger.value("find_migration", name="avatars"))
     run_no = product.sql("SELECT max(run_no) FROM s3_migration.run")[0][0]
-    ledger.of_run(run_no)
-    with lease.Lease(ledger, run_no):
+    ledger = Ledger.connect(product.declaration).of_migration(1).of_run(run_no)
+    with lease.Lease(ledger):
         before = len(rds.tokens)
         failing = Failing(monkeypatch)
         product.sql(

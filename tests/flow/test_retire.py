@@ -31,7 +31,8 @@ from s3_migration.model.completion import LastRun, Rows, find_unfinished
 from s3_migration.model.declaration import Declaration, DeclarationError
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
-from s3_migration.steps.check import PreflightFailed, check
+from s3_migration.steps.check import check
+from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support import ROOT
 from tests.support.connections import PASSWORD, ROLE, connect_database, connect_s3, psql
 from tests.support.flow import Flow, lapse, shared_clients
@@ -461,7 +462,6 @@ def test_of_two_migrations_in_a_database_the_other_stays_whole_and_at_work(
     connect_s3(monkeypatch, product.endpoint_url, "admin")
     product.seed(*KEYS, "ad/1.png")
     with shared_clients(product.declaration, monkeypatch) as hooks:
-        monkeypatch.setattr(retire, "s3_hooks", lambda *_, **__: hooks)
         Flow(product.declaration, hooks).run()
         other = Flow(banners, hooks)
         other.run()

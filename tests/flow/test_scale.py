@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from bench.scale import planned
-from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger import staging
+from s3_migration.ledger.connection import Ledger, RunLedger
+from s3_migration.ledger.statements import statement
 from tests.support import ROOT
 from tests.support.product import Product
 
@@ -21,24 +23,24 @@ SEEN = "INSERT INTO pg_temp.listed_{} SELECT 'image/' || n, 1, 'e', now() FROM g
 
 
 @pytest.fixture
-def ledger(product: Product) -> Iterator[Ledger]:
+def ledger(product: Product) -> Iterator[RunLedger]:
     """The migrator's, in run 1; no statement may take longer than it takes to join each object with each."""
     product.sql("INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'r', 'move', '0')")
-    made = Ledger.connect(product.declaration)
-    made.of_migration(1)
-    made.of_run(1)
+    made = Ledger.connect(product.declaration).of_migration(1).of_run(1)
     made.connection.execute("SET statement_timeout = '30s'")
-    made.reset_staging()
+    staging.create(made)
     yield made
     made.close()
 
 
-def see(ledger: Ledger, side: str, first: int, last: int) -> None:
+def see(ledger: RunLedger, side: str, first: int, last: int) -> None:
     ledger.connection.execute(SEEN.format(side).encode(), [first, last])
-    ledger.finish_staging(side)
+    staging.finish(ledger, side)
 
 
-def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(product: Product, ledger: Ledger) -> None:
+def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
+    product: Product, ledger: RunLedger
+) -> None:
     """All was moved then, and nothing was left; now as much has come anew."""
     see(ledger, "legacy", 1, MANY)
     ledger.execute("insert_listed")
@@ -49,7 +51,7 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(pr
     product.sql("VACUUM ANALYZE s3_migration.ledger")
     product.sql("VACUUM ANALYZE avatars")
 
-    ledger.reset_staging()
+    staging.create(ledger)
     see(ledger, "legacy", MANY + 1, 2 * MANY)
     product.sql(
         "INSERT INTO avatars (path) SELECT 'image/' || n FROM generate_series(%s::int, %s::int) AS n",
@@ -79,7 +81,7 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(pr
         ),
         *("end_verification", "count_states", "count_rows_left", "grace_left"),
     ):
-        ledger.execute(file, **values)
+        ledger.connection.execute(statement(file, **ledger.parts), {**ledger.values, **values})
     assert product.sql("SELECT count(*) FROM s3_migration.ledger WHERE problem = 'still_referenced'") == [(MANY,)]
 
 

@@ -16,7 +16,7 @@ from psycopg import sql
 from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.statements import statement
 from s3_migration.steps import switching
-from s3_migration.steps.run import Incomplete
+from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.switching import RowsLocked
 from tests.support.flow import Flow
 from tests.support.product import Product
@@ -232,9 +232,7 @@ def test_no_transaction_writes_more_rows_than_its_pages_hold(product: Product, f
 
 def plan(product: Product, file: str, late: bool) -> str:
     """How PostgreSQL carries out one batch: the second page of the table."""
-    ledger = Ledger.connect(product.declaration)
-    ledger.of_migration(1)
-    ledger.of_run(1)
+    ledger = Ledger.connect(product.declaration).of_migration(1).of_run(1)
     values = {**ledger.values, "first": "(1,0)", "last": "(2,0)", "late": late}
     with ledger.connection.transaction(force_rollback=True):
         explained = ledger.connection.execute(

@@ -20,6 +20,7 @@ from devstack.ports import free_port
 from devstack.postgres import Postgres, binary
 from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.replica_lag import NoLag, declared_lag
+from s3_migration.ledger.switching import observe_load
 from s3_migration.model import throttle
 from s3_migration.model.throttle import MANY_ROWS, MAX_REPLICA_WAIT, SHARE, Load, Next, Waited, decide
 from s3_migration.steps import throttling
@@ -268,7 +269,7 @@ def test_a_query_that_gives_no_lag_or_does_more_than_read(product: Product, ledg
 
 
 def look(ledger: Ledger) -> dict[str, Any]:
-    return ledger.one("observe_load")
+    return observe_load(ledger)._asdict()
 
 
 def test_a_vacuum_of_the_table_is_seen_by_the_role_with_the_shipped_grants(product: Product, ledger: Ledger) -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from s3_migration.commands.policies import policy
 from s3_migration.model.modes import Mode
-from s3_migration.steps.check import PreflightFailed
+from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.deletion import GateClosed
-from s3_migration.steps.run import Incomplete
 from tests.support.connections import connect_s3
 from tests.support.flow import Flow, unserved
 from tests.support.product import Product

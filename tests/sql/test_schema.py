@@ -12,7 +12,8 @@ from devstack.postgres import Postgres
 from s3_migration.ledger.schema import SCHEMA_VERSION, script, statements
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
-from s3_migration.steps.check import PreflightFailed, check
+from s3_migration.steps.check import check
+from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support import ROOT
 from tests.support.connections import ROLE, psql
 from tests.support.flow import Flow, shared_clients

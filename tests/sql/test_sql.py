@@ -17,7 +17,8 @@ import pytest
 from psycopg import errors, sql
 
 from devstack.postgres import Postgres
-from s3_migration.ledger.connection import STAGING, Ledger
+from s3_migration.ledger import staging
+from s3_migration.ledger.connection import STAGING, Ledger, RunLedger
 from s3_migration.ledger.schema import SCHEMA_VERSION, statements
 from s3_migration.ledger.statements import DIRECTORY, files, of, statement
 from s3_migration.model.declaration import Declaration
@@ -137,14 +138,12 @@ def database(postgres: Postgres) -> str:
 
 
 @pytest.fixture
-def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunLedger]:
     """The migrator's, in the midst of run 2; what a test does is rolled back."""
     connect_database(monkeypatch, postgres.port, database)
-    made = Ledger.connect(declare())
-    made.of_migration(1)
-    made.of_run(2)
+    made = Ledger.connect(declare()).of_migration(1).of_run(2)
     with made.connection.transaction(force_rollback=True):
-        made.reset_staging()
+        staging.create(made)
         for side, held in (("legacy", LEGACY), ("production", PRODUCTION)):
             into = statement("fill_staging", staging=made.parts[side])
             with made.connection.cursor() as cursor, made.connection.cursor().copy(into) as copy:
@@ -638,7 +637,7 @@ def answer(cursor: Any) -> str:
 @pytest.mark.parametrize("file", FILES)
 def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: str) -> None:
     case = CASES[file]
-    parts = ledger.staging_parts(case.side) if case.side else ledger.parts
+    parts = staging.parts(ledger, case.side) if case.side else ledger.parts
     if case.before:
         ledger.connection.execute(case.before)  # type: ignore[call-overload]
 
@@ -673,10 +672,10 @@ def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: s
     assert written(now, contents(ledger)) == case.rewrites
 
 
-def test_an_undo_finds_our_copies_where_a_move_finds_what_legacy_holds(ledger: Ledger) -> None:
+def test_an_undo_finds_our_copies_where_a_move_finds_what_legacy_holds(ledger: RunLedger) -> None:
     ledger.connection.execute(UNDONE)
     assert answer(ledger.execute("find_deletable", **CHUNK)) == "", "a move's question, of a run that is none"
-    ledger.of_run(2, undo=True)
+    ledger = ledger.of_run(2, undo=True)
     for _ in range(2):
         assert answer(ledger.execute("find_deletable", **CHUNK)) == "(image/changed p1) (image/copied p1)"
 
@@ -726,17 +725,17 @@ def test_names_and_prefixes_are_never_taken_for_sql(
     postgres: Postgres, hostile: str, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     connect_database(monkeypatch, postgres.port, hostile)
-    ledger = Ledger.connect(HOSTILE)
-    ledger.of_migration(1)
-    with ledger.connection.transaction(force_rollback=True):
-        ledger.of_run(ledger.value("open_run", run_id="now", **OPENED))
-        ledger.reset_staging()
+    of_migration = Ledger.connect(HOSTILE).of_migration(1)
+    with of_migration.connection.transaction(force_rollback=True):
+        ledger = of_migration.of_run(of_migration.value("open_run", run_id="now", **OPENED))
+        staging.create(ledger)
         ledger.connection.execute(
             "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, legacy_gone_at, production_modified) "
             "VALUES (1, %s, %s, now(), now())",
-            [HOSTILE.legacy.prefix + "1", ledger.values["run_no"]],
+            [HOSTILE.legacy.prefix + "1", ledger.run_no],
         )
-        answered = answer(ledger.execute(file, **{**CASES[file].values, "column": HOSTILE.database.column}))
+        values = {**ledger.values, **CASES[file].values, "column": HOSTILE.database.column}
+        answered = answer(ledger.connection.execute(statement(file, **ledger.parts), values))
         select = sql.SQL("SELECT {} AS path FROM {}").format(ledger.parts["column"], ledger.parts["table"])
         (row,) = ledger.connection.execute(select, {}).fetchall()
     ledger.close()
@@ -808,12 +807,10 @@ def test_without_statistics_the_table_is_read_once_all_the_same(
             "'production holds no object' FROM generate_series(1, 2000) AS n"
         )
     connect_database(monkeypatch, postgres.port, name)
-    ledger = Ledger.connect(declare())
-    ledger.of_migration(1)
-    ledger.of_run(1)
-    ledger.reset_staging()
+    ledger = Ledger.connect(declare()).of_migration(1).of_run(1)
+    staging.create(ledger)
     for side in STAGING:
-        ledger.finish_staging(side)
+        staging.finish(ledger, side)
     explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
     with ledger.connection.transaction(force_rollback=True):
         row = ledger.connection.execute(explain, {**ledger.values, **CASES[file].values}).fetchone()

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
-from s3_migration.commands import retire
 from s3_migration.ledger.connection import Ledger
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import BulkS3Hook
-from s3_migration.steps import check, copying, deletion, listing, run, switching, verification
+from s3_migration.steps import check, copying, deletion, hooks, listing, switching, verification
 from s3_migration.steps.reconciliation import reconcile
 
 from .product import Product
@@ -145,14 +144,13 @@ def shared_clients(
     declaration: Declaration, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[BulkS3Hook, BulkS3Hook]]:
     """One S3 client a side for all steps of a test: making one takes longer than most steps do."""
-    hooks = run.s3_hooks(declaration)
-    for hook in hooks:
+    made = hooks.make_hooks(declaration)
+    for hook in made:
         # What a step has not counted is nobody's, as with a hook of its own.
         monkeypatch.setattr(hook, "close", hook.take_requests)
-    for module in (run, check, retire):
-        monkeypatch.setattr(module, "s3_hooks", lambda *_, **__: hooks)
-    yield hooks
-    for hook in hooks:
+    monkeypatch.setattr(hooks, "make_hooks", lambda *_, **__: made)
+    yield made
+    for hook in made:
         BulkS3Hook.close(hook)
 
 

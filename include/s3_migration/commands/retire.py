@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -30,13 +30,17 @@ from s3_migration.commands.archive import TABLES, ArchiveError, Manifest, Writer
 from s3_migration.commands.session import CommandError, declared, opened
 from s3_migration.ledger import schema
 from s3_migration.ledger import statements as files
-from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.archive import find_last_change
+from s3_migration.ledger.connection import MigrationLedger
+from s3_migration.ledger.lease import find_lease_holder, take_lease
+from s3_migration.ledger.retirement import count_all_states, count_unexplained_rows, find_last_run, find_unexplained
+from s3_migration.ledger.run import schema_version
 from s3_migration.model import declaration as declarations
-from s3_migration.model.completion import HELD, NAMED, LastRun, Rows, find_unfinished
+from s3_migration.model.completion import HELD, NAMED, find_unfinished
 from s3_migration.model.declaration import Declaration, DeclarationError
-from s3_migration.s3.hook import BulkS3Hook, error_text
-from s3_migration.steps.check import remove_canaries
-from s3_migration.steps.run import s3_hooks
+from s3_migration.s3.hook import error_text
+from s3_migration.steps.hooks import opened_hooks
+from s3_migration.steps.preflight.canary import remove_canaries
 
 # For a batch of a run that was left to lapse.
 LOCK_TIMEOUT = "60s"
@@ -65,16 +69,6 @@ def show(declaration: Declaration) -> str:
     return "\n".join([found.said, "", "What was made for it, and what removes it:", *listed])
 
 
-@contextmanager
-def _hooks(declaration: Declaration) -> Iterator[tuple[BulkS3Hook, BulkS3Hook]]:
-    hooks = s3_hooks(declaration, attempts=3)
-    try:
-        yield hooks
-    finally:
-        for hook in hooks:
-            hook.close()
-
-
 @dataclass(frozen=True)
 class _Judgement:
     said: str
@@ -82,29 +76,30 @@ class _Judgement:
     objects: int
 
 
-def _judge(ledger: Ledger, legacy: Sequence[str]) -> _Judgement:
-    rows = ledger.execute("count_all_states").fetchall()
-    last, named = ledger.find("find_last_run"), ledger.one("count_unexplained_rows", explained=list(NAMED))
+def _judge(ledger: MigrationLedger, legacy: Sequence[str]) -> _Judgement:
+    counts = count_all_states(ledger)
     left = find_unfinished(
-        LastRun(**last) if last else None,
-        {row["state"]: row["objects"] - row["acknowledged"] for row in rows},
-        Rows(**named),
+        find_last_run(ledger),
+        {count.state: count.objects - count.acknowledged for count in counts},
+        count_unexplained_rows(ledger, NAMED),
         legacy,
     )
-    counts = ", ".join(f"{row['objects']} {row['state']}" for row in rows) or "no objects"
-    said = f"Migration {ledger.declaration.name} is {'not finished' if left else 'finished'}: {counts}."
-    return _Judgement("\n".join([said, *(f"  - {item}" for item in left)]), left, sum(row["objects"] for row in rows))
+    listed = ", ".join(f"{count.objects} {count.state}" for count in counts) or "no objects"
+    said = f"Migration {ledger.declaration.name} is {'not finished' if left else 'finished'}: {listed}."
+    return _Judgement(
+        "\n".join([said, *(f"  - {item}" for item in left)]), left, sum(count.objects for count in counts)
+    )
 
 
-def _unexplained(ledger: Ledger) -> list[str]:
+def _unexplained(ledger: MigrationLedger) -> list[str]:
     """The first keys that legacy holds and the ledger does not account for. Where all is moved, that is one page."""
     store, canary = ledger.declaration.legacy, ledger.declaration.keys.legacy_canary
     try:
-        with _hooks(ledger.declaration) as (legacy, _):
+        with opened_hooks(ledger.declaration, attempts=3) as (legacy, _):
             for page in legacy.list_objects(store.bucket, store.prefix):
                 keys = [entry.key for entry in page if entry.key != canary]
-                if found := ledger.execute("find_unexplained", keys=keys, explained=list(HELD)).fetchall():
-                    return [row["key"] for row in found]
+                if found := find_unexplained(ledger, keys, HELD):
+                    return found
             return []
     except AirflowNotFoundException as error:
         raise CommandError(f"{error}. Fix: run it where Airflow is configured.") from error
@@ -140,7 +135,7 @@ def write(declaration: Declaration, directory: Path, abandoned: str | None = Non
             manifest = _write(ledger, writer, found, abandoned)
         writer.close(manifest)
         _verify(new)
-    with suppress(AirflowNotFoundException), _hooks(declaration) as hooks:
+    with suppress(AirflowNotFoundException), opened_hooks(declaration, attempts=3) as hooks:
         remove_canaries(declaration, *hooks)
     return "\n".join(
         [
@@ -155,24 +150,22 @@ def write(declaration: Declaration, directory: Path, abandoned: str | None = Non
     )
 
 
-def _seal(ledger: Ledger) -> None:
+def _seal(ledger: MigrationLedger) -> None:
     """Take the lease and let go of it. Who works on the ledger later has to take it again, a run that was left to lapse
     as well, and so raises its token: by that the drop knows that the ledger is as it was.
 
     :raises CommandError: a run is at work.
     """
     with ledger.batch():
-        if ledger.find("take_lease", run_no=None, ttl=timedelta(0)) is not None:
+        if take_lease(ledger, None, timedelta(0)) is not None:
             return
-    holder = ledger.one("find_lease_holder")
-    raise CommandError(
-        f"nothing was archived. Run {holder['run_id']} (mode {holder['mode']}) is at work, at least until "
-        f"{holder['lease_until']:%H:%M:%S %Z}. Fix: pause the DAG, and let the run end."
-    )
+    holder = find_lease_holder(ledger)
+    at_work = f"Run {holder.run} is at work, at least until {holder.until}" if holder else "A run is at work"
+    raise CommandError(f"nothing was archived. {at_work}. Fix: pause the DAG, and let the run end.")
 
 
-def _write(ledger: Ledger, writer: Writer, found: _Judgement, abandoned: str | None) -> Manifest:
-    changed = ledger.one("find_last_change")
+def _write(ledger: MigrationLedger, writer: Writer, found: _Judgement, abandoned: str | None) -> Manifest:
+    changed = find_last_change(ledger)
     headers, rows = {}, {}
     with _bar("archived", found.objects) as bar:
         for table in TABLES:
@@ -185,15 +178,15 @@ def _write(ledger: Ledger, writer: Writer, found: _Judgement, abandoned: str | N
         finished=not found.left,
         left=found.left,
         reason=abandoned,
-        schema_version=ledger.value("schema_version"),
-        lease_token=changed["lease_token"],
-        newest_run=changed["newest_run"] and changed["newest_run"].isoformat(),
+        schema_version=schema_version(ledger) or 0,
+        lease_token=changed.lease_token,
+        newest_run=changed.newest_run.isoformat() if changed.newest_run else None,
         server=f"PostgreSQL {ledger.connection.info.server_version // 10_000}",
         rows=rows,
     )
 
 
-def _write_table(ledger: Ledger, writer: Writer, table: str, bar: Any) -> tuple[str, int]:
+def _write_table(ledger: MigrationLedger, writer: Writer, table: str, bar: Any) -> tuple[str, int]:
     """Answers its header, and the number of its rows as the server says it."""
     of = files.statement(TABLES[table], relation=sql.Identifier("s3_migration", table))
     header = b""

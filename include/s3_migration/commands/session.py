@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import Error
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
-from psycopg.rows import DictRow
 
-from s3_migration.ledger.connection import Ledger, first_line
+from s3_migration.ledger.connection import Ledger, MigrationLedger, first_line
+from s3_migration.ledger.run import Migration, find_migration
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
 
@@ -33,7 +33,7 @@ def declared(migration: str) -> Declaration:
 @contextmanager
 def opened(
     declaration: Declaration, lock_timeout: str, otherwise: str = "try again"
-) -> Iterator[tuple[Ledger, DictRow]]:
+) -> Iterator[tuple[MigrationLedger, Migration]]:
     """The ledger, and what it knows of the migration.
 
     :param lock_timeout: how long a lock is waited for: rather that than fail whoever waits at a terminal.
@@ -54,11 +54,10 @@ def opened(
         ) from error
     try:
         ledger.connection.execute(f"SET lock_timeout = '{lock_timeout}'")
-        row = ledger.find("find_migration", name=name)
-        if row is None:
+        migration = find_migration(ledger, name)
+        if migration is None:
             raise CommandError(f"the ledger does not know migration {name!r}. Fix: {setup}")
-        ledger.of_migration(row["migration_id"])
-        yield ledger, row
+        yield ledger.of_migration(migration.migration_id), migration
     except (UndefinedTable, UndefinedColumn) as error:
         raise CommandError(f"the database of {conn_id!r} is not set up: {first_line(error)}. Fix: {setup}") from error
     except InsufficientPrivilege as error:

@@ -17,7 +17,10 @@ from contextlib import contextmanager
 from psycopg.errors import LockNotAvailable
 
 from s3_migration.commands.session import CommandError, declared, opened
-from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.connection import MigrationLedger
+from s3_migration.ledger.deletion import allow_deletion, stop_deletion, wait_for_batches
+from s3_migration.ledger.lease import find_lease_holder
+from s3_migration.ledger.run import database_time
 from s3_migration.model.declaration import Declaration, DeclarationError
 
 # For a batch of deletions on its way to end: some requests of a thousand keys.
@@ -31,12 +34,12 @@ def stop(declaration: Declaration, reason: str) -> str:
     """
     name = declaration.name
     with _opened(declaration) as (ledger, before):
-        ledger.execute("stop_deletion", name=name, reason=reason)
+        stop_deletion(ledger, name, reason)
         said = [f"Deletion of migration {name} is stopped: {reason}"]
         if before is not None:
             said.append(f"It had been stopped before: {before}")
         try:
-            ledger.execute("wait_for_batches", name=name)
+            wait_for_batches(ledger, name)
             said.append(f"Nothing is deleted from legacy any more, until: python -m s3_migration resume {name}")
         except LockNotAvailable:
             said.append(f"No further batch begins; one on its way has not ended within {LOCK_TIMEOUT}. See status.")
@@ -50,7 +53,7 @@ def resume(declaration: Declaration) -> str:
     """
     name = declaration.name
     with _opened(declaration) as (ledger, before):
-        ledger.execute("allow_deletion", name=name)
+        allow_deletion(ledger, name)
         if before is None:
             return f"Deletion of migration {name} was not stopped."
         return (
@@ -69,18 +72,18 @@ def status(declaration: Declaration) -> str:
         return "\n".join([f"Deletion of migration {declaration.name} {state}", *_at_work(ledger)])
 
 
-def _at_work(ledger: Ledger) -> list[str]:
-    holder = ledger.find("find_lease_holder")
-    if holder is None or holder["lease_until"] is None or holder["lease_until"] < ledger.value("database_time"):
+def _at_work(ledger: MigrationLedger) -> list[str]:
+    holder = find_lease_holder(ledger)
+    if holder is None or holder.lease_until is None or holder.lease_until < database_time(ledger):
         return []
-    return [f"Run {holder['run_id']} (mode {holder['mode']}) is at work."]
+    return [f"Run {holder.run} is at work."]
 
 
 @contextmanager
-def _opened(declaration: Declaration) -> Iterator[tuple[Ledger, str | None]]:
+def _opened(declaration: Declaration) -> Iterator[tuple[MigrationLedger, str | None]]:
     """The ledger, and why deletion is stopped now."""
-    with opened(declaration, LOCK_TIMEOUT, "try again; else docs/runbook.md has the SQL") as (ledger, row):
-        yield ledger, row["deletion_stopped"]
+    with opened(declaration, LOCK_TIMEOUT, "try again; else docs/runbook.md has the SQL") as (ledger, migration):
+        yield ledger, migration.deletion_stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,42 +1,33 @@
-"""The ledger's connection: the statements of `ledger/sql`, run for one declared migration."""
+"""The ledger's connection, and how a statement of `ledger/sql` is run on it.
+
+What a statement is about grows with what is known: `Ledger` knows the declaration, `MigrationLedger` which migration
+it is, `RunLedger` which run. The functions beside this file say which of them each statement needs.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection, Cursor, Error, OperationalError, sql
 from psycopg.rows import DictRow, dict_row
 
-from s3_migration.ledger.statements import statement
+from s3_migration.ledger.statements import run, statement, takes
 from s3_migration.model.declaration import Declaration
-from s3_migration.model.objects import S3Object
 
 # The staging tables of a listing: what legacy holds, what production holds, what only rows name.
 STAGING = ("legacy", "production", "rows")
-
-
-_ESCAPED = re.compile(r"[\\\t\n\r]").search
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+Row = TypeVar("Row")
 
 
 def _identifier(*names: str) -> sql.Identifier:
     """For a statement with bound values: there psycopg reads a `%` of a name as the start of a placeholder."""
     return sql.Identifier(*(name.replace("%", "%%") for name in names))
-
-
-def _copy_text(page: Iterable[S3Object]) -> str:
-    """Rows in COPY's text format: what psycopg does row by row takes half of a listing's time."""
-    return "".join(
-        f"{key.translate(_ESCAPES) if _ESCAPED(key) else key}\t{size}\t{etag}\t{modified}\n"
-        for key, size, etag, modified in page
-    )
 
 
 def first_line(error: Error) -> str:
@@ -45,7 +36,10 @@ def first_line(error: Error) -> str:
 
 
 class Ledger:
-    """One connection to the product's database; every statement is its own transaction, or part of `batch()`."""
+    """One connection to the product's database; every statement is its own transaction, or part of `batch()`.
+
+    `values` and `parts` are what is known for every statement: each takes of them what it names.
+    """
 
     def __init__(self, connection: Connection[DictRow], declaration: Declaration) -> None:
         keys, database = declaration.keys, declaration.database
@@ -88,21 +82,11 @@ class Ledger:
         connection.execute("SET lock_timeout = '500ms'")
         # pg_stat_activity tells whose statement it is, and which process to look at.
         connection.execute("SELECT set_config('application_name', %s, false)", [f"s3_migration pid {os.getpid()}"])
-        return cls(connection, declaration)
+        return Ledger(connection, declaration)
 
-    def of_migration(self, migration_id: int) -> None:
-        """Say which migration the statements are about."""
-        self.values["migration_id"] = migration_id
-
-    def of_run(self, run_no: int, *, undo: bool = False) -> None:
-        """Say which run they are about, and which way it switches rows."""
-        self.values["run_no"] = run_no
-        self.values["undo"] = undo
-        for way, side in (
-            (("from", "production"), ("to", "legacy")) if undo else (("from", "legacy"), ("to", "production"))
-        ):
-            for part in ("prefix", "rest"):
-                self.values[f"{way}_path_{part}"] = self.values[f"{side}_path_{part}"]
+    def of_migration(self, migration_id: int) -> MigrationLedger:
+        """The same connection, for the statements about one migration."""
+        return MigrationLedger(self, migration_id)
 
     def close(self) -> None:
         self.connection.close()
@@ -110,21 +94,39 @@ class Ledger:
     # -- statements ---------------------------------------------------------------------------------------------
 
     def execute(self, file: str, /, **values: Any) -> Cursor[DictRow]:
-        """Run the statement of `ledger/sql/<file>.sql`."""
-        return self.connection.execute(statement(file, **self.parts), {**self.values, **values})
+        """Run the statement of `ledger/sql/*/<file>.sql`.
 
-    def find(self, file: str, /, **values: Any) -> DictRow | None:
-        return self.execute(file, **values).fetchone()
+        :param values: exactly those that it takes and that are not known for every statement.
+        :raises TypeError: other values.
+        """
+        query = statement(file, **self.parts)
+        taken = takes(query)
+        known = {name: value for name, value in self.values.items() if name in taken}
+        return run(self.connection, query, {**known, **values})
 
-    def one(self, file: str, /, **values: Any) -> DictRow:
-        row = self.find(file, **values)
-        if row is None:
+    def rows(self, row: Callable[..., Row], file: str, /, **values: Any) -> list[Row]:
+        """All rows of an answer; `row` has a field for each of its columns."""
+        return [row(**found) for found in self.execute(file, **values)]
+
+    def find(self, row: Callable[..., Row], file: str, /, **values: Any) -> Row | None:
+        """The first row of an answer, if it has one."""
+        found = self.execute(file, **values).fetchone()
+        return None if found is None else row(**found)
+
+    def one(self, row: Callable[..., Row], file: str, /, **values: Any) -> Row:
+        """The row of an answer that cannot be empty."""
+        found = self.find(row, file, **values)
+        if found is None:
             raise LookupError(f"statement {file} answered no row for {values}")
-        return row
+        return found
 
     def value(self, file: str, /, **values: Any) -> Any:
-        """The first column of the one row."""
-        return next(iter(self.one(file, **values).values()))
+        """The first column of the row of an answer that cannot be empty."""
+        return next(iter(self.one(dict[str, Any], file, **values).values()))
+
+    def column(self, file: str, /, **values: Any) -> list[Any]:
+        """The first column of every row."""
+        return [next(iter(found.values())) for found in self.execute(file, **values)]
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -132,55 +134,42 @@ class Ledger:
         with self.connection.transaction():
             yield
 
+
+class MigrationLedger(Ledger):
+    """What the ledger holds of one migration."""
+
+    def __init__(self, ledger: Ledger, migration_id: int) -> None:
+        super().__init__(ledger.connection, ledger.declaration)
+        self.migration_id = migration_id
+        self.values["migration_id"] = migration_id
+
+    def of_run(self, run_no: int, *, undo: bool = False) -> RunLedger:
+        """The same connection, for the statements about one run, and the way in which it switches rows."""
+        return RunLedger(self, run_no, undo=undo)
+
     @contextmanager
     def alone(self, work: str) -> Iterator[None]:
         """Let one task of the migration at a time do this work; the others wait."""
-        name = f"s3_migration {self.values['migration_id']} {work}"
+        name = f"s3_migration {self.migration_id} {work}"
         while not self.value("try_advisory_lock", name=name):
             time.sleep(1)
         try:
             yield
-        finally:
-            self.execute("advisory_unlock", name=name)
+        except BaseException:
+            with suppress(Error):  # the first error is the one to show; the lock goes with a lost connection
+                self.execute("advisory_unlock", name=name)
+            raise
+        self.execute("advisory_unlock", name=name)
 
-    def add_tally(self, step: str, what: str, number: int, chunk: int = 0, *, add: bool = True) -> None:
-        """Count what was done; with `add=False` the number replaces what an earlier try counted."""
-        self.execute("add_tally", step=step, what=what, number=number, chunk=chunk, add=add)
 
-    # -- staging tables -----------------------------------------------------------------------------------------
+class RunLedger(MigrationLedger):
+    """What the ledger holds of one run."""
 
-    def staging_parts(self, side: str) -> dict[str, sql.Composable]:
-        """The parts of a statement that is about one staging table."""
-        return {**self.parts, "staging": self.parts[side], "index": sql.Identifier(f"listed_{side}_key")}
-
-    def _staging(self, side: str, file: str, **values: Any) -> Cursor[DictRow]:
-        return self.connection.execute(statement(file, **self.staging_parts(side)), {**self.values, **values})
-
-    def reset_staging(self) -> None:
-        """Make the three staging tables anew."""
-        self.drop_staging()
-        for side in STAGING:
-            self._staging(side, "create_staging")
-
-    def drop_staging(self) -> None:
-        for side in STAGING:
-            self._staging(side, "drop_staging")
-
-    def fill_staging(self, side: str, pages: Iterable[list[S3Object]]) -> None:
-        """COPY what was seen, as it comes; `key` must be the legacy key. May be called again for more."""
-        into = statement("fill_staging", staging=self.parts[side])
-        with self.connection.cursor() as cursor, cursor.copy(into) as copy:
-            for page in pages:
-                copy.write(_copy_text(page))
-
-    def finish_staging(self, side: str) -> None:
-        """Ready for joins, when all that was seen is in: each key once, indexed, and the planner told of it."""
-        for file in ("drop_duplicates", "index_staging", "analyze_staging"):
-            self._staging(side, file)
-
-    def count_staging(self, side: str) -> int:
-        row = self._staging(side, "count_staging").fetchone()
-        return int(row["count"]) if row else 0
-
-    def staging_keys(self, side: str) -> list[str]:
-        return [row["key"] for row in self._staging(side, "staging_keys")]
+    def __init__(self, ledger: MigrationLedger, run_no: int, *, undo: bool) -> None:
+        super().__init__(ledger, ledger.migration_id)
+        self.run_no = run_no
+        from_, to = ("production", "legacy") if undo else ("legacy", "production")
+        self.values |= {"run_no": run_no, "undo": undo}
+        for part in ("prefix", "rest"):
+            self.values[f"from_path_{part}"] = self.values[f"{from_}_path_{part}"]
+            self.values[f"to_path_{part}"] = self.values[f"{to}_path_{part}"]

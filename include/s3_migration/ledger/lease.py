@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
+from typing import NamedTuple
 
 from airflow.sdk.exceptions import AirflowException
 from psycopg import Error, errors
 
-from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
 
 # Long enough for a database failover, short enough for the night: a run whose worker died is waited for this long.
 TTL = timedelta(minutes=3)
@@ -22,15 +23,46 @@ class LeaseHeld(AirflowException):
     """Another run of the migration is at work. Time fixes it."""
 
 
+class LeaseHolder(NamedTuple):
+    run_id: str
+    mode: str
+    lease_until: datetime | None
+
+    @property
+    def run(self) -> str:
+        return f"{self.run_id} (mode {self.mode})"
+
+    @property
+    def until(self) -> str:
+        """The time of day."""
+        return f"{self.lease_until:%H:%M:%S %Z}"
+
+
+def find_lease_holder(ledger: MigrationLedger) -> LeaseHolder | None:
+    return ledger.find(LeaseHolder, "find_lease_holder")
+
+
+def take_lease(ledger: MigrationLedger, run_no: int | None, ttl: timedelta) -> int | None:
+    """Its new token; None while another run has it.
+
+    :param run_no: None: for nobody, which raises the token all the same.
+    """
+    return next(iter(ledger.column("take_lease", run_no=run_no, ttl=ttl)), None)
+
+
+def give_lease_back(ledger: Ledger, name: str, run_id: str) -> None:
+    """Of a run that no step will work for."""
+    ledger.execute("give_lease_back", name=name, run_id=run_id)
+
+
 class Lease:
     """Taken for as long as a task works, renewed in the background, kept by the run between its tasks.
 
     A task of the same run shares it; the run gives it back in its last step, or leaves it to lapse.
     """
 
-    def __init__(self, ledger: Ledger, run_no: int) -> None:
+    def __init__(self, ledger: RunLedger) -> None:
         self._ledger = ledger
-        self._run_no = run_no
         self._token = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -48,23 +80,25 @@ class Lease:
         self._stopped.set()
 
     def _take(self) -> int:
-        row = self._ledger.find("keep_lease", run_no=self._run_no, ttl=TTL)
-        if row is None:
-            # Where a batch in flight lasts longer, we are told so and come again.
-            with suppress(errors.LockNotAvailable), self._ledger.batch():
-                self._ledger.connection.execute(f"SET LOCAL lock_timeout = '{TAKE_TIMEOUT}'")
-                row = self._ledger.find("take_lease", run_no=self._run_no, ttl=TTL)
-        if row is None:
+        kept = self._ledger.column("keep_lease", ttl=TTL)
+        if kept:
+            return int(kept[0])
+        token = None
+        # Where a batch in flight lasts longer, we are told so and come again.
+        with suppress(errors.LockNotAvailable), self._ledger.batch():
+            self._ledger.connection.execute(f"SET LOCAL lock_timeout = '{TAKE_TIMEOUT}'")
+            token = take_lease(self._ledger, self._ledger.run_no, TTL)
+        if token is None:
             raise LeaseHeld(self._held_by())
-        return int(row["lease_token"])
+        return token
 
     def _held_by(self) -> str:
-        name, holder = self._ledger.declaration.name, self._ledger.find("find_lease_holder")
+        name, holder = self._ledger.declaration.name, find_lease_holder(self._ledger)
         if holder is None:
             return f"Migration {name}: its lease was taken a moment ago."
         return (
-            f"Migration {name} is held by run {holder['run_id']} (mode {holder['mode']}), at least until "
-            f"{holder['lease_until']:%H:%M:%S %Z}: one run at a time. This one waits for it."
+            f"Migration {name} is held by run {holder.run}, at least until {holder.until}: one run at a time. "
+            f"This one waits for it."
         )
 
     def fence(self) -> None:
@@ -72,27 +106,30 @@ class Lease:
 
         :raises LeaseHeld: another run took it.
         """
-        if self._ledger.find("fence", run_no=self._run_no, token=self._token) is None:
+        if not self._ledger.column("fence", token=self._token):
             raise LeaseHeld(self._held_by())
 
     def hold(self, pause: timedelta) -> None:
-        """Keep the lease while the run has no task at work."""
-        self._ledger.execute("hold_lease", run_no=self._run_no, token=self._token, pause=pause)
+        """Keep the lease while the run has no task at work: over a new connection where the task lost its own."""
+        lost = self._ledger.connection.closed
+        ledger = self._connect() if lost else self._ledger
+        ledger.execute("hold_lease", token=self._token, pause=pause)
+        if lost:
+            ledger.close()
 
     def release(self) -> None:
-        self._ledger.execute("release_lease", run_no=self._run_no, token=self._token)
+        self._ledger.execute("release_lease", token=self._token)
 
     def _renew(self) -> None:
         while not self._stopped.wait(TTL.total_seconds() / 4):
             try:
                 if self._renewing.connection.broken:
                     self._renewing = self._connect()
-                self._renewing.execute("renew_lease", run_no=self._run_no, token=self._token, ttl=TTL)
+                self._renewing.execute("renew_lease", token=self._token, ttl=TTL)
             except Error:
                 continue  # the next turn tries again; a lease that lapsed is noticed by the fence
         self._renewing.close()
 
-    def _connect(self) -> Ledger:
-        ledger = Ledger.connect(self._ledger.declaration)
-        ledger.values.update(self._ledger.values)
-        return ledger
+    def _connect(self) -> RunLedger:
+        ours = self._ledger
+        return Ledger.connect(ours.declaration).of_migration(ours.migration_id).of_run(ours.run_no)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from psycopg import sql
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import DictRow
 
 DIRECTORY = Path(__file__).parent / "sql"
+
+# `%%` is a per cent sign, so `%%(x)s` binds nothing.
+_BOUND = re.compile(r"%%|%\((\w+)\)s")
 
 
 @cache
@@ -24,6 +31,23 @@ def _text(file: str) -> str:
 def statement(file: str, /, **parts: sql.Composable) -> sql.Composed:
     """The statement of `sql/*/<file>.sql` with its `{parts}`; values stay bound (`%(value)s`)."""
     return sql.SQL(_text(file)).format(**parts)
+
+
+def takes(query: sql.Composed) -> frozenset[str]:
+    """The names of the values that are bound in it, those of its parts included."""
+    return frozenset(_BOUND.findall(query.as_string())) - {""}
+
+
+def run(connection: Connection[DictRow], query: sql.Composed, values: Mapping[str, Any]) -> Cursor[DictRow]:
+    """Run it with exactly the values that it takes: psycopg itself passes over a value that no statement asks for.
+
+    :raises TypeError: a value is missing, or one is given that it does not take.
+    """
+    taken = takes(query)
+    if values.keys() != taken:
+        missing, surplus = sorted(taken - values.keys()), sorted(values.keys() - taken)
+        raise TypeError(f"statement lacks the values {missing} and does not take {surplus}: {query.as_string():.200}")
+    return connection.execute(query, values)
 
 
 def of(folder: str) -> list[str]:

@@ -8,13 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+from s3_migration.ledger import copying
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.error_codes import retryable
 from s3_migration.model.objects import Version
 from s3_migration.model.states import Step
 from s3_migration.s3.hook import BATCH
 from s3_migration.s3.types import Copy, CopyResult
-from s3_migration.steps.run import LAST_KEY, Chunk, Incomplete, IncompleteRetryable, Progress, Run, working
+from s3_migration.steps.completeness import Incomplete, IncompleteRetryable, require_complete
+from s3_migration.steps.progress import Progress, labelled, place
+from s3_migration.steps.run import Run, working
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +35,15 @@ class SameErrorRetryable(IncompleteRetryable):
     """The same, with an error that time fixes."""
 
 
-def copy_chunk(declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None]) -> None:
+def copy_chunk(
+    declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None], *, retries_left: bool = False
+) -> None:
     """Copy what is not copied of one chunk. `label` is told the range, then what became of it."""
-    with working(declaration, run_id, "copy", chunk) as run, run.labelled(label):
+    with working(declaration, run_id, "copy", chunk, retries_left=retries_left) as run, labelled(run, label):
         if run.mode.copies:
-            run.ledger.execute("reclaim", **run.chunk.bounds)
+            copying.reclaim(run.ledger, run.chunk)
             copy_uncopied(run)
-        run.require_complete(Step.COPY, retry=True)
+        require_complete(run, Step.COPY, retry=True)
 
 
 def copy_uncopied(run: Run, problem: str | None = None) -> None:
@@ -47,7 +52,7 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
     :param problem: only the objects of this problem.
     :raises SameErrorThroughout: nothing but one and the same error came back.
     """
-    begun, done, only, progress = time.monotonic(), 0, SameError(), Progress()
+    begun, done, same_error, progress = time.monotonic(), 0, SameError(), Progress()
     results: list[CopyResult] = []
 
     def mark_results() -> None:
@@ -56,12 +61,12 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
             mark(run, results)
         results.clear()
 
-    copies = _copies(run, run.chunk, problem)
+    copies = _copies(run, problem)
     with closing(run.production.copy_objects(run.legacy_bucket, run.production_bucket, copies)) as answered:
         for result in answered:
             results.append(result)
             done += 1
-            if run.stopping.is_set() or only.throughout(result):
+            if run.stopping.is_set() or same_error.seen_too_often(result):
                 break
             if len(results) == MARKED_TOGETHER:
                 mark_results()
@@ -72,11 +77,11 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
     if results:
         mark_results()
     run.stop_if_asked()
-    if only.count >= MAX_SAME_ERRORS:
-        raise (SameErrorRetryable if retryable(only.code) else SameErrorThroughout)(
-            f"Migration {run.declaration.name}, chunk {run.chunk.label}: stopped early, since the first "
-            f"{only.count} copies met nothing but {only.code} ({only.detail}). The rest was not tried. "
-            f"Fix the cause, then clear this task with its downstream: docs/runbook.md"
+    if same_error.count >= MAX_SAME_ERRORS:
+        raise (SameErrorRetryable if retryable(same_error.code) else SameErrorThroughout)(
+            f"{place(run)}: stopped early, since the first {same_error.count} copies met nothing but "
+            f"{same_error.code} ({same_error.detail}). The rest was not tried. "
+            f"Fix: remove the cause, then clear this task with its downstream: docs/runbook.md"
         )
     log.info("%d objects answered, %.0f objects/s", done, done / max(time.monotonic() - begun, 1e-3))
 
@@ -87,7 +92,7 @@ class SameError:
     def __init__(self) -> None:
         self.code, self.detail, self.count, self._other = "", "", 0, False
 
-    def throughout(self, result: CopyResult) -> bool:
+    def seen_too_often(self, result: CopyResult) -> bool:
         """Count the answer; whether it is time to give up. A problem that is known says nothing about the others."""
         if result.copy.acknowledged:
             return False
@@ -100,29 +105,22 @@ class SameError:
         return self.count >= MAX_SAME_ERRORS
 
 
-def _copies(run: Run, chunk: Chunk, problem: str | None) -> Iterator[Copy]:
+def _copies(run: Run, problem: str | None) -> Iterator[Copy]:
     """The copies to make, in the order of keys; each object once a try."""
     after = ""
-    while rows := run.ledger.execute(
-        "find_uncopied",
-        after=after,
-        first_key=chunk.first_key or "",
-        last_key=chunk.last_key or LAST_KEY,
-        problem=problem,
-        limit=BATCH,
-    ).fetchall():
-        after = rows[-1]["legacy_key"]
-        for row in rows:
-            version = Version(row["legacy_size"], row["legacy_etag"])
-            target = run.keys.production_key(row["legacy_key"])
-            yield Copy(row["legacy_key"], target, version, row["replaces"], row["acknowledged"])
+    while found := copying.find_uncopied(run.ledger, run.chunk, after, problem, BATCH):
+        after = found[-1].legacy_key
+        for row in found:
+            version = Version(row.legacy_size, row.legacy_etag)
+            target = run.keys.production_key(row.legacy_key)
+            yield Copy(row.legacy_key, target, version, row.replaces, row.acknowledged)
 
 
 def mark(run: Run, results: list[CopyResult]) -> None:
     """Write one batch of answers into the ledger, and count them."""
     copied = [result.target is not None and result.problem is None for result in results]
-    run.ledger.execute(
-        "mark_copied",
+    copying.mark_copied(
+        run.ledger,
         keys=[result.copy.key for result in results],
         sizes=[result.copy.version.size for result in results],
         etags=[result.copy.version.etag for result in results],

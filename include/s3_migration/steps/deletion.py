@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from s3_migration.ledger import copying, deletion
+from s3_migration.ledger.deletion import Deletable
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import Step
 from s3_migration.s3.hook import BATCH
-from s3_migration.steps.run import LAST_KEY, Progress, Run, working
-from s3_migration.steps.verification import copy_changed_anew, prove
+from s3_migration.steps.completeness import require_complete
+from s3_migration.steps.progress import Progress, labelled
+from s3_migration.steps.proof import copy_changed_again, prove
+from s3_migration.steps.run import Run, working
 
 log = logging.getLogger(__name__)
 
@@ -24,23 +28,23 @@ class GateClosed(AirflowFailException):
     """No object of this run may be deleted now."""
 
 
-def may_delete(declaration: Declaration, run_id: str) -> bool:
-    """Whether the mode asks for deletion at all; then whether the gate is open, and the run whole.
+def may_delete(declaration: Declaration, run_id: str, *, retries_left: bool = False) -> bool:
+    """Whether the mode asks for deletion at all; then whether the gate is open, and the run complete so far.
 
     :raises GateClosed: nothing may be deleted.
     :raises Incomplete: what is proven may be deleted, but not all is well.
     """
-    with working(declaration, run_id, "gate") as run:
+    with working(declaration, run_id, "gate", retries_left=retries_left) as run:
         if not run.deletes:
             log.info("mode %s deletes nothing%s", run.mode.value, ", unless asked to" if run.mode.undoes else "")
             return False
         require_open(run)
-        run.require_complete(Step.VERIFY)
+        require_complete(run, Step.VERIFY)
         return True
 
 
 def require_open(run: Run) -> None:
-    """Ask the run row, not the gate's colour. A proof that has grown too old is taken anew.
+    """Ask the run row, not the gate's colour. A proof that has grown too old is taken again.
 
     :raises GateClosed: says why, and what opens it.
     """
@@ -48,7 +52,7 @@ def require_open(run: Run) -> None:
         with run.ledger.alone("proof"):
             # Another chunk's task may have taken it meanwhile.
             if not _fresh(run):
-                log.info("the proof is older than proof_max_age (%s): taken anew", run.declaration.proof_max_age)
+                log.info("the proof is older than proof_max_age (%s): taken again", run.declaration.proof_max_age)
                 prove(run)
         if not _fresh(run):
             raise GateClosed(
@@ -63,38 +67,40 @@ def _fresh(run: Run) -> bool:
 
     :raises GateClosed: something else keeps the gate closed.
     """
-    gate, name = run.ledger.one("gate"), run.declaration.name
-    if gate["deletion_stopped"] is not None:
+    gate, name = deletion.gate(run.ledger), run.declaration.name
+    if gate.deletion_stopped is not None:
         raise GateClosed(
-            f"Migration {name}: deletion was stopped by hand: {gate['deletion_stopped']}. To go on: "
+            f"Migration {name}: deletion was stopped by hand: {gate.deletion_stopped}. To go on: "
             f"python -m s3_migration resume {name}; then clear this task (docs/runbook.md#stop-all-deletion-now)."
         )
-    if gate["verified_at"] is None:
+    if gate.verified_at is None:
         raise GateClosed(f"Migration {name}: the verification never finished. Clear verify_copies with its downstream.")
     # An undo removes copies that nobody names, each by its ETag: what is wrong with others is why it was asked for.
-    if gate["damaged"] and not run.mode.undoes:
+    if gate.damaged and not run.mode.undoes:
         raise GateClosed(
-            f"Migration {name}: {gate['damaged']} copies are damaged, so nothing is deleted: find out what touches "
+            f"Migration {name}: {gate.damaged} copies are damaged, so nothing is deleted: find out what touches "
             f"s3://{run.production_bucket}/{run.keys.production_prefix} first, then clear verify_copies with its "
             f"downstream (docs/runbook.md#verify_copies-is-red)."
         )
-    return bool(gate["fresh"])
+    return gate.fresh
 
 
-def delete_chunk(declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None]) -> None:
+def delete_chunk(
+    declaration: Declaration, run_id: str, chunk: int, label: Callable[[str], None], *, retries_left: bool = False
+) -> None:
     """Delete what is proven of one chunk, past its grace period. `label` is told the range, then what became of it.
 
     :raises GateClosed: nothing may be deleted (any more).
     """
-    with working(declaration, run_id, "delete", chunk) as run, run.labelled(label):
+    with working(declaration, run_id, "delete", chunk, retries_left=retries_left) as run, labelled(run, label):
         if run.mode.deletes:
-            run.ledger.execute("reclaim", **run.chunk.bounds)
+            copying.reclaim(run.ledger, run.chunk)
         require_open(run)
-        run.ledger.execute("retry_refused_deletes", **run.chunk.bounds)
+        deletion.retry_refused_deletes(run.ledger, run.chunk)
         delete_proven(run)
-        # What the store refused to delete, since it was rewritten: copied anew, for a later run to delete.
-        copy_changed_anew(run)
-        run.require_complete(Step.DELETE, retry=True)
+        # What the store refused to delete, since it was rewritten: copied again, for a later run to delete.
+        copy_changed_again(run)
+        require_complete(run, Step.DELETE, retry=True)
 
 
 def delete_proven(run: Run) -> None:
@@ -109,27 +115,20 @@ def delete_proven(run: Run) -> None:
         # One transaction around request and mark: a run that takes the lease waits for this batch to end.
         with run.ledger.batch():
             run.lease.fence()
-            rows = run.ledger.execute(
-                "find_deletable",
-                after=after,
-                first_key=run.chunk.first_key or "",
-                last_key=run.chunk.last_key or LAST_KEY,
-                limit=DELETED_TOGETHER,
-            ).fetchall()
-            if not rows:
+            found = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER)
+            if not found:
                 log.info("%d objects answered", done)
                 return
-            after = rows[-1]["legacy_key"]
-            versions = [(row["legacy_key"], row["etag"]) for row in rows]
-            (_remove_copies if run.mode.undoes else _delete_batch)(run, versions)
-        done += len(rows)
+            after = found[-1].legacy_key
+            (_remove_copies if run.mode.undoes else _delete_batch)(run, found)
+        done += len(found)
         progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
 
 
-def _delete_batch(run: Run, versions: list[tuple[str, str]]) -> None:
-    results = run.legacy.delete_versions(run.legacy_bucket, versions)
-    run.ledger.execute(
-        "mark_deleted",
+def _delete_batch(run: Run, found: Sequence[Deletable]) -> None:
+    results = run.legacy.delete_versions(run.legacy_bucket, found)
+    deletion.mark_deleted(
+        run.ledger,
         keys=[result.key for result in results],
         problems=[result.problem for result in results],
         details=[result.detail for result in results],
@@ -142,12 +141,12 @@ def _delete_batch(run: Run, versions: list[tuple[str, str]]) -> None:
     run.tally_requests()
 
 
-def _remove_copies(run: Run, versions: list[tuple[str, str]]) -> None:
+def _remove_copies(run: Run, found: Sequence[Deletable]) -> None:
     """Our copies of these legacy keys, each with the ETag of the copy."""
-    copies = [(run.keys.production_key(key), etag) for key, etag in versions]
+    copies = [(run.keys.production_key(key), etag) for key, etag in found]
     results = run.production.delete_versions(run.production_bucket, copies)
-    run.ledger.execute(
-        "mark_removed",
+    deletion.mark_removed(
+        run.ledger,
         keys=[run.keys.legacy_key(result.key) for result in results],
         problems=[result.problem for result in results],
         details=[result.detail for result in results],

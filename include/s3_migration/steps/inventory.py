@@ -1,4 +1,4 @@
-"""Looking at what both sides hold now, a bounded number of objects at a time."""
+"""What both sides hold now: listed or looked up, a bounded number of objects at a time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
+from s3_migration.ledger.verification import find_copies
 from s3_migration.model.objects import S3Object
 from s3_migration.steps.run import Run
 
-# Objects that are looked at together: what a task holds in memory, twice.
+# Objects that are looked up together: what a task holds in memory, twice.
 SLICE = 20_000
 # Pages of a listing that make a slice.
 PAGES = 16
@@ -19,8 +20,8 @@ Pages = Iterable[list[S3Object]]
 
 def list_legacy(run: Run) -> Iterator[list[S3Object]]:
     """Legacy as listed; the canary of a check that was killed is not part of it. A limited run takes the first ones."""
-    store, canary, window = run.declaration.legacy, run.keys.legacy_canary, run.time_window
-    for page in run.legacy.list_objects(store.bucket, store.prefix, in_order=run.limit is not None):
+    store, canary, window = run.declaration.legacy, run.keys.legacy_canary, run.record.time_window
+    for page in run.legacy.list_objects(store.bucket, store.prefix, in_order=run.record.object_limit is not None):
         run.stop_if_asked()
         yield [entry for entry in page if entry.key != canary and (window is None or window.holds(entry.modified))]
 
@@ -45,13 +46,13 @@ def with_production(run: Run, pages: Pages) -> Iterator[tuple[list[list[S3Object
     def slices() -> Iterator[tuple[list[list[S3Object]], Pages]]:
         source = iter(pages)
         while some := list(islice(source, PAGES)):
-            looks = [lookup_production(run, sorted(entry.key for entry in page)) for page in some]
-            yield some, chain.from_iterable(looks)
+            found = [lookup_production(run, sorted(entry.key for entry in page)) for page in some]
+            yield some, chain.from_iterable(found)
 
     return one_ahead(slices())
 
 
-def both_sides(run: Run, keys: Sequence[str] | None) -> Iterator[tuple[list[str], Pages, Pages]]:
+def both_sides(run: Run, keys: list[str] | None) -> Iterator[tuple[list[str], Pages, Pages]]:
     """All of the run's copies (or those of these keys), some at a time: keys, what legacy and production hold of them.
 
     The next are on their way. What should be there is asked for by HEAD before it counts as missing.
@@ -59,9 +60,9 @@ def both_sides(run: Run, keys: Sequence[str] | None) -> Iterator[tuple[list[str]
 
     def slices() -> Iterator[tuple[list[str], Pages, Pages]]:
         after = ""
-        while rows := run.ledger.execute("find_copies", keys=keys, after=after, limit=SLICE).fetchall():
-            wanted = [row["legacy_key"] for row in rows]
-            left = [row["legacy_key"] for row in rows if not row["gone"]]
+        while found := find_copies(run.ledger, keys, after, SLICE):
+            wanted = [copy.legacy_key for copy in found]
+            left = [copy.legacy_key for copy in found if not copy.gone]
             yield wanted, lookup_legacy(run, wanted, left), lookup_production(run, wanted, wanted)
             after = wanted[-1]
 

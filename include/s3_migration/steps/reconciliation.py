@@ -4,46 +4,51 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 
 from psycopg import Error
 
+from s3_migration.ledger import reconciliation
 from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.lease import give_lease_back
+from s3_migration.ledger.run import States, end_run, find_observed_rate, find_tallies, find_timings
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.forecast import ENOUGH_TO_OBSERVE
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS, Step, incomplete_states
+from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.deletion import GateClosed, delete_proven
-from s3_migration.steps.run import ListingUnfinished, Run, States, working
-from s3_migration.steps.verification import compare_all, copy_changed_anew, settle_rows
+from s3_migration.steps.proof import compare_all, copy_changed_again, settle_rows
+from s3_migration.steps.run import ListingUnfinished, Run, working
 
 log = logging.getLogger(__name__)
 
 
-def reconcile(declaration: Declaration, run_id: str, *, last: bool) -> Account | None:
+def reconcile(declaration: Declaration, run_id: str, *, last: bool, retries_left: bool = False) -> Account | None:
     """Look at all three sides. Answers the account, or None while something can still settle.
 
     :param last: no further look will be taken.
     :raises Incomplete: something is left that no further look can settle; the log has the account.
     """
     try:
-        with working(declaration, run_id, "reconcile") as run:
+        with working(declaration, run_id, "reconcile", retries_left=retries_left) as run:
             before = run.states()
             if run.mode.changes:
                 compare_all(run)
-                copy_changed_anew(run)
+                copy_changed_again(run)
                 settle_rows(run)
-            states = run.count_states_with_acknowledged()
+            states = run.count_states()
             if run.deletes and states.all.get("copied"):
                 _sweep(run)
-                states = run.count_states_with_acknowledged()
+                states = run.count_states()
             log.info("objects by state: %s", states.all or "nothing in scope")
             if not last and _can_settle(run, before, states.unacknowledged):
                 return None
             account = _close(run, states)
             run.lease.release()
             log.info("\n%s", account.as_text())
-            run.require_complete(Step.DELETE)
+            require_complete(run, Step.DELETE)
             return account
     except ListingUnfinished:
         _give_lease_back(declaration, run_id)
@@ -60,43 +65,39 @@ def _sweep(run: Run) -> None:
 
 def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> bool:
     """Rows that the application is still writing, and deletions that the store does not show yet, do."""
-    left = incomplete_states(states, run.mode, Step.DELETE, remove_copies=run.remove_copies)
-    if not left or set(left) & set(PROBLEMS) - {"still_referenced"} or run.ledger.value("count_refused_rows"):
+    left = incomplete_states(states, run.mode, Step.DELETE, remove_copies=run.record.remove_copies)
+    if not left or set(left) & set(PROBLEMS) - {"still_referenced"} or reconciliation.count_refused_rows(run.ledger):
         return False
     reappeared = states.get("copied", 0) > before.get("copied", 0)
     return "still_referenced" in left or reappeared
 
 
 def _close(run: Run, states: States) -> Account:
-    run.tally("rows_left", run.ledger.value("count_rows_left"), add=False)
+    run.tally("rows_left", reconciliation.count_rows_left(run.ledger), add=False)
     if run.mode.undoes:
-        run.tally("beyond_undo", run.ledger.value("count_beyond_undo"), add=False)
-    run.ledger.execute("drop_fixed_acknowledgements")
+        run.tally("beyond_undo", reconciliation.count_beyond_undo(run.ledger), add=False)
+    reconciliation.drop_fixed_acknowledgements(run.ledger)
     run.tally_requests()
-    tallies = {(row["step"], row["what"]): row["number"] for row in run.ledger.execute("find_tallies")}
-    seconds = {row["step"]: row["seconds"] for row in run.ledger.execute("find_timings")}
-    rate = run.ledger.find("find_observed_rate", enough=ENOUGH_TO_OBSERVE) if run.mode is Mode.PLAN else None
-    observed = rate["objects_per_second"] if rate else None
+    observed = find_observed_rate(run.ledger, ENOUGH_TO_OBSERVE) if run.mode is Mode.PLAN else None
     account = Account.of(
         run.declaration.name,
         run.run_id,
         run.mode.value,
         states.all,
-        tallies,
-        seconds,
+        find_tallies(run.ledger),
+        find_timings(run.ledger),
         observed,
         acknowledged=sum(states.acknowledged.values()),
-        window=str(run.time_window or ""),
+        window=str(run.record.time_window or ""),
     )
-    run.ledger.execute("end_run", account=json.dumps(account.as_dict()))
+    end_run(run.ledger, json.dumps(account.as_dict()))
     return account
 
 
 def _give_lease_back(declaration: Declaration, run_id: str) -> None:
     """The check took it, and no later step will work under it."""
     try:
-        ledger = Ledger.connect(declaration)
-        ledger.execute("give_lease_back", name=declaration.name, run_id=run_id)
-        ledger.close()
+        with closing(Ledger.connect(declaration)) as ledger:
+            give_lease_back(ledger, declaration.name, run_id)
     except Error as error:
         log.info("the lease is left to lapse: %s", error)

@@ -9,8 +9,11 @@ from contextlib import suppress
 from airflow.sdk.exceptions import AirflowException
 from psycopg import DatabaseError, OperationalError, errors
 
+from s3_migration.ledger import switching
+from s3_migration.ledger.switching import RowToSwitch, SwitchFile
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import Step
+from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.run import Run, working
 from s3_migration.steps.throttling import Throttle
 
@@ -31,20 +34,20 @@ class RowsLocked(AirflowException):
     """Rows stayed locked by other transactions. Time fixes it."""
 
 
-def switch_paths(declaration: Declaration, run_id: str) -> None:
+def switch_paths(declaration: Declaration, run_id: str, *, retries_left: bool = False) -> None:
     """Switch the rows of all that is copied, whatever failed before; then hold to the rule of red."""
-    with working(declaration, run_id, "switch") as run:
+    with working(declaration, run_id, "switch", retries_left=retries_left) as run:
         if run.mode.switches:
-            run.ledger.execute("retry_refused_rows")
-            switch_rows(run, late=run.switched_at is not None)
-            run.ledger.execute("end_switch")
-        run.require_complete(Step.SWITCH)
+            switching.retry_refused_rows(run.ledger)
+            switch_rows(run, late=run.record.switched_at is not None)
+            switching.end_switch(run.ledger)
+        require_complete(run, Step.SWITCH)
 
 
 def switch_rows(run: Run, *, late: bool = False) -> int:
     """Pass over the table until a pass finds nothing; a single pass misses rows that an update moved behind it.
 
-    :param late: the run's switch was over before: an object named anew starts its grace period now.
+    :param late: the run's switch was over before: an object that rows name again starts its grace period now.
     :returns: rows switched.
     :raises RowsLocked: other transactions held rows through every pass.
     :raises ReplicasBehind: the replicas lag, and do not catch up.
@@ -73,7 +76,7 @@ def _pass(run: Run, throttle: Throttle, late: bool, length: int) -> tuple[int, i
     """One pass over all pages, at first `length` a batch. Answers rows switched, batches that met a lock (or lasted
     too long), and the length of the next batch."""
     try:
-        pages = run.ledger.value("count_pages")
+        pages = switching.count_pages(run.ledger)
     except _LOCKED:
         return 0, 1, length
     total = locked = first = 0
@@ -99,7 +102,7 @@ def _pass(run: Run, throttle: Throttle, late: bool, length: int) -> tuple[int, i
     return total, locked, length
 
 
-def _switch_pages(run: Run, file: str, first: int, last: int, late: bool) -> int:
+def _switch_pages(run: Run, file: SwitchFile, first: int, last: int, late: bool) -> int:
     """Switch the rows of pages first to last - 1; a row that the database refuses is found and named.
 
     What lasts too long for one transaction (a slow trigger, a cold disk) is done in halves, down to single rows.
@@ -114,7 +117,7 @@ def _switch_pages(run: Run, file: str, first: int, last: int, late: bool) -> int
     if last - first > 1:
         middle = (first + last) // 2
         return _switch_pages(run, file, first, middle, late) + _switch_pages(run, file, middle, last, late)
-    return sum(_switch_one(run, file, row["ctid"], row["legacy_key"], late) for row in _rows_of(run, first))
+    return sum(_switch_one(run, file, row.ctid, row.legacy_key, late) for row in _rows_of(run, first))
 
 
 def _is_of_a_row(error: DatabaseError) -> bool:
@@ -122,18 +125,18 @@ def _is_of_a_row(error: DatabaseError) -> bool:
     return not isinstance(error, OperationalError) and not str(error).startswith("permission denied")
 
 
-def _rows_of(run: Run, page: int) -> list[dict[str, str]]:
-    return run.ledger.execute("find_rows_to_switch", first=f"({page},0)", last=f"({page + 1},0)").fetchall()
+def _rows_of(run: Run, page: int) -> list[RowToSwitch]:
+    return switching.find_rows_to_switch(run.ledger, f"({page},0)", f"({page + 1},0)")
 
 
-def _switch_one(run: Run, file: str, ctid: str, key: str, late: bool) -> int:
+def _switch_one(run: Run, file: SwitchFile, ctid: str, key: str, late: bool) -> int:
     page, item = ctid.strip("()").split(",")
     try:
         return _switch(run, file, ctid, f"({page},{int(item) + 1})", late)
     except DatabaseError as error:
         if not _is_of_a_row(error):
             raise
-        run.ledger.execute("mark_refused_row", key=key, detail=_explain(error))
+        switching.mark_refused_row(run.ledger, key, _explain(error))
         return 0
 
 
@@ -141,11 +144,11 @@ def _explain(error: DatabaseError) -> str:
     return f"{error.sqlstate}: row not switched: {str(error).splitlines()[0]}"
 
 
-def _switch(run: Run, file: str, first: str, last: str, late: bool) -> int:
+def _switch(run: Run, file: SwitchFile, first: str, last: str, late: bool) -> int:
     with run.ledger.batch():
         run.lease.fence()
         # The lock time-out is for each lock; many short waits must not add up while the first rows stay locked.
         run.ledger.connection.execute("SET LOCAL statement_timeout = '1s'")
-        switched = int(run.ledger.value(file, first=first, last=last, late=late))
+        switched = switching.switch_rows(run.ledger, file, first, last, late=late)
         run.tally("rows", switched)
     return switched

@@ -1,4 +1,4 @@
-"""The switch backs off from the rest of the database: it looks between its batches, and waits where it has to."""
+"""The switch backs off from the rest of the database: between its batches it observes the load, and waits for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowException
 from psycopg import Error
 
 from s3_migration.ledger.replica_lag import NoLag, declared_lag
+from s3_migration.ledger.switching import observe_load
 from s3_migration.model.throttle import Load, Next, Waited, decide
 from s3_migration.steps.run import Run
 
@@ -65,17 +66,17 @@ class Throttle:
     def _look(self) -> Load:
         self._looked = time.monotonic()
         self._waited.at_work = self._looked - self._begun
-        found = self._run.ledger.one("observe_load")
+        found = observe_load(self._run.ledger)
         query = self._run.declaration.database.lag_query
-        lag = found["lag"] if query is None else self._declared(query)
-        if query is None and found["hidden"] and not self._known_hidden:
+        lag = found.lag if query is None else self._declared(query)
+        if query is None and found.hidden and not self._known_hidden:
             self._known_hidden = True
             log.warning(
                 "%d replicas stream from this database and hide their lag from its role, so the switch does not wait "
                 "for them. To have it wait: GRANT pg_read_all_stats TO the role, or declare database.lag_query",
-                found["hidden"],
+                found.hidden,
             )
-        return Load(lag, found["live_rows"], found["dead_rows"], found["vacuuming"])
+        return Load(lag, found.live_rows, found.dead_rows, found.vacuuming)
 
     def _declared(self, query: str) -> float | None:
         """A query that fails counts as a lag without end: who declared it wants it answered."""

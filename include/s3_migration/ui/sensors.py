@@ -8,9 +8,11 @@ from typing import Any
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseSensorOperator, Context
 
+from s3_migration.ledger.deletion import grace_left
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import Step
+from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.reconciliation import reconcile
 from s3_migration.steps.run import LEASE_BETWEEN_TASKS, working
 
@@ -38,12 +40,12 @@ class GracePeriodSensor(_MigrationSensor):
     def execute(self, context: Context, event: object = None) -> None:
         with working(self.declaration, context["run_id"], "grace") as run:
             # By the database's clock, as the deletion has it: those of the workers may differ.
-            left = run.ledger.value("grace_left") if run.deletes else None
+            left = grace_left(run.ledger) if run.deletes else None
             if left is None or left <= timedelta() or left > LONGEST_GRACE_IN_RUN:
                 later = f"{left} of the grace period is left, for a later run"
                 said = "nothing is in it" if left is None else "it is over" if left <= timedelta() else later
                 self.log.info("no reason to wait: %s", said)
-                run.require_complete(Step.SWITCH)
+                require_complete(run, Step.SWITCH)
                 return
             self.log.info("of the grace period is left: %s; asleep until then", left)
             run.lease.hold(left + LEASE_BETWEEN_TASKS)

@@ -1,0 +1,62 @@
+"""The statements of `sql/copying`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from s3_migration.ledger.connection import RunLedger
+from s3_migration.ledger.run import Chunk
+
+
+class Uncopied(NamedTuple):
+    legacy_key: str
+    legacy_size: int
+    legacy_etag: str
+    replaces: str | None  # the ETag of our earlier copy in production
+    acknowledged: bool
+
+
+def reclaim(ledger: RunLedger, chunk: Chunk) -> None:
+    ledger.execute("reclaim", **chunk.bounds)
+
+
+def find_uncopied(ledger: RunLedger, chunk: Chunk, after: str, problem: str | None, limit: int) -> list[Uncopied]:
+    """The next ones after this key.
+
+    :param problem: only the objects of this problem; None: whatever it is.
+    """
+    return ledger.rows(Uncopied, "find_uncopied", **chunk.bounds, after=after, problem=problem, limit=limit)
+
+
+def find_changed(ledger: RunLedger, chunk: Chunk) -> list[str]:
+    """Their legacy keys."""
+    return ledger.column("find_changed", **chunk.bounds)
+
+
+def mark_copied(
+    ledger: RunLedger,
+    *,
+    keys: list[str],
+    sizes: list[int],
+    etags: list[str],
+    production_etags: list[str | None],
+    production_modifieds: list[str | None],
+    problems: list[str | None],
+    details: list[str | None],
+    proving: bool,
+) -> None:
+    """One batch of answers, a list a column; times are ISO 8601.
+
+    :param proving: the copies are part of a proof.
+    """
+    ledger.execute(
+        "mark_copied",
+        keys=keys,
+        sizes=sizes,
+        etags=etags,
+        production_etags=production_etags,
+        production_modifieds=production_modifieds,
+        problems=problems,
+        details=details,
+        proving=proving,
+    )

@@ -1,0 +1,21 @@
+"""The statements of `sql/reconciliation`."""
+
+from __future__ import annotations
+
+from s3_migration.ledger.connection import MigrationLedger, RunLedger
+
+
+def count_refused_rows(ledger: RunLedger) -> int:
+    return int(ledger.value("count_refused_rows"))
+
+
+def count_rows_left(ledger: RunLedger) -> int:
+    return int(ledger.value("count_rows_left"))
+
+
+def count_beyond_undo(ledger: MigrationLedger) -> int:
+    return int(ledger.value("count_beyond_undo"))
+
+
+def drop_fixed_acknowledgements(ledger: RunLedger) -> None:
+    ledger.execute("drop_fixed_acknowledgements")

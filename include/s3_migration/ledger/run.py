@@ -1,0 +1,221 @@
+"""The statements of `sql/run`: the run and its chunks, what it counted, and what check asks of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
+from s3_migration.model.modes import Mode
+from s3_migration.model.time_window import TimeWindow
+
+# No key sorts after it.
+LAST_KEY = "\U0010ffff" * 256
+
+
+# -- before a run -------------------------------------------------------------------------------------------------
+
+
+class Column(NamedTuple):
+    """The declared column as the database has it. `kind` is None without the table, `type` without the column."""
+
+    kind: str | None
+    type: str | None
+    length: int | None
+    may_select: bool | None
+    hides_rows: bool | None
+    may_update: bool | None
+    encoding: str
+
+
+class LedgerThere(NamedTuple):
+    """Whether the set-up has been run, and for this role."""
+
+    schema_there: bool
+    may_use: bool | None
+
+
+class Migration(NamedTuple):
+    migration_id: int
+    deletion_stopped: str | None  # the reason
+
+
+def check_column(ledger: Ledger, column: str) -> Column:
+    return ledger.one(Column, "check_column", column=column)
+
+
+def check_ledger(ledger: Ledger) -> LedgerThere:
+    return ledger.one(LedgerThere, "check_ledger")
+
+
+def schema_version(ledger: Ledger) -> int | None:
+    return ledger.value("schema_version")  # type: ignore[no-any-return]
+
+
+def database_time(ledger: Ledger) -> datetime:
+    return ledger.value("database_time")  # type: ignore[no-any-return]
+
+
+def find_migration(ledger: Ledger, name: str) -> Migration | None:
+    return ledger.find(Migration, "find_migration", name=name)
+
+
+# -- the run ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What was asked of a run, and which of its steps have ended."""
+
+    run_no: int
+    mode: Mode
+    object_limit: int | None
+    grace_period: timedelta
+    time_window: TimeWindow | None  # only what was last modified in it
+    remove_copies: bool
+    listed_at: datetime | None
+    switched_at: datetime | None  # when an earlier try of this run's switch was over
+
+
+def invalidate_run(ledger: Ledger, name: str, run_id: str) -> None:
+    ledger.execute("invalidate_run", name=name, run_id=run_id)
+
+
+def open_run(
+    ledger: MigrationLedger,
+    run_id: str,
+    mode: Mode,
+    *,
+    grace_period: timedelta,
+    object_limit: int | None = None,
+    time_window: TimeWindow | None = None,
+    remove_copies: bool = False,
+) -> RunLedger:
+    """Write down what is asked of the run; it keeps its number when it starts over."""
+    run_no = ledger.value(
+        "open_run",
+        run_id=run_id,
+        mode=mode.value,
+        object_limit=object_limit,
+        grace_period=grace_period,
+        window_start=time_window and time_window.start,
+        window_end=time_window and time_window.end,
+        remove_copies=remove_copies,
+    )
+    return ledger.of_run(run_no, undo=mode.undoes)
+
+
+def find_run(ledger: MigrationLedger, run_id: str) -> RunRecord | None:
+    row = ledger.find(dict[str, Any], "find_run", run_id=run_id)
+    if row is None:
+        return None
+    return RunRecord(
+        run_no=row["run_no"],
+        mode=Mode(row["mode"]),
+        object_limit=row["object_limit"],
+        grace_period=row["grace_period"],
+        time_window=TimeWindow(row["window_start"], row["window_end"]) if row["window_start"] else None,
+        remove_copies=row["remove_copies"],
+        listed_at=row["listed_at"],
+        switched_at=row["switched_at"],
+    )
+
+
+def find_last_mode(ledger: MigrationLedger, run_id: str) -> Mode | None:
+    """Of the last other run that changed anything."""
+    modes = ledger.column("find_last_mode", run_id=run_id)
+    return Mode(modes[0]) if modes else None
+
+
+def end_run(ledger: RunLedger, account: str) -> None:
+    """:param account: JSON."""
+    ledger.execute("end_run", account=account)
+
+
+# -- chunks and states --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A range of keys, both included; number 0 is the whole run."""
+
+    number: int = 0
+    first_key: str = ""
+    last_key: str = LAST_KEY
+    objects: int = 0
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        return {"first_key": self.first_key, "last_key": self.last_key}
+
+
+WHOLE_RUN = Chunk()
+
+
+@dataclass(frozen=True)
+class States:
+    """Objects by state, and those of them whose problem a person has acknowledged."""
+
+    all: dict[str, int]
+    acknowledged: dict[str, int]
+
+    @property
+    def unacknowledged(self) -> dict[str, int]:
+        return {state: objects - self.acknowledged[state] for state, objects in self.all.items()}
+
+
+class Problem(NamedTuple):
+    legacy_key: str
+    state: str
+    detail: str | None
+
+
+def find_chunk(ledger: RunLedger, number: int) -> Chunk:
+    return Chunk(number, **ledger.one(dict[str, Any], "find_chunk", chunk=number)) if number else WHOLE_RUN
+
+
+def count_states(ledger: RunLedger, chunk: Chunk) -> States:
+    rows = ledger.execute("count_states", **chunk.bounds).fetchall()
+    return States({row["state"]: row["objects"] for row in rows}, {row["state"]: row["acknowledged"] for row in rows})
+
+
+def find_problems(ledger: RunLedger, chunk: Chunk, states: list[str], limit: int) -> list[Problem]:
+    """The first ones of these states that nobody has acknowledged."""
+    return ledger.rows(Problem, "find_problems", **chunk.bounds, states=states, limit=limit)
+
+
+def find_failure_codes(ledger: RunLedger, chunk: Chunk) -> list[str]:
+    """The error codes of what failed and is not acknowledged."""
+    return ledger.column("find_failure_codes", **chunk.bounds)
+
+
+# -- what was counted and timed -----------------------------------------------------------------------------------
+
+
+def add_tally(ledger: RunLedger, step: str, what: str, number: int, chunk: int = 0, *, add: bool = True) -> None:
+    """Count what was done; with `add=False` the number replaces what an earlier try counted."""
+    ledger.execute("add_tally", step=step, what=what, number=number, chunk=chunk, add=add)
+
+
+def find_tallies(ledger: RunLedger) -> dict[tuple[str, str], int]:
+    """Number by step and what."""
+    return {(row["step"], row["what"]): row["number"] for row in ledger.execute("find_tallies")}
+
+
+def begin_timing(ledger: RunLedger, step: str, chunk: int) -> None:
+    ledger.execute("begin_timing", step=step, chunk=chunk)
+
+
+def end_timing(ledger: RunLedger, step: str, chunk: int) -> None:
+    ledger.execute("end_timing", step=step, chunk=chunk)
+
+
+def find_timings(ledger: RunLedger) -> dict[str, float]:
+    """Seconds by step."""
+    return {row["step"]: row["seconds"] for row in ledger.execute("find_timings")}
+
+
+def find_observed_rate(ledger: MigrationLedger, enough: int) -> float | None:
+    """Objects a second of the latest run that copied as many as `enough`."""
+    return next(iter(ledger.column("find_observed_rate", enough=enough)), None)

@@ -1,0 +1,67 @@
+"""The staging tables of a listing, of this session alone: filled by COPY, joined, dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from psycopg import Cursor, sql
+from psycopg.rows import DictRow
+
+from s3_migration.ledger import statements
+from s3_migration.ledger.connection import STAGING, Ledger
+from s3_migration.model.objects import S3Object
+
+_ESCAPED = re.compile(r"[\\\t\n\r]").search
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _copy_text(page: Iterable[S3Object]) -> str:
+    """Rows in COPY's text format: what psycopg does row by row takes half of a listing's time."""
+    return "".join(
+        f"{key.translate(_ESCAPES) if _ESCAPED(key) else key}\t{size}\t{etag}\t{modified}\n"
+        for key, size, etag, modified in page
+    )
+
+
+def parts(ledger: Ledger, side: str) -> dict[str, sql.Composable]:
+    """The parts of a statement that is about one staging table."""
+    return {**ledger.parts, "staging": ledger.parts[side], "index": sql.Identifier(f"listed_{side}_key")}
+
+
+def _execute(ledger: Ledger, side: str, file: str) -> Cursor[DictRow]:
+    return statements.run(ledger.connection, statements.statement(file, **parts(ledger, side)), {})
+
+
+def create(ledger: Ledger) -> None:
+    """Make the three staging tables, empty, whatever was there."""
+    drop(ledger)
+    for side in STAGING:
+        _execute(ledger, side, "create_staging")
+
+
+def drop(ledger: Ledger) -> None:
+    for side in STAGING:
+        _execute(ledger, side, "drop_staging")
+
+
+def fill(ledger: Ledger, side: str, pages: Iterable[list[S3Object]]) -> None:
+    """COPY what was seen, as it comes; `key` must be the legacy key. May be called again for more."""
+    into = statements.statement("fill_staging", staging=ledger.parts[side])
+    with ledger.connection.cursor() as cursor, cursor.copy(into) as copy:
+        for page in pages:
+            copy.write(_copy_text(page))
+
+
+def finish(ledger: Ledger, side: str) -> None:
+    """Ready for joins, when all that was seen is in: each key once, indexed, and the planner told of it."""
+    for file in ("drop_duplicates", "index_staging", "analyze_staging"):
+        _execute(ledger, side, file)
+
+
+def count(ledger: Ledger, side: str) -> int:
+    return sum(row["count"] for row in _execute(ledger, side, "count_staging"))
+
+
+def keys(ledger: Ledger, side: str) -> list[str]:
+    return [row["key"] for row in _execute(ledger, side, "staging_keys")]

@@ -1,0 +1,61 @@
+"""The statements of `sql/switching`. A row's place is its ctid, as text: `(page,item)`."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from s3_migration.ledger.connection import Ledger, RunLedger
+
+# The second passes over rows that other transactions hold.
+SwitchFile = Literal["switch_rows", "switch_unlocked_rows"]
+
+
+class RowToSwitch(NamedTuple):
+    ctid: str
+    legacy_key: str
+
+
+class ObservedLoad(NamedTuple):
+    """`lag` in seconds; None where nothing tells it."""
+
+    lag: float | None
+    hidden: int  # replicas that hide their lag
+    live_rows: int | None
+    dead_rows: int | None
+    vacuuming: bool
+
+
+def count_pages(ledger: Ledger) -> int:
+    return int(ledger.value("count_pages"))
+
+
+def observe_load(ledger: Ledger) -> ObservedLoad:
+    return ledger.one(ObservedLoad, "observe_load")
+
+
+def switch_rows(ledger: RunLedger, file: SwitchFile, first: str, last: str, *, late: bool) -> int:
+    """Switch the rows from place `first` to before `last`; answers how many.
+
+    :param late: the run's switch is over: their grace period starts now.
+    """
+    return int(ledger.value(file, first=first, last=last, late=late))
+
+
+def find_rows_to_switch(ledger: RunLedger, first: str, last: str) -> list[RowToSwitch]:
+    return ledger.rows(RowToSwitch, "find_rows_to_switch", first=first, last=last)
+
+
+def mark_refused_row(ledger: RunLedger, key: str, detail: str) -> None:
+    ledger.execute("mark_refused_row", key=key, detail=detail)
+
+
+def retry_refused_rows(ledger: RunLedger) -> None:
+    ledger.execute("retry_refused_rows")
+
+
+def mark_still_referenced(ledger: RunLedger) -> None:
+    ledger.execute("mark_still_referenced")
+
+
+def end_switch(ledger: RunLedger) -> None:
+    ledger.execute("end_switch")

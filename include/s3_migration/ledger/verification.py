@@ -1,0 +1,40 @@
+"""The statements of `sql/verification`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from s3_migration.ledger.connection import RunLedger
+
+
+class KnownCopy(NamedTuple):
+    legacy_key: str
+    gone: bool  # legacy holds it no more
+
+
+def begin_verification(ledger: RunLedger) -> None:
+    ledger.execute("begin_verification")
+
+
+def find_copies(ledger: RunLedger, keys: list[str] | None, after: str, limit: int) -> list[KnownCopy]:
+    """The next ones after this key, of these legacy keys or of the whole run."""
+    return ledger.rows(KnownCopy, "find_copies", keys=keys, after=after, limit=limit)
+
+
+def compare(ledger: RunLedger, first_key: str, last_key: str, keys: list[str] | None, *, proving: bool) -> None:
+    """What the staging tables hold from `first_key` to `last_key` against the ledger.
+
+    :param keys: of these legacy keys only.
+    :param proving: it is part of a proof: what was refused is judged again.
+    """
+    ledger.execute("compare", first_key=first_key, last_key=last_key, keys=keys, proving=proving)
+
+
+def record_damage(ledger: RunLedger, keys: list[str]) -> None:
+    ledger.execute("record_damage", keys=keys)
+
+
+def end_verification(ledger: RunLedger, since: datetime) -> int:
+    """The proof is complete; its age counts from `since`. Answers how many copies are damaged."""
+    return int(ledger.value("end_verification", since=since))

@@ -1,0 +1,48 @@
+"""The rule of red: a step fails if anything in its range is incomplete up to and including this step."""
+
+from __future__ import annotations
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from s3_migration.ledger.run import find_failure_codes, find_problems
+from s3_migration.model.error_codes import retryable
+from s3_migration.model.states import Step, incomplete_states
+from s3_migration.steps.progress import place
+from s3_migration.steps.run import Run
+
+# How many problems a message names; the ledger has them all.
+NAMED = 10
+
+
+class Incomplete(AirflowFailException):
+    """A range that this step should have completed is not: a person has to look, then clear the task."""
+
+
+class IncompleteRetryable(AirflowException):
+    """As Incomplete, but every error in it is one that time fixes: worth a retry."""
+
+
+def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
+    """Fail if anything of the run's chunk is incomplete.
+
+    :param retry: a retry of this very task would try again what failed.
+    :raises Incomplete: names what, why and what next.
+    :raises IncompleteRetryable: the same, and time may fix all of it.
+    """
+    left = incomplete_states(run.count_states().unacknowledged, run.mode, step, remove_copies=run.record.remove_copies)
+    if not left:
+        return
+    named = find_problems(run.ledger, run.chunk, list(left), NAMED)
+    total = sum(left.values())
+    lines = [f"  {problem.state}: {problem.legacy_key!r}: {problem.detail or 'no detail'}" for problem in named]
+    if total > len(lines) > 0:
+        lines.append(f"  … and {total - len(lines)} more, each in s3_migration.ledger with its detail")
+    fixable = retry and set(left) == {"failed"} and all(map(retryable, find_failure_codes(run.ledger, run.chunk)))
+    raise (IncompleteRetryable if fixable else Incomplete)(
+        f"{place(run)}: incomplete after {run.step}: "
+        + ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
+        + ".\n"
+        + "\n".join(lines)
+        + "\nAll others went on. Fix the cause, then clear the first red task of the run with its downstream, "
+        "or all that failed: docs/runbook.md"
+    )

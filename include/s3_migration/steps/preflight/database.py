@@ -1,0 +1,124 @@
+"""The database that a run needs: its table, its column, the role's rights, and the ledger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from airflow.sdk.exceptions import AirflowNotFoundException
+from psycopg import Error
+from psycopg.errors import InsufficientPrivilege
+
+from s3_migration.ledger.connection import Ledger, MigrationLedger, first_line
+from s3_migration.ledger.replica_lag import NoLag, declared_lag
+from s3_migration.ledger.run import check_column, check_ledger, find_migration, schema_version
+from s3_migration.ledger.schema import SCHEMA_VERSION
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.modes import Mode
+from s3_migration.steps.preflight.errors import PreflightFailed, PreflightRetryable, no_connection
+
+# A refusal to connect that only a person can fix; any other may be a restart or a full server.
+_LASTING = re.compile("authentication failed|no password supplied|does not exist|permission denied|no pg_hba.conf")
+
+
+def _setup(declaration: Declaration) -> str:
+    return f"an administrator runs: python -m s3_migration setup {declaration.name} --sql | psql …"
+
+
+def connect(declaration: Declaration) -> Ledger:
+    """:raises PreflightFailed: no such connection, or the database refuses it.
+    :raises PreflightRetryable: it does not answer.
+    """
+    conn_id = declaration.database.conn_id
+    try:
+        return Ledger.connect(declaration)
+    except AirflowNotFoundException as error:
+        raise no_connection(declaration, conn_id) from error
+    except Error as error:
+        raise (PreflightFailed if _LASTING.search(str(error)) else PreflightRetryable)(
+            f"Migration {declaration.name}: no connection to the database: {first_line(error)}. Nothing was touched. "
+            f"Fix: correct host, database, login or password of Airflow's connection {conn_id!r}, or GRANT CONNECT."
+        ) from error
+
+
+def check_database(ledger: Ledger, mode: Mode) -> MigrationLedger:
+    """Table, column, rights, ledger. Answers what the ledger holds of the migration.
+
+    :raises PreflightFailed: something is missing.
+    """
+    declaration = ledger.declaration
+    database = declaration.database
+    where = f"{database.table}.{database.column}"
+
+    def refuse(what: str, fix: str) -> PreflightFailed:
+        return PreflightFailed(f"Migration {declaration.name}: {what}. Nothing was touched. Fix: {fix}.")
+
+    unseen = refuse(
+        f"the database of {database.conn_id!r} has no table {database.table!r} that its role can see",
+        f"correct database.table in the declaration, or GRANT USAGE on its schema ({_setup(declaration)})",
+    )
+    try:
+        column = check_column(ledger, database.column)
+    except InsufficientPrivilege as error:
+        raise unseen from error
+    if column.kind is None:
+        raise unseen
+    if column.kind != "r":
+        raise refuse(f"{database.table!r} is not an ordinary table", "declare the table that holds the rows")
+    if column.type is None:
+        raise refuse(
+            f"table {database.table!r} has no column {database.column!r}", "correct database.column in the declaration"
+        )
+    if column.type not in {"text", "character varying"}:
+        raise refuse(f"column {where} is of type {column.type}, expected text or varchar", "declare another column")
+    if column.encoding != "UTF8":
+        raise refuse(f"the database's encoding is {column.encoding}, S3 keys are UTF-8", "use a UTF8 database")
+    if not column.may_select:
+        raise refuse(
+            f"no SELECT on {database.table}", f"GRANT SELECT ON {database.table} TO the role ({_setup(declaration)})"
+        )
+    if column.hides_rows:
+        raise refuse(
+            f"row-level security hides rows of {database.table!r}, so their objects would look as if no row named them",
+            "ALTER ROLE … BYPASSRLS for the role",
+        )
+    if mode.switches and not column.may_update:
+        raise refuse(
+            f"no UPDATE on {where}",
+            f"GRANT UPDATE ({database.column}) ON {database.table} TO the role ({_setup(declaration)})",
+        )
+    if database.lag_query is not None:
+        try:
+            declared_lag(ledger.connection, database.lag_query)
+        except (Error, NoLag) as error:
+            said = first_line(error) if isinstance(error, Error) else error
+            raise refuse(
+                f"database.lag_query, run at {database.conn_id!r}: {said}",
+                "correct it in the declaration: one SELECT that the role may run and that gives one number, the "
+                "replicas' lag in seconds, within 5 s",
+            ) from error
+    return _check_set_up(ledger, refuse)
+
+
+def _check_set_up(ledger: Ledger, refuse: Callable[[str, str], PreflightFailed]) -> MigrationLedger:
+    setup = _setup(ledger.declaration)
+    there = check_ledger(ledger)
+    if not there.schema_there:
+        raise refuse("schema s3_migration is absent", setup)
+    if not there.may_use:
+        raise refuse("no USAGE on schema s3_migration, or no TEMPORARY on the database", setup)
+    try:
+        version = schema_version(ledger)
+        migration = find_migration(ledger, ledger.declaration.name)
+    except Error as error:
+        raise refuse(f"the ledger is not readable: {first_line(error)}", setup) from error
+    if version is not None and version > SCHEMA_VERSION:
+        raise refuse(
+            f"the ledger is of version {version}, this project of version {SCHEMA_VERSION}",
+            "deploy the newer version of the project, which has been at work here, on every machine of Airflow",
+        )
+    if version != SCHEMA_VERSION:
+        raise refuse(f"the ledger is of version {version}, expected {SCHEMA_VERSION}", setup)
+    if migration is None:
+        raise refuse(f"the ledger does not know migration {ledger.declaration.name!r}", setup)
+    return ledger.of_migration(migration.migration_id)
