@@ -7,20 +7,27 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone, tzinfo
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.api_fastapi.execution_api.routes.task_instances import _is_eligible_to_retry
+from airflow.sdk.exceptions import AirflowException, TaskDeferred
+from psycopg import OperationalError
+from psycopg.errors import AdminShutdown
 
 from s3_migration.ledger import lease as leases
 from s3_migration.ledger import staging
 from s3_migration.ledger.connection import Ledger, RunLedger
 from s3_migration.ledger.lease import Lease, LeaseHeld
-from s3_migration.ledger.run import find_migration, open_run
+from s3_migration.ledger.run import database_time, find_migration, open_run
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import S3Object
-from s3_migration.steps import check, deletion
+from s3_migration.steps import check, copying, deletion
+from s3_migration.steps.completeness import Incomplete
+from s3_migration.steps.run import Run, working
+from s3_migration.steps.stopping import Stopped
 from s3_migration.ui import sensors
 from tests.support.flow import Flow, lapse
 from tests.support.product import Product
@@ -167,10 +174,75 @@ def test_the_grace_period_is_waited_for_by_the_database_s_clock_whatever_the_wor
     flow.switch()
     sensor = sensors.GracePeriodSensor(task_id="wait_grace", declaration=flow.declaration)
     with pytest.raises(TaskDeferred) as deferred:
-        sensor.execute({"run_id": flow.run_id})  # type: ignore[typeddict-item]
+        sensor.execute({"run_id": flow.run_id, "ti": SimpleNamespace(try_number=1, max_tries=0)})  # type: ignore
     asleep = deferred.value.trigger.moment - Ahead.now(timezone.utc)
     assert timedelta(seconds=30) < asleep < timedelta(seconds=62)
     assert timedelta(minutes=5) < lease_until(product) - datetime.now(timezone.utc) < timedelta(minutes=7)
+
+
+@pytest.mark.parametrize(
+    ("error", "retries_left", "minutes"),
+    [
+        (AirflowException("refused for now"), True, 20),
+        (OperationalError("the server restarts"), True, 20),
+        (Stopped("asked to stop"), True, 20),
+        (Incomplete("a person has to look"), True, 5),
+        (AirflowException("refused for now"), False, 5),
+        (OperationalError("the server restarts"), False, 5),
+    ],
+)
+def test_a_lease_is_kept_until_the_next_try_where_there_is_one(
+    product: Product, flow: Flow, error: Exception, retries_left: bool, minutes: int
+) -> None:
+    flow.begin()
+    with pytest.raises(type(error)), working(flow.declaration, flow.run_id, "switch", retries_left=retries_left):
+        raise error
+    left = lease_until(product) - datetime.now(timezone.utc)
+    assert timedelta(minutes=minutes - 1) < left <= timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("try_number", "max_tries", "left"), [(1, 0, False), (1, 1, True), (2, 1, False), (3, 3, True)]
+)
+def test_airflow_s_own_count_of_tries_says_whether_one_is_left(try_number: int, max_tries: int, left: bool) -> None:
+    context = {"ti": SimpleNamespace(try_number=try_number, max_tries=max_tries)}
+    assert sensors.retries_left(context) is left  # type: ignore[arg-type]
+    assert _is_eligible_to_retry("running", try_number, max_tries) is left
+
+
+def end_connection(product: Product, ledger: Ledger) -> None:
+    """As an administrator, or a failover, does."""
+    product.sql("SELECT pg_terminate_backend(%s)", ledger.connection.info.backend_pid)
+
+
+def test_a_lost_connection_is_what_a_task_says_and_its_lease_is_kept(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the label, nor the record of the try, nor a batch that it was in may hide it."""
+    product.seed("image/1.png")
+    flow.begin()
+    real = copying.mark
+
+    def lose_the_connection_first(run: Run, results: Any) -> None:
+        end_connection(product, run.ledger)
+        real(run, results)
+
+    monkeypatch.setattr(copying, "mark", lose_the_connection_first)
+    labels: list[str] = []
+    with pytest.raises(AdminShutdown, match="terminating connection due to administrator command"):
+        copying.copy_chunk(flow.declaration, flow.run_id, 1, labels.append, retries_left=True)
+    assert len(labels) == 1, "its range"
+    assert lease_until(product) - datetime.now(timezone.utc) > timedelta(minutes=19)
+    monkeypatch.setattr(copying, "mark", real)
+    flow.copy_chunk(1)
+    assert "avatar/1.png" in product.objects("production")
+
+
+def test_a_lost_connection_is_what_work_done_alone_says(product: Product, opened: Open) -> None:
+    ledger = opened("first")
+    with pytest.raises(AdminShutdown), ledger.alone("proof"):  # noqa: PT012
+        end_connection(product, ledger)
+        database_time(ledger)
 
 
 def test_a_lease_is_renewed_while_its_task_works_even_over_a_broken_connection(

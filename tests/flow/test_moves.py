@@ -21,7 +21,7 @@ from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.types import Copy, CopyResult, DeleteResult
 from s3_migration.steps import check, copying, deletion, listing, reconciliation
 from s3_migration.steps.completeness import Incomplete, IncompleteRetryable
-from s3_migration.steps.copying import SameError, SameErrorThroughout
+from s3_migration.steps.copying import SameError, SameErrorFailed
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.run import ListingUnfinished
@@ -636,14 +636,14 @@ def test_a_refused_deletion_is_named_and_mended(product: Product, flow: Flow, by
 @pytest.mark.parametrize("in_a_row", [199, 200])
 def test_two_hundred_equal_errors_and_nothing_else_are_hopeless(in_a_row: int) -> None:
     only = SameError()
-    assert [only.throughout(answer("AccessDenied")) for _ in range(in_a_row)].count(True) == (in_a_row == 200)
+    assert [only.seen_too_often(answer("AccessDenied")) for _ in range(in_a_row)].count(True) == (in_a_row == 200)
 
 
 @pytest.mark.parametrize("other", ["", "SlowDown"])
 def test_a_mixed_picture_is_not_hopeless(other: str) -> None:
     only = SameError()
-    assert not only.throughout(answer(other))
-    assert not any(only.throughout(answer("AccessDenied")) for _ in range(500))
+    assert not only.seen_too_often(answer(other))
+    assert not any(only.seen_too_often(answer("AccessDenied")) for _ in range(500))
 
 
 def answer(code: str) -> CopyResult:
@@ -660,7 +660,7 @@ def test_a_hopeless_chunk_stops_early_and_is_mended(
     with pytest.MonkeyPatch.context() as broken:
         break_copies(broken, "AccessDenied")
         account = flow.attempt()
-    assert isinstance(flow.red["copy", 1], SameErrorThroughout)
+    assert isinstance(flow.red["copy", 1], SameErrorFailed)
     assert "AccessDenied" in str(flow.red["copy", 1])
     assert account.states["listed"] >= 3, "the second batch was not tried"
     flow.clear_failed()
@@ -1025,7 +1025,7 @@ def test_a_proof_that_can_never_be_fresh_deletes_nothing(product: Product, flow:
     flow.declaration = flow.declaration.model_copy(update={"proof_max_age": timedelta(microseconds=1)})
     flow.attempt()
     assert isinstance(flow.red["gate", 0], GateClosed)
-    assert "Raise proof_max_age" in str(flow.red["gate", 0])
+    assert "Fix: raise proof_max_age" in str(flow.red["gate", 0])
     assert set(product.objects("legacy")) == {*GOOD, BAD}
 
 

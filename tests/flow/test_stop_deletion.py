@@ -87,7 +87,7 @@ def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_mo
     assert "Nothing is deleted from legacy any more, until: python -m s3_migration resume avatars" in answer
     assert f"Run {flow.run_id} (mode move) is at work." in answer
     assert isinstance(flow.red["delete", 1], GateClosed)
-    assert "audit, Ada. To go on: python -m s3_migration resume avatars" in str(flow.red["delete", 1])
+    assert "audit, Ada. Fix: python -m s3_migration resume avatars" in str(flow.red["delete", 1])
     assert len(product.objects("legacy")) == 3
     flow.clear_failed()
     assert len(product.objects("legacy")) == 3, "a later try is stopped as well"

@@ -95,7 +95,7 @@ def heartbeat(product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> 
     product.sql("INSERT INTO heartbeat VALUES (0)")
     database = product.declaration.database.model_copy(update={"lag_query": "SELECT lag FROM heartbeat"})
     flow.declaration = product.declaration.model_copy(update={"database": database})
-    monkeypatch.setattr(throttling, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(throttling, "OBSERVE_EVERY", 0.05)
     return lambda lag: product.sql("UPDATE heartbeat SET lag = %s", lag) and None
 
 
@@ -160,7 +160,7 @@ def test_it_stops_where_the_replicas_fall_behind_in_its_midst(
         return switched
 
     monkeypatch.setattr(steps, "_switch_pages", switch)
-    monkeypatch.setattr(throttling, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(throttling, "OBSERVE_EVERY", 0.01)
     with switching(flow) as raised:
         time.sleep(1.5)
         left = len(unswitched(product))
@@ -314,7 +314,7 @@ def test_it_waits_for_a_vacuum_and_not_for_good(
     copied(product, flow, 60_000)
     product.sql("UPDATE avatars SET path = path WHERE id <= 30000")
     product.sql("SELECT pg_stat_force_next_flush()")
-    monkeypatch.setattr(throttling, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(throttling, "OBSERVE_EVERY", 0.05)
     with vacuuming(product, "avatars") as at_work:
         wait_until(at_work)
         wait_until(
@@ -361,7 +361,7 @@ def test_a_replica_that_lags_is_waited_for_where_the_role_may_see_it(
 ) -> None:
     database = product.declaration.database.model_copy(update={"max_lag": timedelta(seconds=1)})
     flow.declaration = product.declaration.model_copy(update={"database": database})
-    monkeypatch.setattr(throttling, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(throttling, "OBSERVE_EVERY", 0.1)
     lag = "SELECT coalesce(max(replay_lag), '0') > interval '2s' FROM pg_stat_replication"
 
     def behind() -> bool:

@@ -10,6 +10,7 @@ from s3_migration.commands.policies import policy
 from s3_migration.model.modes import Mode
 from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.deletion import GateClosed
+from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support.connections import connect_s3
 from tests.support.flow import Flow, unserved
 from tests.support.product import Product

@@ -43,6 +43,6 @@ def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
         + ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
         + ".\n"
         + "\n".join(lines)
-        + "\nAll others went on. Fix the cause, then clear the first red task of the run with its downstream, "
+        + "\nAll others went on. Fix: remove the cause, then clear the first red task of the run with its downstream, "
         "or all that failed: docs/runbook.md"
     )

@@ -27,7 +27,7 @@ MAX_SAME_ERRORS = 200
 MARKED_TOGETHER = 500
 
 
-class SameErrorThroughout(Incomplete):
+class SameErrorFailed(Incomplete):
     """Every request met the same error; the rest was not tried."""
 
 
@@ -50,7 +50,7 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
     """Attempt every copy that is missing in the run's chunk (or in all of the run).
 
     :param problem: only the objects of this problem.
-    :raises SameErrorThroughout: nothing but one and the same error came back.
+    :raises SameErrorFailed: nothing but one and the same error came back.
     """
     begun, done, same_error, progress = time.monotonic(), 0, SameError(), Progress()
     results: list[CopyResult] = []
@@ -78,7 +78,7 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
         mark_results()
     run.stop_if_asked()
     if same_error.count >= MAX_SAME_ERRORS:
-        raise (SameErrorRetryable if retryable(same_error.code) else SameErrorThroughout)(
+        raise (SameErrorRetryable if retryable(same_error.code) else SameErrorFailed)(
             f"{place(run)}: stopped early, since the first {same_error.count} copies met nothing but "
             f"{same_error.code} ({same_error.detail}). The rest was not tried. "
             f"Fix: remove the cause, then clear this task with its downstream: docs/runbook.md"

@@ -57,8 +57,8 @@ def require_open(run: Run) -> None:
         if not _fresh(run):
             raise GateClosed(
                 f"Migration {run.declaration.name}: taking the proof lasts longer than proof_max_age "
-                f"({run.declaration.proof_max_age}), so it is stale before it is there. Raise proof_max_age in the "
-                f"declaration, then clear this task."
+                f"({run.declaration.proof_max_age}), so it is stale before it is there. Fix: raise proof_max_age in "
+                f"the declaration, then clear this task."
             )
 
 
@@ -70,16 +70,19 @@ def _fresh(run: Run) -> bool:
     gate, name = deletion.gate(run.ledger), run.declaration.name
     if gate.deletion_stopped is not None:
         raise GateClosed(
-            f"Migration {name}: deletion was stopped by hand: {gate.deletion_stopped}. To go on: "
+            f"Migration {name}: deletion was stopped by hand: {gate.deletion_stopped}. Fix: "
             f"python -m s3_migration resume {name}; then clear this task (docs/runbook.md#stop-all-deletion-now)."
         )
     if gate.verified_at is None:
-        raise GateClosed(f"Migration {name}: the verification never finished. Clear verify_copies with its downstream.")
+        raise GateClosed(
+            f"Migration {name}: the verification never finished, so nothing is deleted. "
+            f"Fix: clear verify_copies with its downstream."
+        )
     # An undo removes copies that nobody names, each by its ETag: what is wrong with others is why it was asked for.
     if gate.damaged and not run.mode.undoes:
         raise GateClosed(
-            f"Migration {name}: {gate.damaged} copies are damaged, so nothing is deleted: find out what touches "
-            f"s3://{run.production_bucket}/{run.keys.production_prefix} first, then clear verify_copies with its "
+            f"Migration {name}: {gate.damaged} copies are damaged, so nothing is deleted. Fix: find out what touches "
+            f"s3://{run.production_bucket}/{run.keys.production_prefix}, then clear verify_copies with its "
             f"downstream (docs/runbook.md#verify_copies-is-red)."
         )
     return gate.fresh

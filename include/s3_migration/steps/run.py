@@ -144,7 +144,7 @@ def working(
         if of_migration is None or record is None or (record.listed_at is None and step != "list"):
             raise ListingUnfinished(
                 f"Migration {declaration.name}: the listing of run {run_id} never finished, so {step} has nothing to "
-                f"rest on. Clear check or list_legacy, whichever failed, with its downstream."
+                f"rest on. Fix: clear check or list_legacy, whichever failed, with its downstream."
             )
         ledger = of_migration.of_run(record.run_no, undo=record.mode.undoes)
         with listening() as stopping, Lease(ledger) as lease:

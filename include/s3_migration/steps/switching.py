@@ -67,7 +67,7 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
                 raise RowsLocked(
                     f"Migration {run.declaration.name}: rows of {run.declaration.database.table} stayed locked by "
                     f"other transactions through {locked_passes} passes; {total} rows were switched. "
-                    f"See pg_stat_activity and pg_locks for the holder; the task tries again by itself."
+                    f"Fix: end who holds them (pg_stat_activity, pg_locks); the task tries again by itself."
                 )
             time.sleep(min(2.0**locked_passes / 4, 15))
 

@@ -16,7 +16,7 @@ from s3_migration.steps.run import Run
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0
+OBSERVE_EVERY = 1.0
 SAY_EVERY = 30.0
 
 
@@ -25,15 +25,15 @@ class ReplicasBehind(AirflowException):
 
 
 class Throttle:
-    """Asked before each batch; looks only where rows were written since it last did, and at most once a second."""
+    """Asked before each batch; observes the load only where rows were written since, and at most once a second."""
 
     def __init__(self, run: Run, *, due: bool) -> None:
-        """:param due: look before the first batch too, and not only once something was written."""
+        """:param due: observe it before the first batch too, and not only once something was written."""
         self._run = run
         self._due = due
         self._waited = Waited()
         self._begun = time.monotonic()
-        self._looked = self._said = -math.inf
+        self._observed_at = self._said = -math.inf
         self._known_hidden = False
 
     def wrote(self, rows: int) -> None:
@@ -44,11 +44,11 @@ class Throttle:
 
         :raises ReplicasBehind: they lag, and do not catch up for a long time.
         """
-        if not self._due or time.monotonic() - self._looked < LOOK_EVERY:
+        if not self._due or time.monotonic() - self._observed_at < OBSERVE_EVERY:
             return
         waiting = Next.GO_ON
         while True:
-            load = self._look()
+            load = self._observe()
             following = decide(load, self._run.declaration.database.max_lag, self._waited)
             if following is Next.GIVE_UP:
                 raise ReplicasBehind(self._behind(load))
@@ -63,9 +63,9 @@ class Throttle:
             log.info("it goes on")
         self._waited.for_replicas, self._due = 0.0, False
 
-    def _look(self) -> Load:
-        self._looked = time.monotonic()
-        self._waited.at_work = self._looked - self._begun
+    def _observe(self) -> Load:
+        self._observed_at = time.monotonic()
+        self._waited.at_work = self._observed_at - self._begun
         found = observe_load(self._run.ledger)
         query = self._run.declaration.database.lag_query
         lag = found.lag if query is None else self._declared(query)
@@ -90,7 +90,7 @@ class Throttle:
 
     def _pause(self, reason: Next) -> None:
         begun = time.monotonic()
-        time.sleep(LOOK_EVERY)
+        time.sleep(OBSERVE_EVERY)
         seconds = time.monotonic() - begun
         if reason is Next.WAIT_FOR_REPLICAS:
             self._waited.for_replicas += seconds
@@ -113,7 +113,7 @@ class Throttle:
         return (
             f"Migration {self._run.declaration.name}: the switch waited {self._waited.for_replicas:.0f} s for the "
             f"replicas: {_behind(load)}, where database.max_lag allows {self._limit}. What is switched stays switched. "
-            f"See why they do not catch up, or raise max_lag in the declaration (docs/runbook.md); the task tries "
+            f"Fix: see why they do not catch up, or raise max_lag in the declaration (docs/runbook.md); the task tries "
             f"again by itself."
         )
 

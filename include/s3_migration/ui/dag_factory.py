@@ -18,7 +18,7 @@ from s3_migration.model.run_request import BadRequest
 from s3_migration.steps import check as checking
 from s3_migration.steps import copying, deletion, listing, switching, verification
 from s3_migration.ui import alerts, trigger_form
-from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor
+from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
 
 DOCS = Path(__file__).parents[3] / "docs" / "dag.md"
 
@@ -73,7 +73,7 @@ def make_dag(declared: Declaration) -> DAG:
         @task
         def list_legacy() -> list[int]:
             """Both sides into the ledger; returns chunk numbers, never keys."""
-            return listing.take_listing(declared, run_id())
+            return listing.take_listing(declared, run_id(), retries_left=retries_left())
 
         @task(
             pool=declared.pool,
@@ -82,22 +82,22 @@ def make_dag(declared: Declaration) -> DAG:
         )
         def copy_chunk(chunk: int) -> None:
             """Conditional copies of one chunk, many in flight."""
-            copying.copy_chunk(declared, run_id(), chunk, set_label)
+            copying.copy_chunk(declared, run_id(), chunk, set_label, retries_left=retries_left())
 
         @task(trigger_rule="all_done")
         def switch_paths() -> None:
             """Rows name the copies that are there, in bounded batches."""
-            switching.switch_paths(declared, run_id())
+            switching.switch_paths(declared, run_id(), retries_left=retries_left())
 
         @task(trigger_rule="all_done")
         def verify_copies() -> None:
             """Both sides looked at anew, against the ledger: the proof that deletion rests on."""
-            verification.verify_copies(declared, run_id())
+            verification.verify_copies(declared, run_id(), retries_left=retries_left())
 
         @task(trigger_rule="all_done")
         def may_delete() -> None:
             """The gate. Skipped when the run is to delete nothing."""
-            if not deletion.may_delete(declared, run_id()):
+            if not deletion.may_delete(declared, run_id(), retries_left=retries_left()):
                 raise AirflowSkipException("the mode deletes nothing")
 
         @task(
@@ -108,7 +108,7 @@ def make_dag(declared: Declaration) -> DAG:
         )
         def delete_chunk(chunk: int) -> None:
             """What is proven goes from legacy, the server checking each ETag."""
-            deletion.delete_chunk(declared, run_id(), chunk, set_label)
+            deletion.delete_chunk(declared, run_id(), chunk, set_label, retries_left=retries_left())
 
         wait_grace = GracePeriodSensor(task_id="wait_grace", declaration=declared, trigger_rule="all_done")
         reconcile = ReconciliationSensor(

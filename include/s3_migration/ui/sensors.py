@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk import BaseSensorOperator, Context
+from airflow.sdk import BaseSensorOperator, Context, get_current_context
 
 from s3_migration.ledger.deletion import grace_left
 from s3_migration.model.declaration import Declaration
@@ -18,6 +18,16 @@ from s3_migration.steps.run import LEASE_BETWEEN_TASKS, working
 
 # A grace period up to this long is waited for within the run; past it a later run deletes.
 LONGEST_GRACE_IN_RUN = timedelta(minutes=30)
+
+
+def retries_left(context: Context | None = None) -> bool:
+    """Whether Airflow tries the current task again where it fails.
+
+    As its server decides it (`_is_eligible_to_retry`), but for a task that is cleared while it is at work: that one it
+    stops, and tries again at once.
+    """
+    ti = (context or get_current_context())["ti"]
+    return ti.try_number <= ti.max_tries
 
 
 class _MigrationSensor(BaseSensorOperator):
@@ -38,7 +48,7 @@ class GracePeriodSensor(_MigrationSensor):
     """
 
     def execute(self, context: Context, event: object = None) -> None:
-        with working(self.declaration, context["run_id"], "grace") as run:
+        with working(self.declaration, context["run_id"], "grace", retries_left=retries_left(context)) as run:
             # By the database's clock, as the deletion has it: those of the workers may differ.
             left = grace_left(run.ledger) if run.deletes else None
             if left is None or left <= timedelta() or left > LONGEST_GRACE_IN_RUN:
@@ -59,7 +69,7 @@ class ReconciliationSensor(_MigrationSensor):
         begun = context["ti"].start_date or datetime.now(timezone.utc)
         now = datetime.now(timezone.utc)
         last = now - begun > timedelta(seconds=self.timeout)
-        account = reconcile(self.declaration, context["run_id"], last=last)
+        account = reconcile(self.declaration, context["run_id"], last=last, retries_left=retries_left(context))
         if account is None:
             self.sleep(timedelta(seconds=self.poke_interval))
             return None

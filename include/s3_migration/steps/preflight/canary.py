@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,7 +27,7 @@ def _probe_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
     old, new = keys.legacy_canary, keys.production_canary
     wrong = '"00000000000000000000000000000000"'
 
-    def need(what: str, right: str, store: Store) -> explained:
+    def need(what: str, right: str, store: Store) -> AbstractContextManager[None]:
         return explained(declaration, what, right, store)
 
     with need(f"write the canary s3://{source}/{old}", "s3:PutObject (that key alone)", declaration.legacy):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from airflow.sdk.exceptions import AirflowNotFoundException
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -38,29 +41,28 @@ def _is_own_store(endpoint: str) -> bool:
     return ".amazonaws.com" not in endpoint
 
 
-class explained:
-    """Turn an S3 error of one needed request into a message that says what fixes it."""
+@contextmanager
+def explained(declaration: Declaration, what: str, right: str, store: Store) -> Iterator[None]:
+    """Turn an S3 error of one needed request into a message that says what fixes it.
 
-    def __init__(self, declaration: Declaration, what: str, right: str, store: Store) -> None:
-        self.declaration, self.what, self.right, self.store = declaration, what, right, store
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, (ClientError, BotoCoreError)):
-            return
-        code, connection = error_code(error), f"Airflow's connection {self.store.conn_id!r}"
+    :param what: is done, after "cannot".
+    :param right: that it takes, as a policy names it.
+    :raises PreflightFailed: it is refused.
+    :raises PreflightRetryable: the same, and time may fix it.
+    """
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        code, connection = error_code(error), f"Airflow's connection {store.conn_id!r}"
         fix = {
-            "NoSuchBucket": f"create bucket {self.store.bucket!r}, or correct the declaration",
+            "NoSuchBucket": f"create bucket {store.bucket!r}, or correct the declaration",
             "InvalidAccessKeyId": f"correct the access key of {connection}",
             "SignatureDoesNotMatch": f"correct the secret key of {connection}",
             "ExpiredToken": f"renew the session token of {connection}",
             "NoCredentialsError": f"give {connection} credentials",
             "ConnectionError": f"see that the store is up, or correct endpoint_url of {connection}",
-        }.get(code, f"see that the bucket exists, and allow {self.right} there: {_policy(self.declaration)}")
-        cause = PreflightRetryable if retryable(code) else PreflightFailed
-        raise cause(
-            f"Migration {self.declaration.name}: cannot {self.what}: {error_text(error).rstrip('.')}. "
+        }.get(code, f"see that the bucket exists, and allow {right} there: {_policy(declaration)}")
+        raise (PreflightRetryable if retryable(code) else PreflightFailed)(
+            f"Migration {declaration.name}: cannot {what}: {error_text(error).rstrip('.')}. "
             f"No object was touched. Fix: {fix}."
         ) from error
