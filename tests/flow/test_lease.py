@@ -185,7 +185,7 @@ def test_the_grace_period_is_waited_for_by_the_database_s_clock_whatever_the_wor
     [
         (AirflowException("refused for now"), True, 20),
         (OperationalError("the server restarts"), True, 20),
-        (Stopped("asked to stop"), True, 20),
+        (Stopped("a person may have marked it failed"), True, 5),
         (Incomplete("a person has to look"), True, 5),
         (AirflowException("refused for now"), False, 5),
         (OperationalError("the server restarts"), False, 5),

@@ -164,7 +164,8 @@ def working(
             try:
                 yield run
             except BaseException as error:
-                retried = retries_left and not isinstance(error, AirflowFailException)
+                # SIGTERM comes from a worker that goes, or from a person who marked the task failed and wants the next run.
+                retried = retries_left and not isinstance(error, (AirflowFailException, Stopped))
                 try:
                     _end(run, LEASE_BEFORE_RETRY if retried else LEASE_BETWEEN_TASKS)
                 except Error as second:  # the first error is the one to show
