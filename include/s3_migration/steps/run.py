@@ -164,7 +164,7 @@ def working(
             try:
                 yield run
             except BaseException as error:
-                # SIGTERM comes from a worker that goes, or from a person who marked the task failed: the next run is wanted.
+                # SIGTERM: a worker goes, or a person marked the task failed and wants the next run.
                 retried = retries_left and not isinstance(error, (AirflowFailException, Stopped))
                 try:
                     _end(run, LEASE_BEFORE_RETRY if retried else LEASE_BETWEEN_TASKS)
