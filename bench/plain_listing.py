@@ -20,8 +20,8 @@ from bench.clients import client
 from devstack.awkward import LEGACY
 from devstack.ports import HOST
 from devstack.s3 import REGION
-from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.s3.transport import CrtTransport
 
 _TOKEN, _COUNT = (b"<NextContinuationToken>", b"</NextContinuationToken>"), (b"<KeyCount>", b"</KeyCount>")
 
@@ -35,7 +35,7 @@ def prepare(job: Job) -> Callable[[], Job]:
         pages = client(job).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=LEGACY)
         return lambda: {"keys": sum(len(page.get("Contents", [])) for page in pages)}
     hook = _hook(job)
-    hook.list_page(bucket, LEGACY, "\uffff")  # the clients are made, and a connection
+    hook.transport.list_page(bucket, LEGACY, "\uffff")  # the clients are made, and a connection
     if job["how"] == "receipt":
         return lambda: {"keys": _receipt(hook, bucket)}
     gc.freeze()  # as every step does
@@ -56,7 +56,7 @@ def _receipt(hook: BulkS3Hook, bucket: str) -> int:
     while token is not None:
         query = f"encoding-type=url&list-type=2&prefix={quote(LEGACY, safe='')}"
         query += f"&continuation-token={quote(unescape(token.decode()), safe='')}" if token else ""
-        answer = cast("CrtClient", hook._crt).ask("ListObjectsV2", "GET", bucket, "", query=query)
+        answer = cast("CrtTransport", hook.transport).client.ask("ListObjectsV2", "GET", bucket, "", query=query)
         keys += answer.body.count(b"<Key>")
         token = _between(answer.body, _TOKEN)
     return keys

@@ -102,20 +102,19 @@ def test_known_failures_are_no_reason_to_give_up_early(
     monkeypatch.setattr(copying, "MAX_SAME_ERRORS", 2)
     declaration = flow.declaration.model_copy(update={"chunk_size": 100})
     flow.declaration = declaration
-    from s3_migration.s3.hook import BulkS3Hook
+    from s3_migration.s3.copier import Copier
+    from s3_migration.s3.pipeline import Pipeline
     from s3_migration.s3.types import Copy, CopyResult
 
-    real = BulkS3Hook._start_copy
+    real = Copier.start
 
-    def refuse(hook: BulkS3Hook, source: str, bucket: str, copy: Copy, flow_: object) -> None:
+    def refuse(copier: Copier, copy: Copy, pipeline: Pipeline[CopyResult]) -> None:
         if copy.key in {"image/a.png", "image/c.png"}:
-            flow_.answer(  # type: ignore[attr-defined]
-                CopyResult(copy, problem="failed", detail="AccessDenied: no", code="AccessDenied")
-            )
+            pipeline.answer(CopyResult(copy, problem="failed", detail="AccessDenied: no", code="AccessDenied"))
         else:
-            real(hook, source, bucket, copy, flow_)  # type: ignore[arg-type]
+            real(copier, copy, pipeline)
 
-    monkeypatch.setattr(BulkS3Hook, "_start_copy", refuse)
+    monkeypatch.setattr(Copier, "start", refuse)
     product.remove("production", "avatar/b.png")
     product.put("legacy", "image/z.png", b"z")
     flow.attempt()

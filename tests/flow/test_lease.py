@@ -22,8 +22,9 @@ from s3_migration.ledger.connection import Ledger, RunLedger
 from s3_migration.ledger.lease import Lease, LeaseHeld
 from s3_migration.ledger.run import database_time, find_migration, open_run
 from s3_migration.model.modes import Mode
+from s3_migration.model.objects import S3Object
 from s3_migration.model.run_request import Request
-from s3_migration.s3.hook import S3Object
+from s3_migration.model.objects import S3Object
 from s3_migration.steps import check, copying, deletion
 from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.run import Run, working

@@ -15,7 +15,7 @@ from s3_migration.ledger.connection import Ledger
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import Version
 from s3_migration.model.run_request import Request
-from s3_migration.s3 import hook as bulk_s3
+from s3_migration.s3 import lookup, pipeline
 from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.types import Copy, CopyResult, DeleteResult
@@ -38,13 +38,13 @@ COPY = "avatar/bad.png"
 @pytest.fixture(autouse=True)
 def _listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sides are listed, as where there are many objects."""
-    monkeypatch.setattr(bulk_s3, "SPARSE", 0)
+    monkeypatch.setattr(lookup, "SPARSE", 0)
 
 
 @pytest.fixture(params=["list", "head"])
 def look(flow: Flow, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Few keys are asked for one by one: that has to show the same."""
-    monkeypatch.setattr(bulk_s3, "SPARSE", 10**9 if request.param == "head" else 0)
+    monkeypatch.setattr(lookup, "SPARSE", 10**9 if request.param == "head" else 0)
     return str(request.param)
 
 
@@ -98,7 +98,7 @@ def test_of_production_only_that_is_looked_at_which_legacy_holds(
     product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However much production holds otherwise: a night over a hundred million new avatars is still quiet."""
-    monkeypatch.setattr(bulk_s3, "SPARSE", 12)
+    monkeypatch.setattr(lookup, "SPARSE", 12)
     product.seed(*GOOD)
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: product.put("production", f"avatar/of-the-app-{n}"), range(1500)))
@@ -656,7 +656,7 @@ def test_a_hopeless_chunk_stops_early_and_is_mended(
     product.seed(*[f"image/{number}" for number in range(6)])
     flow.declaration = flow.declaration.model_copy(update={"chunk_size": 10})
     monkeypatch.setattr(copying, "MAX_SAME_ERRORS", 2)
-    monkeypatch.setattr(bulk_s3, "AHEAD", 3)
+    monkeypatch.setattr(pipeline, "AHEAD", 3)
     with pytest.MonkeyPatch.context() as broken:
         break_copies(broken, "AccessDenied")
         account = flow.attempt()

@@ -29,7 +29,7 @@ from s3_migration.commands.setup import main
 from s3_migration.model.declaration import Declaration, Engine
 from s3_migration.model.forecast import PRICES, Forecast
 from s3_migration.model.modes import Mode
-from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.s3.request_counter import RequestCounter
 from tests.support import ROOT
 from tests.support.connections import connect_s3
 from tests.support.flow import Flow, shared_clients
@@ -64,18 +64,18 @@ class Recording:
 def recording(request: pytest.FixtureRequest, postgres: Postgres, s3: SeaweedFS) -> Recording:
     """With two identities: the real server holds each connection to its own policy."""
     counted: Counter[str] = Counter()
-    count = BulkS3Hook._count
+    count = RequestCounter.count
 
-    def count_too(hook: BulkS3Hook, operation: str, outcome: str) -> None:
+    def count_too(counter: RequestCounter, operation: str, outcome: str) -> None:
         counted[operation] += 1
-        count(hook, operation, outcome)
+        count(counter, operation, outcome)
 
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
         made_product(postgres, s3, monkeypatch) as product,
         Proxy(s3.endpoint_url) as proxy,
     ):
-        monkeypatch.setattr(BulkS3Hook, "_count", count_too)
+        monkeypatch.setattr(RequestCounter, "count", count_too)
         for side, sender in SENDERS.items():
             connect_s3(monkeypatch, proxy.endpoint_url, sender, side=side)
         declaration = product.declaration.model_copy(update={"engine": request.param})

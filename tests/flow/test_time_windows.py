@@ -13,8 +13,8 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import S3Object
 from s3_migration.model.time_window import TimeWindow
-from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.parallel_listing import Page
+from s3_migration.s3.transport import CrtTransport
 from tests.support.flow import Flow
 from tests.support.product import Product
 
@@ -44,16 +44,16 @@ SLICES = [
 @pytest.fixture(autouse=True)
 def _aged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store in which objects are as old as they need to be: no real one lets their age be set."""
-    real = BulkS3Hook.list_page
+    real = CrtTransport.list_page
 
-    def aged(hook: BulkS3Hook, *args: object, **kwargs: object) -> Page[S3Object]:
-        page = real(hook, *args, **kwargs)  # type: ignore[arg-type]
+    def aged(transport: CrtTransport, *args: object, **kwargs: object) -> Page[S3Object]:
+        page = real(transport, *args, **kwargs)  # type: ignore[arg-type]
         ages = {key: f"{age:%Y-%m-%dT%H:%M:%S}.000Z" for key, age in AGES.items()}
         return Page(
             [entry._replace(modified=ages.get(entry.key, entry.modified)) for entry in page.entries], page.token
         )
 
-    monkeypatch.setattr(BulkS3Hook, "list_page", aged)
+    monkeypatch.setattr(CrtTransport, "list_page", aged)
 
 
 def test_slices_move_what_lies_in_them_and_their_union_is_the_whole(product: Product, flow: Flow) -> None:

@@ -13,7 +13,7 @@ from s3_migration.model.error_codes import retryable
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import Version
 from s3_migration.model.states import PROBLEMS, Step, incomplete_states
-from s3_migration.s3.hook import error_code
+from s3_migration.s3.errors import error_code
 
 # -- a refused copy -----------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ from s3_migration.ledger.run import schema_version
 from s3_migration.model import declaration as declarations
 from s3_migration.model.completion import HELD, NAMED, find_unfinished
 from s3_migration.model.declaration import Declaration, DeclarationError
-from s3_migration.s3.hook import error_text
+from s3_migration.s3.errors import error_text
 from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.preflight.canary import remove_canaries
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 FIRST = 32
 
@@ -23,6 +25,7 @@ class CongestionWindow:
         self._limit = float(min(first, most))
         self._cuts = 0
         self._changed = threading.Condition()
+        self._this_thread = threading.local()
 
     @property
     def limit(self) -> int:
@@ -43,6 +46,22 @@ class CongestionWindow:
             self._changed.wait_for(lambda: self.in_flight < self.limit)
             self.in_flight += 1
             return self._cuts
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for what this thread does, as soon as one is free."""
+        token = self._this_thread.token = self.enter()
+        try:
+            yield
+        finally:
+            self._this_thread.token = None
+            self.leave(token, answered=True)
+
+    def slow_down_here(self) -> None:
+        """The store says that it is too much, to a request of this thread; it counts where that has a place."""
+        token: int | None = getattr(self._this_thread, "token", None)
+        if token is not None:
+            self.slow_down(token)
 
     def leave(self, token: int, *, answered: bool) -> None:
         """Give the place back; an answer (other than SlowDown) to what was sent since the last cut lets it grow."""

@@ -6,54 +6,33 @@ without telling, and hides the status of what it may retry.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import random
-import re
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import cache, partial
-from html import unescape
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
-from urllib.parse import SplitResult, quote, urlsplit
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import SplitResult, quote
 
-from awscrt.auth import AwsCredentialsProvider, AwsSigningConfig, aws_sign_request
 from awscrt.http import HttpClientConnection, HttpHeaders, HttpRequest
-from awscrt.io import (
-    ClientBootstrap,
-    ClientTlsContext,
-    DefaultHostResolver,
-    EventLoopGroup,
-    SocketOptions,
-    TlsContextOptions,
-)
-from awscrt.s3 import create_default_s3_signing_config
-from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
 
 from s3_migration.model.error_codes import retryable
 from s3_migration.s3.congestion_window import CongestionWindow
+from s3_migration.s3.crt_connection import Connections, Endpoints, Signer
+from s3_migration.s3.errors import JUDGED, NO_ANSWER, read_error
+from s3_migration.s3.timer import Timer
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest
     from botocore.credentials import Credentials
     from mypy_boto3_s3 import S3Client as Boto3Client
 
-# A request that got no whole answer for so long is given up, and sent again. Seconds.
+# A request that got no complete answer for so long is given up, and sent again. Seconds.
 TIMEOUT = 60
-CONNECT_TIMEOUT = 10
 # How long `close` lets what is in flight end by itself. Seconds.
 CLOSE_TIMEOUT = 8
-# A signature carries its time, to which S3 allows a quarter of an hour. Seconds.
-SIGNING_TIME = 60
-_NO_ANSWER = "ConnectionError"
-_ERROR = re.compile(rb"<(Code|Message)>(.*?)</", re.DOTALL)
-# S3 may answer 200 before it knows, keep the connection alive with blanks, and say in the end that it failed.
-_ERROR_IN_200 = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error>")
 
 
 class Answer(NamedTuple):
@@ -66,7 +45,7 @@ class Answer(NamedTuple):
     message: str
 
 
-_GIVEN_UP = Answer(0, {}, b"", _NO_ANSWER, "given up")
+_GIVEN_UP = Answer(0, {}, b"", NO_ANSWER, "given up")
 
 
 @dataclass(slots=True)
@@ -98,23 +77,15 @@ class _Request:
     def on_body(self, http_stream: object, chunk: bytes, **_: Any) -> None:
         self.body.append(chunk)
 
-
-def unfit(client: Boto3Client, credentials: Credentials | None) -> str | None:
-    """Why this connection cannot be served by the Common Runtime; None where it can."""
-    config, endpoint = cast("Any", client.meta.config), client.meta.endpoint_url
-    if credentials is None:
-        return "there are no credentials"
-    if config.proxies or get_environ_proxies(endpoint):
-        return "a proxy stands between"
-    if config.client_cert:
-        return "the connection has a client certificate"
-    if config.signature_version not in {"s3v4", "v4"}:
-        return f"requests are signed by {config.signature_version}"
-    return None
-
-
-class _Seen(Exception):
-    """The URL of a request that was about to be sent."""
+    def answer(self, status: int, error: BaseException | None) -> Answer:
+        """What came of the last try."""
+        if error is not None or not status:
+            return Answer(0, {}, b"", NO_ANSWER, str(error))
+        body = b"".join(self.body)
+        if failed := read_error(status, body):
+            status, code, message = failed
+            return Answer(status, self.headers, body, code, message)
+        return Answer(status, self.headers, body, "", "")
 
 
 class CrtClient:
@@ -134,30 +105,14 @@ class CrtClient:
         attempts: int,
         count: Callable[[str, str], None],
     ) -> None:
-        self._boto3, self._credentials = client, credentials
         self._window, self._attempts, self._count = window, attempts, count
-        self._region = {"aws-global": "us-east-1"}.get(client.meta.region_name, client.meta.region_name)
-        self._signing: tuple[object, float, AwsSigningConfig] | None = None
+        self._endpoints = Endpoints(client)
+        self._signer = Signer(credentials, client.meta.region_name)
+        self._connections = Connections(tls=client.meta.endpoint_url.startswith("https:"), verify=verify)
         self._waiting: deque[_Request] = deque()
         self._in_flight: dict[int, _Request] = {}
-        self._idle: defaultdict[str, list[HttpClientConnection]] = defaultdict(list)
         self._closed = False
-        # One thread: its work is C, and the callbacks share one interpreter anyhow.
-        loops = EventLoopGroup(1)
-        self._bootstrap = ClientBootstrap(loops, DefaultHostResolver(loops))
-        self._socket = SocketOptions()
-        self._socket.connect_timeout_ms = CONNECT_TIMEOUT * 1000
-        self._socket.keep_alive = True
-        options = TlsContextOptions()
-        options.verify_peer = verify is not False
-        if verify is not False:
-            # The certificates that boto3 trusts; the system's may not even be there.
-            trusted = verify if isinstance(verify, str) else get_cert_path(True)
-            options.override_default_trust_store_from_path(None, trusted)
-        self._tls = ClientTlsContext(options) if client.meta.endpoint_url.startswith("https:") else None
-        self._clock = _Clock(self._give_up_overdue)
-        self._finding = threading.Lock()
-        self._endpoint = cache(self._find_endpoint)
+        self._timer = Timer(self._every_second)
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -175,11 +130,11 @@ class CrtClient:
     ) -> None:
         """Send as soon as the window has room. `on_answer` is called once, in any thread, and must be quick.
 
-        :param operation: S3's name, e.g. CopyObject: it says whether a 200 may carry an error.
+        :param operation: S3's name, e.g. CopyObject.
         :param query: as it stands in the URL.
         :param given_up: once it is set the request is not sent any more, and not answered.
         """
-        url = self._endpoint(bucket)
+        url = self._endpoints.of(bucket)
         target = f"{url.path}/{quote(key, safe='/-_.~')}"
         target = f"{target}?{query}" if query else target
         self._waiting.append(_Request(operation, method, url, target, headers, on_answer, given_up))
@@ -201,26 +156,8 @@ class CrtClient:
             if time.monotonic() > until:
                 self._cut(list(self._in_flight.values()))
             time.sleep(0.02)
-        self._clock.stop()
-        for connection in itertools.chain.from_iterable(self._idle.values()):
-            connection.close()
-
-    def _find_endpoint(self, bucket: str) -> SplitResult:
-        """A bucket's URL, as boto3 addresses it: seen of a request that is not sent."""
-
-        def seen(request: AWSPreparedRequest, **_: Any) -> None:
-            raise _Seen(request.url)
-
-        events = self._boto3.meta.events
-        with self._finding:
-            events.register_first("before-send.s3.HeadBucket", seen)
-            try:
-                self._boto3.head_bucket(Bucket=bucket)
-            except _Seen as found:
-                url = urlsplit(str(found))
-            finally:
-                events.unregister("before-send.s3.HeadBucket", seen)
-        return url._replace(path=url.path.rstrip("/"))
+        self._timer.stop()
+        self._connections.close()
 
     # -- sending --------------------------------------------------------------------------------------------------
 
@@ -246,43 +183,23 @@ class CrtClient:
         request.headers, request.body, request.sent = {}, [], time.monotonic()
         self._in_flight[id(request)] = request
         try:
-            aws_sign_request(request.http(), self._sign()).add_done_callback(partial(self._signed, request))
+            self._signer.sign(request.http()).add_done_callback(partial(self._signed, request))
         except Exception as error:  # no credentials, say: an answer as any other
             self._done(request, 0, error)
 
-    def _sign(self) -> AwsSigningConfig:
-        """With the credentials as they are now: botocore refreshes those that expire."""
-        credentials, now = self._credentials.get_frozen_credentials(), time.monotonic()
-        if self._signing is None or self._signing[0] != credentials or self._signing[1] < now - SIGNING_TIME:
-            given = AwsCredentialsProvider.new_static(credentials.access_key, credentials.secret_key, credentials.token)
-            config = create_default_s3_signing_config(region=self._region, credential_provider=given)
-            self._signing = credentials, now, config
-        return self._signing[2]
-
     def _signed(self, request: _Request, signed: Future[HttpRequest]) -> None:
         try:
-            http, idle = signed.result(), self._idle[request.url.netloc]
-            while idle:
-                connection = idle.pop()
-                if connection.is_open():
-                    self._exchange(request, http, connection)
-                    return
-            self._connect(request.url).add_done_callback(partial(self._connected, request, http))
+            http = signed.result()
+            if connection := self._connections.take(request.url):
+                self._exchange(request, http, connection)
+            else:
+                self._connections.open(request.url).add_done_callback(partial(self._connected, request, http))
         except Exception as error:
             self._done(request, 0, error)
 
-    def _connect(self, url: SplitResult) -> Future[HttpClientConnection]:
-        tls = None
-        if self._tls is not None:
-            tls = self._tls.new_connection_options()
-            tls.set_server_name(url.hostname)
-        port = url.port or (443 if self._tls else 80)
-        made = HttpClientConnection.new(url.hostname, port, self._bootstrap, self._socket, tls)
-        return cast("Future[HttpClientConnection]", made)
-
-    def _connected(self, request: _Request, http: HttpRequest, made: Future[HttpClientConnection]) -> None:
+    def _connected(self, request: _Request, http: HttpRequest, opened: Future[HttpClientConnection]) -> None:
         try:
-            self._exchange(request, http, made.result())
+            self._exchange(request, http, opened.result())
         except Exception as error:
             self._done(request, 0, error)
 
@@ -298,19 +215,19 @@ class CrtClient:
         connection, request.connection = request.connection, None
         error = completed.exception()
         if error is None and connection is not None:
-            self._idle[request.url.netloc].append(connection)
+            self._connections.give_back(request.url, connection)
         self._done(request, 0 if error else completed.result(), error)
 
     def _done(self, request: _Request, status: int, error: BaseException | None) -> None:
         self._in_flight.pop(id(request), None)
-        answer = _answer(request, status, error)
+        answer = request.answer(status, error)
         self._count(request.operation, str(answer.status or answer.code))
         if answer.status in {429, 503}:
             self._window.slow_down(request.token)
         self._window.leave(request.token, answered=bool(answer.status))
-        again = retryable(answer.code) and answer.status not in {404, 409, 412}
+        again = retryable(answer.code) and answer.status not in JUDGED
         if again and request.tries < self._attempts and not self._closed:
-            self._clock.call_in(pause(request.tries), lambda: self._again(request))
+            self._timer.call_in(pause(request.tries), lambda: self._again(request))
         else:
             request.on_answer(answer)
         self._pump()
@@ -322,7 +239,8 @@ class CrtClient:
         self._waiting.appendleft(request)
         self._pump()
 
-    def _give_up_overdue(self) -> None:
+    def _every_second(self) -> None:
+        """Give up what is overdue."""
         long_ago = time.monotonic() - TIMEOUT
         self._cut([request for request in list(self._in_flight.values()) if request.sent < long_ago])
 
@@ -335,58 +253,3 @@ class CrtClient:
 def pause(tries: int) -> float:
     """Seconds before the next try: a random part of twice the time before."""
     return random.random() * min(0.5 * 2.0**tries, 20)  # noqa: S311
-
-
-def _answer(request: _Request, status: int, error: BaseException | None) -> Answer:
-    body = b"".join(request.body)
-    if error is not None or not status:
-        return Answer(0, {}, b"", _NO_ANSWER, str(error))
-    failed_late = status == 200 and _ERROR_IN_200.match(body)
-    if status < 300 and not failed_late:
-        return Answer(status, request.headers, body, "", "")
-    said = {name: unescape(text.decode(errors="replace")) for name, text in _ERROR.findall(body)}
-    # It counts as what it is.
-    status = 500 if failed_late else status
-    return Answer(status, request.headers, body, said.get(b"Code") or str(status), said.get(b"Message", ""))
-
-
-class _Clock:
-    """One thread for all that is to be done later, and once a second for what must not be forgotten."""
-
-    def __init__(self, every_second: Callable[[], None]) -> None:
-        self._every_second = every_second
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-        self._changed = threading.Condition()
-        self._stopped = False
-        threading.Thread(target=self._run, name="s3-clock", daemon=True).start()
-
-    def call_in(self, seconds: float, what: Callable[[], None]) -> None:
-        with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), what))
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """What was still to be done is done now, so that nobody waits for it."""
-        with self._changed:
-            self._stopped = True
-            left, self._due = self._due, []
-            self._changed.notify()
-        for _, _, what in left:
-            what()
-
-    def _run(self) -> None:
-        look = time.monotonic() + 1
-        while not self._stopped:
-            with self._changed:
-                next_due = self._due[0][0] if self._due else look
-                self._changed.wait(max(0.0, min(next_due, look) - time.monotonic()))
-                now = time.monotonic()
-                due = []
-                while self._due and self._due[0][0] <= now:
-                    due.append(heapq.heappop(self._due)[2])
-            for what in due:
-                what()
-            if now >= look:
-                look = now + 1
-                self._every_second()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from s3_migration.model.objects import S3Object, Version
+
+# One DeleteObjects request takes this many keys, one page of a listing holds as many.
+BATCH = 1_000
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,23 @@ class Copy:
     version: Version
     replaces: str | None = None  # ETag of our earlier copy
     acknowledged: bool = False  # a person knows that it cannot be made
+
+    @property
+    def condition(self) -> dict[str, Any]:
+        """What production has to hold at that moment, as boto3's parameter."""
+        return {"IfMatch": f'"{self.replaces}"'} if self.replaces else {"IfNoneMatch": "*"}
+
+    @property
+    def source_condition(self) -> str:
+        """The ETag that legacy has to hold, as a header says it."""
+        return f'"{self.version.etag}"'
+
+
+class Copied(NamedTuple):
+    """What the store says of a copy that it made."""
+
+    etag: str  # without quotes
+    modified: str  # ISO 8601
 
 
 @dataclass(frozen=True)

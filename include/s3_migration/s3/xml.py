@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import Page
+from s3_migration.s3.types import Copied
 
 _QUOTE = r'(?:&quot;|&#34;|")?'
 # As S3 and most stores write an object, and as SeaweedFS does, each with where key, size, ETag and time stand in it.
@@ -84,8 +85,8 @@ def _parsed(body: bytes) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def copy_result(body: bytes) -> tuple[str, str] | None:
-    """ETag and time of a copy, from a CopyObject answer; None where it does not say."""
+def copy_result(body: bytes) -> Copied | None:
+    """What a CopyObject answer says; None where it lacks the ETag or the time."""
     text = body.decode(errors="replace")
     etag, modified = _ETAG.search(text), _MODIFIED.search(text)
-    return (etag[1], modified[1]) if etag and modified else None
+    return Copied(etag[1], modified[1]) if etag and modified else None

@@ -12,7 +12,7 @@ from s3_migration.ledger import copying, deletion
 from s3_migration.ledger.deletion import Deletable
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import Step
-from s3_migration.s3.hook import BATCH
+from s3_migration.s3.types import BATCH
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.progress import Progress, labelled
 from s3_migration.steps.proof import copy_changed_again, prove

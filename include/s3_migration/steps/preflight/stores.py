@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_migration.model.declaration import Declaration, Store
 from s3_migration.model.error_codes import retryable
-from s3_migration.s3.hook import BulkS3Hook, error_code, error_text
+from s3_migration.s3.errors import error_code, error_text
+from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps.preflight.errors import PreflightFailed, PreflightRetryable, no_connection
 
 

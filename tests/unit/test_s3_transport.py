@@ -7,7 +7,6 @@ import ipaddress
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,15 @@ from devstack.s3 import SeaweedFS
 from s3_migration.model.declaration import Engine
 from s3_migration.model.objects import Version
 from s3_migration.s3 import crt_client as crt
-from s3_migration.s3.crt_client import unfit
-from s3_migration.s3.hook import SPARSE, BulkS3Hook, _just_before
+from s3_migration.s3.crt_connection import Endpoints, Signer, unfit
+from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.s3.transport import Boto3Transport, CrtTransport
 from s3_migration.s3.types import Copy
 from tests.support import proxy as faults
 from tests.support.connections import connect_s3
 from tests.support.proxy import Proxy
+from tests.support.stores import ATTEMPTS, KEY, TARGET, Stores, made_stores
 
-from .test_s3_hook import ATTEMPTS, KEY, TARGET, Stores, engine, made_stores, seaweedfs, stores
-
-__all__ = ["engine", "seaweedfs", "stores"]  # fixtures
 CREDENTIALS = Credentials("key", "secret")
 
 
@@ -41,21 +39,6 @@ def aws(region: str = "eu-central-1", **config: Any) -> Any:
     return boto3.client(
         "s3", region_name=region, aws_access_key_id="key", aws_secret_access_key="secret", config=Config(**config)
     )
-
-
-@pytest.fixture(scope="module")
-def quick(s3: SeaweedFS) -> Iterator[Stores]:
-    """By the Common Runtime."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crt, "pause", lambda tries: 0)
-        with made_stores(s3.endpoint_url, Engine.CRT) as made:
-            yield made
-
-
-@pytest.fixture
-def runtime(quick: Stores) -> Iterator[Stores]:
-    yield quick
-    quick.empty()
 
 
 # -- which one ----------------------------------------------------------------------------------------------------
@@ -88,7 +71,8 @@ def test_a_proxy_of_the_environment_is_left_to_boto3(monkeypatch: pytest.MonkeyP
 
 
 def test_the_engine_can_be_declared(stores: Stores) -> None:
-    assert (stores.hook._crt is None) == (stores.hook.engine is Engine.THREADS)
+    expected = Boto3Transport if stores.hook.engine is Engine.THREADS else CrtTransport
+    assert type(stores.hook.transport) is expected
 
 
 # -- as boto3 would -----------------------------------------------------------------------------------------------
@@ -103,12 +87,8 @@ def test_the_engine_can_be_declared(stores: Stores) -> None:
         (aws("cn-north-1"), ("a-bucket.s3.cn-north-1.amazonaws.com.cn", "")),
     ],
 )
-def test_a_bucket_is_asked_where_boto3_asks_it(
-    client: Any, endpoint: tuple[str, str], runtime: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert runtime.hook._crt is not None
-    monkeypatch.setattr(runtime.hook._crt, "_boto3", client)
-    url = runtime.hook._crt._find_endpoint("a-bucket")
+def test_a_bucket_is_asked_where_boto3_asks_it(client: Any, endpoint: tuple[str, str]) -> None:
+    url = Endpoints(client).of("a-bucket")
     assert (url.netloc, url.path) == endpoint
 
 
@@ -122,6 +102,12 @@ class Expiring:
         return self.given.pop(0) if len(self.given) > 1 else self.given[0]
 
 
+def signer(stores: Stores) -> Signer:
+    transport = stores.hook.transport
+    assert isinstance(transport, CrtTransport)
+    return transport.client._signer
+
+
 def test_credentials_are_asked_for_whenever_a_request_is_signed(
     runtime: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,8 +117,7 @@ def test_credentials_are_asked_for_whenever_a_request_is_signed(
         ReadOnlyCredentials("admin", "wrong", None),
         ReadOnlyCredentials("admin", "secret", None),
     )
-    assert runtime.hook._crt is not None
-    monkeypatch.setattr(runtime.hook._crt, "_credentials", expiring)
+    monkeypatch.setattr(signer(runtime), "_credentials", expiring)
     results = [runtime.copy(version, target=f"avatar/{number}") for number in range(3)]
     assert [result.code for result in results] == ["", "SignatureDoesNotMatch", ""]
     signed_by = [request.headers["authorization"] for request in runtime.proxy.requests]
@@ -140,9 +125,8 @@ def test_credentials_are_asked_for_whenever_a_request_is_signed(
 
 
 def test_a_session_token_is_sent(runtime: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert runtime.hook._crt is not None
     token = Expiring(ReadOnlyCredentials("migrator", "secret", "the token"))
-    monkeypatch.setattr(runtime.hook._crt, "_credentials", token)
+    monkeypatch.setattr(signer(runtime), "_credentials", token)
     runtime.copy(Version(1, "e"))
     (request,) = [each for each in runtime.proxy.requests if each.operation == "CopyObject"]
     assert request.headers["x-amz-security-token"] == "the token"
@@ -231,59 +215,6 @@ def test_no_more_than_the_declared_number_is_in_flight(stores: Stores) -> None:
     assert len(list(hook.copy_objects(stores.legacy, stores.production, copies))) == 100
     assert 2 <= most <= 4
     hook.close()
-
-
-# -- looking at given keys ----------------------------------------------------------------------------------------
-
-
-def look(stores: Stores, keys: list[str], expected: tuple[str, ...] = ()) -> tuple[set[str], Counter[str]]:
-    stores.hook.take_requests()
-    pages = stores.hook.lookup(stores.legacy, "image/", sorted(keys), frozenset(expected))
-    found = {entry.key for page in pages for entry in page}
-    return found, Counter(operation for (operation, _), n in stores.hook.take_requests().items() for _ in range(n))
-
-
-def test_few_keys_are_asked_for_one_by_one(stores: Stores) -> None:
-    stores.put(key="image/1")
-    keys = [f"image/{number}" for number in range(SPARSE)]
-    assert look(stores, keys) == ({"image/1"}, {"HeadObject": SPARSE})
-    assert look(stores, [*keys, "image/x"]) == ({"image/1"}, {"ListObjectsV2": 1})
-    assert look(stores, []) == (set(), {})
-
-
-def test_keys_that_lie_thick_are_listed_and_those_that_lie_thin_asked_for(stores: Stores) -> None:
-    """Of a bucket that holds a thousand times as much, only what is asked for is looked at."""
-    stores.proxy.heal()
-    for number in range(1100):
-        stores.put(key=f"image/a{number:04}")
-    thick = [f"image/a{number:04}" for number in range(100)]
-    assert look(stores, thick) == (set(thick), {"ListObjectsV2": 1})
-    thin = [f"image/a{number:04}" for number in range(0, 1100, 84)]
-    found, requests = look(stores, [*thin, "image/b"])
-    assert found == set(thin)
-    assert requests["ListObjectsV2"] == 1 + (requests["HeadObject"] == 0)
-
-
-@pytest.mark.parametrize("expected", [(), ("image/0-x",)])
-def test_what_should_be_there_is_asked_for_before_it_counts_as_missing(
-    stores: Stores, expected: tuple[str, ...]
-) -> None:
-    """SeaweedFS lists `0/x` before `0-x`, so that a listing from the first key on does not show the second."""
-    stores.put(key="image/0-x")
-    stores.put(key="image/0/x")
-    others = [f"image/1{number}" for number in range(SPARSE)]
-    found, requests = look(stores, ["image/0-x", "image/0/x", *others], expected)
-    assert found >= {"image/0/x"} or "image/0-x" in found
-    if expected:
-        assert "image/0-x" in found
-    assert requests["HeadObject"] <= 1
-
-
-@pytest.mark.parametrize("key", ["a", "a\x01", "a\x00", "a\ue000", "é" * 512, "x" * 1024, "\U0001f600", " ", "/"])
-def test_just_before_a_key(key: str) -> None:
-    before = _just_before(key)
-    assert before < key
-    assert len(before.encode()) <= 1024
 
 
 def test_requests_are_sent_as_often_as_the_hook_is_told(runtime: Stores) -> None:

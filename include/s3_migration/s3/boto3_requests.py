@@ -1,0 +1,86 @@
+"""The requests of one object or one page, by boto3: its answers as values, its refusals as it raises them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from s3_migration.model.objects import S3Object
+from s3_migration.s3.errors import error_status, required
+from s3_migration.s3.parallel_listing import Page
+from s3_migration.s3.types import Copied, Copy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
+# SeaweedFS shows a folder that only the keys below it imply, but neither lists nor deletes it: it is no object.
+IMPLIED_FOLDER_ETAG = f"{EMPTY_ETAG}-0"
+
+
+class Boto3Requests:
+    """One request a call, in the thread that calls.
+
+    :raises ClientError: the store refuses.
+    :raises BotoCoreError: it does not answer.
+    """
+
+    def __init__(self, client: S3Client) -> None:
+        self.client = client
+
+    def list_page(self, bucket: str, prefix: str, after: str = "", token: str | None = None) -> Page[S3Object]:
+        """The first page of what comes after a key, or the page of a continuation token."""
+        where: dict[str, Any] = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
+        page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **where)
+        return Page(_objects(page), page.get("NextContinuationToken"))
+
+    def head(self, bucket: str, key: str) -> S3Object | None:
+        """The object now; None only where the store says 404."""
+        try:
+            answer = self.client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error_status(error) == 404:
+                return None
+            raise
+        return object_of_head(key, answer["ContentLength"], answer["ETag"], answer["LastModified"])
+
+    def head_any(self, bucket: str, key: str) -> S3Object | None:
+        """As `head`, of keys that may be no legal ones: rows can name anything."""
+        try:
+            return self.head(bucket, key)
+        except ClientError as error:
+            if error_status(error) != 400:
+                raise
+        # A key that the store cannot hold, or an expired token, about which a HEAD has no word: a listing tells.
+        page = self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        return next((entry for entry in _objects(page) if entry.key == key), None)
+
+    def copy(self, source_bucket: str, bucket: str, copy: Copy) -> Copied:
+        """Up to 5 GiB."""
+        answer = self.client.copy_object(
+            Bucket=bucket,
+            Key=copy.target,
+            CopySource={"Bucket": source_bucket, "Key": copy.key},
+            CopySourceIfMatch=copy.source_condition,
+            **copy.condition,
+        )
+        modified = required(answer, "CopyObjectResult", "LastModified")
+        return Copied(required(answer, "CopyObjectResult", "ETag").strip('"'), modified.isoformat())
+
+
+def object_of_head(key: str, size: int, etag: str, modified: datetime) -> S3Object | None:
+    """What a HEAD shows, if it is an object."""
+    etag = etag.strip('"')
+    if key.endswith("/") and etag == IMPLIED_FOLDER_ETAG:
+        return None
+    return S3Object(key, size, etag, modified.isoformat())
+
+
+def _objects(page: ListObjectsV2OutputTypeDef) -> list[S3Object]:
+    return [
+        S3Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"].isoformat())
+        for entry in page.get("Contents", [])
+    ]

@@ -1,0 +1,186 @@
+"""Conditional copies: each is made, or judged by what both sides hold (model/copy_refusal.py)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from botocore.exceptions import ClientError
+
+from s3_migration.model.copy_refusal import Verdict, judge_refusal
+from s3_migration.model.objects import S3Object, Version
+from s3_migration.s3.boto3_requests import EMPTY_ETAG, Boto3Requests
+from s3_migration.s3.errors import STORE_ERRORS, error_code, error_status, error_text, needs_judging
+from s3_migration.s3.multipart import MultipartCopier
+from s3_migration.s3.pipeline import Pipeline
+from s3_migration.s3.properties import read_properties
+from s3_migration.s3.transport import Transport
+from s3_migration.s3.types import Copied, Copy, CopyResult
+
+# CopyObject takes objects up to 5 GiB; above that the copy is made of parts.
+COPY_LIMIT = 5 * 1024**3
+# Bytes above which a copy may take the store so long that it needs a read time-out a part, not one for all of it.
+QUICK = 256 * 1024**2
+# A live product may rewrite an object while it is copied; past this many tries a person is told.
+MAX_TRIES = 5
+_COMPARED_AT_ONCE = 1024 * 1024
+
+
+class Copier:
+    """Copies from one bucket to another.
+
+    :param copy_limit: bytes above which a copy is made of parts.
+    :param part_size: bytes of a part.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        requests: Boto3Requests,
+        source_bucket: str,
+        bucket: str,
+        *,
+        copy_limit: int,
+        part_size: int,
+    ) -> None:
+        self._transport, self._requests = transport, requests
+        self._source_bucket, self._bucket = source_bucket, bucket
+        self._copy_limit = copy_limit
+        self._multipart = MultipartCopier(requests.client, source_bucket, bucket, part_size)
+
+    def start(self, copy: Copy, pipeline: Pipeline[CopyResult]) -> None:
+        """Start one copy, whose result the pipeline gets."""
+        threads = self._transport.threads
+        if copy.version.size > min(self._copy_limit, QUICK):
+            threads.start(partial(self._copy, copy), pipeline.answer, pipeline.given_up, in_window=True)
+            return
+
+        def answered(outcome: Copied | Exception) -> None:
+            if not isinstance(outcome, Exception):
+                pipeline.answer(_made(copy, outcome))
+            elif needs_judging(outcome):
+                threads.start(partial(self._copy, copy, outcome), pipeline.answer, pipeline.given_up)
+            elif isinstance(outcome, STORE_ERRORS):
+                pipeline.answer(_failed(copy, outcome))
+            else:
+                pipeline.answer(outcome)
+
+        self._transport.start_copy(self._source_bucket, self._bucket, copy, answered, pipeline.given_up)
+
+    def _copy(self, copy: Copy, refusal: Exception | None = None) -> CopyResult:
+        """:param refusal: what the store said to the first try, where that was made."""
+        try:
+            return self._copy_until_judged(copy, refusal)
+        except STORE_ERRORS as error:
+            return _failed(copy, error)
+
+    def _copy_until_judged(self, copy: Copy, refusal: Exception | None) -> CopyResult:
+        for _ in range(MAX_TRIES):
+            if refusal is None:
+                try:
+                    return _made(copy, self._send(copy))
+                except ClientError as error:
+                    if not needs_judging(error):
+                        raise
+                    refusal = error
+            refused, status, refusal = error_text(refusal), error_status(refusal), None
+            source = self._requests.head(self._source_bucket, copy.key)
+            target = self._requests.head(self._bucket, copy.target)
+            verdict = self._judge(copy, source, target)
+            if result := _final(copy, verdict, target, refused):
+                return result
+            following = _next_try(copy, verdict, source, target)
+            if following is copy and status == 404 and _is_folder_marker(copy):
+                return _made(copy, self._put_folder_marker(copy))
+            copy = following
+        return CopyResult(
+            copy,
+            problem="changed" if verdict is Verdict.REWRITTEN else "failed",
+            detail=f"{MAX_TRIES} tries, last {refused}",
+            code="ConditionalRequestConflict",
+        )
+
+    def _send(self, copy: Copy) -> Copied:
+        if copy.version.size > self._copy_limit:
+            return self._multipart.copy(copy)
+        return self._requests.copy(self._source_bucket, self._bucket, copy)
+
+    def _judge(self, copy: Copy, source: S3Object | None, target: S3Object | None) -> Verdict:
+        verdict = judge_refusal(
+            copy.version,
+            copy.replaces,
+            source.version if source else None,
+            target.version if target else None,
+        )
+        if verdict is not Verdict.COMPARE or not source or not target:
+            return verdict
+        try:
+            same = self._same_bytes(source, target)
+        except ClientError as error:
+            if error_status(error) in {404, 412}:
+                return Verdict.RETRY  # one of them was rewritten since it was looked at
+            raise
+        if same:
+            return Verdict.SAME
+        return Verdict.SUPERSEDED if copy.replaces else Verdict.CONFLICT
+
+    def _same_bytes(self, source: S3Object, target: S3Object) -> bool:
+        get = self._requests.client.get_object
+        first = get(Bucket=self._source_bucket, Key=source.key, IfMatch=f'"{source.etag}"')["Body"]
+        second = get(Bucket=self._bucket, Key=target.key, IfMatch=f'"{target.etag}"')["Body"]
+        with first, second:
+            while True:
+                one, other = first.read(_COMPARED_AT_ONCE), second.read(_COMPARED_AT_ONCE)
+                if one != other:
+                    return False
+                if not one:
+                    return True
+
+    def _put_folder_marker(self, copy: Copy) -> Copied:
+        """SeaweedFS lists folder markers and shows them, but says NoSuchKey to their copy."""
+        client = self._requests.client
+        kept = read_properties(client, self._source_bucket, copy.key, copy.source_condition, tags=False)
+        target = {"Bucket": self._bucket, "Key": copy.target, "Body": b"", **kept}
+        try:
+            put = client.put_object(**target, **copy.condition)
+        except ClientError as error:
+            if error_code(error) != "PreconditionFailed" or self._requests.head(self._bucket, copy.target) is not None:
+                raise
+            put = client.put_object(**target)  # refused for the sake of a folder that is only implied
+        made = client.head_object(Bucket=self._bucket, Key=copy.target)
+        return Copied(put["ETag"].strip('"'), made["LastModified"].isoformat())
+
+
+def _made(copy: Copy, made: Copied) -> CopyResult:
+    return CopyResult(copy, Version(copy.version.size, made.etag), made.modified)
+
+
+def _failed(copy: Copy, error: Exception) -> CopyResult:
+    return CopyResult(copy, problem="failed", detail=error_text(error), code=error_code(error))
+
+
+def _final(copy: Copy, verdict: Verdict, target: S3Object | None, refused: str) -> CopyResult | None:
+    """What became of a refused copy; None where it has to be tried again."""
+    if verdict is Verdict.GONE:
+        return CopyResult(copy, problem="withdrawn", detail=refused)
+    if verdict is Verdict.SAME and target:
+        return CopyResult(copy, target.version, target.modified, requested=False)
+    if verdict in {Verdict.SUPERSEDED, Verdict.CONFLICT} and target:
+        held = f"production holds {target.size} bytes, ETag {target.etag}, since {target.modified}"
+        return CopyResult(copy, problem=verdict.value, detail=held)
+    return None
+
+
+def _next_try(copy: Copy, verdict: Verdict, source: S3Object | None, target: S3Object | None) -> Copy:
+    """The copy to ask for next, by what both sides hold now."""
+    if verdict is Verdict.REWRITTEN and source:
+        # What was to be copied is there: an earlier try of ours, whose mark a crash lost.
+        ours = target is not None and target.version == copy.version
+        return replace(copy, version=source.version, replaces=target.etag if ours and target else copy.replaces)
+    if copy.replaces and target is None:
+        return replace(copy, replaces=None)  # our earlier copy is gone, and legacy still has the object
+    return copy
+
+
+def _is_folder_marker(copy: Copy) -> bool:
+    return copy.key.endswith("/") and copy.version == Version(0, EMPTY_ETAG)

@@ -1,0 +1,79 @@
+"""Conditional deletions: each key only while it still has the ETag that was proven."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from s3_migration.s3.boto3_requests import Boto3Requests
+from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
+from s3_migration.s3.threads import Threads
+from s3_migration.s3.types import BATCH, DeleteResult
+
+# Such a key cannot be named in a DeleteObjects body for every store: XML 1.0 has no way to write most control
+# characters, and white space at either end is trimmed by some parsers.
+_NO_XML = re.compile("[^\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|^\\s|\\s$")
+# A refused condition may mean: deleted already, or rewritten since.
+_AMBIGUOUS = frozenset({"PreconditionFailed", "NoSuchKey", "404", "412"})
+KeyAndEtag = tuple[str, str]
+
+
+class Deleter:
+    """Deletions from one bucket."""
+
+    def __init__(self, requests: Boto3Requests, threads: Threads, bucket: str) -> None:
+        self._requests, self._threads, self._bucket = requests, threads, bucket
+
+    def delete(self, versions: Sequence[KeyAndEtag]) -> list[DeleteResult]:
+        """A thousand keys a request; those that its XML cannot name, by themselves."""
+        single = [pair for pair in versions if _NO_XML.search(pair[0])]
+        bulk = [pair for pair in versions if not _NO_XML.search(pair[0])]
+        batches = [bulk[first : first + BATCH] for first in range(0, len(bulk), BATCH)]
+        asked = [self._threads.submit(self._delete_batch, batch) for batch in batches]
+        asked += [self._threads.submit(self._delete_one, *pair) for pair in single]
+        etags = dict(versions)
+        return [self._explain(result, etags[result.key]) for each in asked for result in each.result()]
+
+    def _delete_batch(self, batch: Sequence[KeyAndEtag]) -> list[DeleteResult]:
+        """The per-key errors stand inside a 200."""
+        try:
+            answer = self._requests.client.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": [{"Key": key, "ETag": f'"{etag}"'} for key, etag in batch]}
+            )
+        except STORE_ERRORS as error:
+            return [_failed(key, error) for key, _ in batch]
+        gone = {entry["Key"] for entry in answer.get("Deleted", [])}
+        errors = {entry["Key"]: entry for entry in answer.get("Errors", [])}
+        results = []
+        for key, _ in batch:
+            if key in gone and key not in errors:
+                results.append(DeleteResult(key))
+                continue
+            refused = errors.get(key, {})
+            code = refused.get("Code", "IncompleteResponse")
+            results.append(DeleteResult(key, "failed", code=code, detail=f"{code}: {refused.get('Message', '')}"))
+        return results
+
+    def _delete_one(self, key: str, etag: str) -> list[DeleteResult]:
+        try:
+            self._requests.client.delete_object(Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"')
+        except STORE_ERRORS as error:
+            return [_failed(key, error)]
+        return [DeleteResult(key)]
+
+    def _explain(self, result: DeleteResult, etag: str) -> DeleteResult:
+        """What a refusal means, by what is there now."""
+        if result.code not in _AMBIGUOUS:
+            return result
+        try:
+            now = self._requests.head(self._bucket, result.key)
+        except STORE_ERRORS as error:
+            return _failed(result.key, error)
+        if now is None:
+            return DeleteResult(result.key)
+        return replace(result, problem="changed", now=now) if now.etag != etag else result
+
+
+def _failed(key: str, error: Exception) -> DeleteResult:
+    return DeleteResult(key, "failed", code=error_code(error), detail=error_text(error))

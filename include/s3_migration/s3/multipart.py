@@ -1,0 +1,68 @@
+"""Copies of objects above 5 GiB, which CopyObject does not take: made of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from s3_migration.s3.errors import STORE_ERRORS, required
+from s3_migration.s3.properties import read_properties
+from s3_migration.s3.types import Copied, Copy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+MAX_PARTS = 10_000
+
+
+class MultipartCopier:
+    """One copy a call, under the same conditions as a single request's; its parts one after the other.
+
+    :param part_size: bytes of a part, or more where there would be too many of them.
+    """
+
+    def __init__(self, client: S3Client, source_bucket: str, bucket: str, part_size: int) -> None:
+        self._client, self._source_bucket, self._bucket = client, source_bucket, bucket
+        self._part_size = part_size
+
+    def copy(self, copy: Copy) -> Copied:
+        """Headers, metadata and tags are read and set: a multipart copy does not take them along by itself.
+
+        :raises ClientError: the store refuses; no upload is left behind, as far as it can be given up.
+        :raises BotoCoreError: it does not answer.
+        :raises IncompleteResponse: it does not say what it made.
+        """
+        kept = read_properties(self._client, self._source_bucket, copy.key, copy.source_condition, tags=True)
+        target: dict[str, Any] = {"Bucket": self._bucket, "Key": copy.target}
+        upload = self._client.create_multipart_upload(**target, **kept)["UploadId"]
+        try:
+            parts = [self._copy_part(copy, upload, *part) for part in enumerate(self._ranges(copy.version.size), 1)]
+            made = self._client.complete_multipart_upload(
+                **target, UploadId=upload, MultipartUpload={"Parts": parts}, **copy.condition
+            )
+        except BaseException:
+            with suppress(*STORE_ERRORS):  # why it failed matters more
+                self._client.abort_multipart_upload(**target, UploadId=upload)
+            raise
+        etag = required(made, "ETag")
+        head = self._client.head_object(**target, IfMatch=etag)
+        return Copied(etag.strip('"'), head["LastModified"].isoformat())
+
+    def _copy_part(self, copy: Copy, upload: str, number: int, byte_range: str) -> CompletedPartTypeDef:
+        answer = self._client.upload_part_copy(
+            Bucket=self._bucket,
+            Key=copy.target,
+            UploadId=upload,
+            PartNumber=number,
+            CopySource={"Bucket": self._source_bucket, "Key": copy.key},
+            CopySourceIfMatch=copy.source_condition,
+            CopySourceRange=byte_range,
+        )
+        return {"PartNumber": number, "ETag": required(answer, "CopyPartResult", "ETag")}
+
+    def _ranges(self, size: int) -> Iterator[str]:
+        length = max(self._part_size, -(-size // MAX_PARTS))
+        for first in range(0, size, length):
+            yield f"bytes={first}-{min(first + length, size) - 1}"

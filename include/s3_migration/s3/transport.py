@@ -1,0 +1,147 @@
+"""The requests that come by the million, by whichever engine serves: AWS's Common Runtime, or boto3 in threads.
+
+Nobody who asks knows which one it is: an answer is a value, a refusal is the exception that boto3 would have raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from functools import partial
+from threading import Event
+from typing import Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+from s3_migration.model.objects import S3Object
+from s3_migration.s3.boto3_requests import Boto3Requests, object_of_head
+from s3_migration.s3.crt_client import Answer, CrtClient
+from s3_migration.s3.errors import IncompleteResponse, as_boto3
+from s3_migration.s3.parallel_listing import Page
+from s3_migration.s3.threads import Threads
+from s3_migration.s3.types import Copied, Copy
+from s3_migration.s3.xml import copy_result, listing_page
+
+R = TypeVar("R")
+OnAnswer = Callable[[R | Exception], None]
+
+
+class Transport(Protocol):
+    """What is started is answered once, in any thread, by a quick `on_answer`; never, if it is given up before."""
+
+    @property
+    def threads(self) -> Threads:
+        """For what is not sent by the million."""
+
+    def list_page(self, bucket: str, prefix: str, after: str = "", token: str | None = None) -> Page[S3Object]:
+        """The first page of what comes after a key, or the page of a continuation token; waits for it.
+
+        :raises ClientError: the store refuses.
+        :raises BotoCoreError: it does not answer.
+        """
+
+    def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
+        """Ask what is at a key, which need be no legal one."""
+
+    def start_copy(
+        self, source_bucket: str, bucket: str, copy: Copy, on_answer: OnAnswer[Copied], given_up: Event
+    ) -> None:
+        """Make a copy, of up to 5 GiB, under its conditions."""
+
+    def close(self) -> None:
+        """Give up what is queued; requests in flight end by themselves, or are given up after some seconds."""
+
+
+class Boto3Transport:
+    """boto3, a thread a request."""
+
+    def __init__(self, requests: Boto3Requests, threads: Threads) -> None:
+        self.threads = threads
+        self._requests = requests
+        self.list_page = requests.list_page
+
+    def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
+        self.threads.start(partial(self._requests.head_any, bucket, key), on_answer, given_up)
+
+    def start_copy(
+        self, source_bucket: str, bucket: str, copy: Copy, on_answer: OnAnswer[Copied], given_up: Event
+    ) -> None:
+        work = partial(self._requests.copy, source_bucket, bucket, copy)
+        self.threads.start(work, on_answer, given_up, in_window=True)
+
+    def close(self) -> None:
+        self.threads.close()
+
+
+class CrtTransport:
+    """The Common Runtime; what it cannot settle (a redirect, a 400, a HEAD's bare refusal) is asked again by boto3."""
+
+    def __init__(self, client: CrtClient, boto3: Boto3Transport) -> None:
+        self.client = client
+        self.threads = boto3.threads
+        self._boto3 = boto3
+
+    def list_page(self, bucket: str, prefix: str, after: str = "", token: str | None = None) -> Page[S3Object]:
+        query = {"encoding-type": "url", "list-type": "2", "prefix": prefix}
+        query |= {"continuation-token": token} if token else {"start-after": after} if after else {}
+        answer = self.client.ask("ListObjectsV2", "GET", bucket, "", query=urlencode(query, quote_via=quote))
+        if answer.code:
+            raise _refusal("ListObjectsV2", answer)
+        return listing_page(answer.body)
+
+    def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
+        def answered(answer: Answer) -> None:
+            if answer.status == 404:
+                on_answer(None)
+            elif answer.code:
+                self._boto3.start_head(bucket, key, on_answer, given_up)
+            else:
+                size, modified = int(answer.headers["content-length"]), answer.headers["last-modified"]
+                on_answer(object_of_head(key, size, answer.headers["etag"], parsedate_to_datetime(modified)))
+
+        self.client.send("HeadObject", "HEAD", bucket, key, _guarded(answered, on_answer), given_up=given_up)
+
+    def start_copy(
+        self, source_bucket: str, bucket: str, copy: Copy, on_answer: OnAnswer[Copied], given_up: Event
+    ) -> None:
+        def answered(answer: Answer) -> None:
+            if not answer.code:
+                made = copy_result(answer.body)
+                on_answer(made or IncompleteResponse("the store said 200 without ETag or time"))
+            elif answer.status == 400 or 300 <= answer.status < 400:
+                self._boto3.start_copy(source_bucket, bucket, copy, on_answer, given_up)
+            else:
+                on_answer(_refusal("CopyObject", answer))
+
+        self.client.send(
+            "CopyObject",
+            "PUT",
+            bucket,
+            copy.target,
+            _guarded(answered, on_answer),
+            headers=[
+                ("x-amz-copy-source", quote(f"{source_bucket}/{copy.key}", safe="/-_.~")),
+                ("x-amz-copy-source-if-match", copy.source_condition),
+                ("if-match", f'"{copy.replaces}"') if copy.replaces else ("if-none-match", "*"),
+            ],
+            given_up=given_up,
+        )
+
+    def close(self) -> None:
+        self._boto3.close()
+        self.client.close()
+
+
+def _guarded(handle: Callable[[Answer], None], on_error: Callable[[Exception], None]) -> Callable[[Answer], None]:
+    """What fails on the way is the answer: nobody sees what is raised in the Common Runtime's threads."""
+
+    def run(answer: Answer) -> None:
+        try:
+            handle(answer)
+        except Exception as error:
+            on_error(error)
+
+    return run
+
+
+def _refusal(operation: str, answer: Answer) -> Exception:
+    return as_boto3(operation, answer.status, answer.code, answer.message)

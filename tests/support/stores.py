@@ -1,0 +1,109 @@
+"""Two buckets behind a proxy that breaks things, and the hook under test as Airflow connects it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pytest
+from botocore import retryhandler
+
+from s3_migration.model.declaration import Engine
+from s3_migration.model.objects import S3Object, Version
+from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.s3.types import Copy, CopyResult, DeleteResult
+from tests.support.connections import client, connect_s3
+from tests.support.proxy import Proxy
+
+KEY, TARGET = "image/a.png", "avatar/a.png"
+MIB = 1024 * 1024
+
+# Of the hook's client: every request is sent this often before it fails.
+ATTEMPTS = 6
+
+
+@dataclass
+class Stores:
+    """Two buckets; the hook under test as Airflow connects it, and an administrator's client beside it."""
+
+    legacy: str
+    production: str
+    s3: Any
+    proxy: Proxy
+    identity: str = "migrator"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def hook(self) -> BulkS3Hook:
+        return self.connect(self.identity, **self.options)
+
+    def put(self, body: bytes = b"body", key: str = KEY, **kwargs: Any) -> Version:
+        """Write into legacy."""
+        etag = self.s3.put_object(Bucket=self.legacy, Key=key, Body=body, **kwargs)["ETag"]
+        return Version(len(body), etag.strip('"'))
+
+    def put_target(self, body: bytes, key: str = TARGET) -> Version:
+        """Write into production."""
+        etag = self.s3.put_object(Bucket=self.production, Key=key, Body=body)["ETag"]
+        return Version(len(body), etag.strip('"'))
+
+    def target(self, key: str = TARGET) -> bytes | None:
+        """What production holds."""
+        try:
+            return bytes(self.s3.get_object(Bucket=self.production, Key=key)["Body"].read())
+        except self.s3.exceptions.NoSuchKey:
+            return None
+
+    def list(self, bucket: str, prefix: str = "") -> dict[str, S3Object]:
+        return {entry.key: entry for page in self.hook.list_objects(bucket, prefix) for entry in page}
+
+    def copy_all(self, *copies: Copy) -> list[CopyResult]:
+        return list(self.hook.copy_objects(self.legacy, self.production, copies))
+
+    def copy(self, version: Version, replaces: str | None = None, target: str = TARGET) -> CopyResult:
+        (result,) = self.copy_all(Copy(KEY, target, version, replaces))
+        return result
+
+    def delete(self, *versions: tuple[str, str]) -> dict[str, DeleteResult]:
+        return {result.key: result for result in self.hook.delete_versions(self.legacy, versions)}
+
+    def drop(self, key: str = KEY) -> None:
+        self.s3.delete_object(Bucket=self.legacy, Key=key)
+
+    def empty(self) -> None:
+        """As new: buckets are dear to make, so the tests share them."""
+        self.proxy.heal()
+        for bucket in (self.legacy, self.production):
+            keys = [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+            for key in keys:
+                self.s3.delete_object(Bucket=bucket, Key=key)
+        self.proxy.clear()
+        self.hook.take_requests()
+
+    def connect(self, identity: str = "migrator", **options: Any) -> BulkS3Hook:
+        """A hook as Airflow connects it, which makes every retry and waits for none."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(retryhandler, "delay_exponential", lambda *args, **kwargs: 0)
+            connect_s3(patch, self.proxy.endpoint_url, identity)
+            hook = BulkS3Hook("legacy_s3", **options)
+            assert hook.client
+        return hook
+
+
+@contextmanager
+def made_stores(endpoint_url: str, engine: Engine) -> Iterator[Stores]:
+    name, admin = secrets.token_hex(4), client(endpoint_url)
+    with Proxy(endpoint_url) as proxy:
+        stores = Stores(f"legacy-{name}", f"production-{name}", admin, proxy, options={"engine": engine})
+        for bucket in (stores.legacy, stores.production):
+            admin.create_bucket(Bucket=bucket)
+        yield stores
+        stores.empty()
+        stores.hook.close()
+        # Each bucket keeps volumes of the store to itself.
+        for bucket in (stores.legacy, stores.production):
+            admin.delete_bucket(Bucket=bucket)
