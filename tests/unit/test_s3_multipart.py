@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -10,6 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from s3_migration.model.objects import Version
+from s3_migration.s3.types import Copy
 from tests.support import proxy as faults
 from tests.support.stores import KEY, MIB, TARGET, Stores
 
@@ -17,7 +19,7 @@ from tests.support.stores import KEY, MIB, TARGET, Stores
 @pytest.fixture
 def parts(stores: Stores) -> Stores:
     """Copies of more than a megabyte are made of parts of 5 MiB, the least that S3 allows."""
-    return replace(stores, options={"copy_limit": MIB, "part_size": 5 * MIB})
+    return replace(stores, options={**stores.options, "copy_limit": MIB, "part_size": 5 * MIB})
 
 
 @pytest.mark.parametrize("size", [MIB + 1, 5 * MIB, 5 * MIB + 1], ids=["one part", "exactly one", "one byte over"])
@@ -112,6 +114,15 @@ def test_the_largest_object_has_no_more_parts_than_s3_allows(stores: Stores) -> 
     assert max(last - first + 1 for first, last in bounds) <= 5 * 1024**3
     assert [first for first, _ in bounds] == [0, *(last + 1 for _, last in bounds[:-1])]
     assert bounds[-1][1] == size - 1
+
+
+def test_small_copies_go_on_when_large_ones_had_every_place(parts: Stores) -> None:
+    parts = replace(parts, options={**parts.options, "requests_in_flight": 1})
+    large, small = parts.put(LARGE), parts.put(b"small", "image/small")
+    parts.proxy.fault("UploadPartCopy", faults.before(lambda: time.sleep(0.3)))
+    many = [Copy("image/small", f"avatar/{number}", small) for number in range(3)]
+    results = parts.copy_all(Copy(KEY, TARGET, large), *many)
+    assert [result.problem for result in results] == [None] * 4
 
 
 def uploads(stores: Stores) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 FIRST = 32
@@ -22,6 +22,8 @@ class CongestionWindow:
     def __init__(self, most: int, first: int = FIRST) -> None:
         self.most = most
         self.in_flight = 0
+        # Called when a thread has given its place back: who does not wait for one goes on.
+        self.on_room: Callable[[], None] = lambda: None
         self._limit = float(min(first, most))
         self._cuts = 0
         self._changed = threading.Condition()
@@ -56,6 +58,7 @@ class CongestionWindow:
         finally:
             self._this_thread.token = None
             self.leave(token, answered=True)
+            self.on_room()
 
     def slow_down_here(self) -> None:
         """The store says that it is too much, to a request of this thread; it counts where that has a place."""

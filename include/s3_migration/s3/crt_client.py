@@ -113,6 +113,7 @@ class CrtClient:
         self._in_flight: dict[int, _Request] = {}
         self._closed = False
         self._timer = Timer(self._every_second)
+        window.on_room = self._pump
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
