@@ -53,7 +53,7 @@ class Case:
 DIRECTORY = "awkward/"
 
 # Not among them: a key that is a folder of others (`a` beside `a/b.png`). SeaweedFS holds both, but refuses a
-# conditional copy of the first once the second is there. S3 and moto do not (tests/test_bulk_s3.py).
+# conditional copy of the first once the second is there. S3 and moto do not (tests/unit/test_s3_keys.py).
 
 _KEYS = {
     "space": "a b.png",

@@ -39,15 +39,14 @@ from devstack import awkward
 from devstack.awkward import LEGACY, PRODUCTION, Case
 from devstack.environment import reach_loopback_directly
 from devstack.errors import LocalError
+from devstack.parts import SMALLEST_PART, upload_in_parts
 from devstack.product import BUCKETS, TABLE
 from devstack.stack import DIRECTORY
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 _THREADS, _BATCH = 16, 50
-_PART = 5 * 2**20  # the smallest that S3 takes
 _ALL_CASES = awkward.GREEN + awkward.CONFLICTS
 _LEGACY_BUCKET, _PRODUCTION_BUCKET = BUCKETS
 _S3_VARIABLES = ("S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
@@ -262,14 +261,7 @@ def _put(s3: S3Client, bucket: str, key: str, body: bytes, case: Case) -> None:
     if not case.multipart:
         s3.put_object(Bucket=bucket, Key=key, Body=body, **described)
         return
-    upload = s3.create_multipart_upload(Bucket=bucket, Key=key, **described)["UploadId"]
-    parts: list[CompletedPartTypeDef] = []
-    for number, start in enumerate(range(0, len(body), _PART), start=1):
-        part = s3.upload_part(
-            Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body[start : start + _PART]
-        )
-        parts.append({"PartNumber": number, "ETag": part["ETag"]})
-    s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
+    upload_in_parts(s3, bucket, key, [body[:SMALLEST_PART], body[SMALLEST_PART:]], **described)
 
 
 def create_what_is_missing(target: Target, database: psycopg.Connection[Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from devstack.parts import upload_in_parts
 from s3_migration.ledger.connection import Ledger
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import Version
@@ -109,7 +110,7 @@ def test_of_production_only_that_is_looked_at_which_legacy_holds(
 
 
 LONG = "/".join(["y" * 250] * 4) + "/" + "z" * 13  # with a prefix of six characters a byte short of what S3 allows
-# Those that SeaweedFS holds as they are; it folds `//` and `\` and refuses `.` and `..` (tests/test_bulk_s3.py).
+# Those that SeaweedFS holds as they are; it folds `//` and `\` and refuses `.` and `..` (tests/unit/test_s3_keys.py).
 AWKWARD = (
     *("a b", " lead", "trail ", "+", "%2F", "%", "%s", "{}", "?x=1&y#z", "'\"<>", "*", "[x]", "$1;", "~:@|`^="),
     *("\n", "a\tb", "\x01", "\x7f", "\x85", "\u00a0", "\u2028", "\u202e", "\ufffe", "é", "e\u0301", "ü€", "🎉"),
@@ -345,17 +346,7 @@ def test_the_same_content_in_production_costs_no_copy(product: Product, flow: Fl
 
 
 def put_in_parts(product: Product, side: str, key: str, *bodies: bytes) -> str:
-    target = {"Bucket": product.bucket(side), "Key": key}
-    upload = product.s3.create_multipart_upload(**target)["UploadId"]
-    parts = [
-        {
-            "PartNumber": number,
-            "ETag": product.s3.upload_part(**target, UploadId=upload, PartNumber=number, Body=body)["ETag"],
-        }
-        for number, body in enumerate(bodies, 1)
-    ]
-    answer = product.s3.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": parts})
-    return str(answer["ETag"]).strip('"')
+    return upload_in_parts(product.s3, product.bucket(side), key, bodies)
 
 
 def test_objects_uploaded_in_parts_are_known_by_their_bytes(product: Product, flow: Flow, look: str) -> None:

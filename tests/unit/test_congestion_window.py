@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from s3_migration.s3.congestion_window import FIRST, CongestionWindow
+from s3_migration.s3.congestion_window import INITIAL, CongestionWindow
 
 
 def fill(window: CongestionWindow) -> list[int]:
@@ -24,7 +24,7 @@ def answer_all(window: CongestionWindow, tokens: list[int]) -> None:
         window.leave(token, answered=True)
 
 
-@pytest.mark.parametrize(("most", "first"), [(1, 1), (FIRST, FIRST), (1000, FIRST)])
+@pytest.mark.parametrize(("most", "first"), [(1, 1), (INITIAL, INITIAL), (1000, INITIAL)])
 def test_it_begins_small_and_never_exceeds_the_most(most: int, first: int) -> None:
     window = CongestionWindow(most)
     assert window.limit == first
@@ -66,7 +66,7 @@ def test_no_answer_lets_it_climb_not() -> None:
     window = CongestionWindow(1000)
     for token in fill(window):
         window.leave(token, answered=False)
-    assert window.limit == FIRST
+    assert window.limit == INITIAL
 
 
 def test_who_waits_is_let_in_when_a_place_is_free() -> None:
@@ -85,7 +85,7 @@ class Any(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.window, self.tokens = CongestionWindow(50, first=8), list[int]()
+        self.window, self.tokens = CongestionWindow(50, initial=8), list[int]()
 
     @rule()
     def enter(self) -> None:
@@ -104,7 +104,7 @@ class Any(RuleBasedStateMachine):
     @invariant()
     def holds(self) -> None:
         assert self.window.in_flight == len(self.tokens)
-        assert 1 <= self.window.limit <= self.window.most
+        assert 1 <= self.window.limit <= self.window.maximum
 
 
 def test_any_order() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from s3_migration.s3 import parallel_listing as ranges
+from s3_migration.s3 import parallel_listing
 from s3_migration.s3.parallel_listing import TOP, Page, list_in_lanes, middle
 
 PREFIX = "image/"
@@ -68,7 +68,7 @@ class Store:
 @pytest.fixture
 def lanes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store, int], list[str]]:
     def listed(store: Store, most: int) -> list[str]:
-        monkeypatch.setattr(ranges, "wait", store.wait)
+        monkeypatch.setattr(parallel_listing, "wait", store.wait)
         return [entry.key for page in list_in_lanes(store.fetch, PREFIX, most) for entry in page]
 
     return listed
@@ -151,8 +151,8 @@ def test_many_pages_are_asked_for_at_once_and_few_in_vain(
 @settings(max_examples=300)
 def test_a_middle_lies_between_and_can_be_sent(low: str, rest: str, common: int) -> None:
     high = low + rest + TOP
-    for signs in ([], sorted(set(low + rest)), ["a", "b"]):
-        made = middle(low, high, min(common, len(low)), signs)
+    for alphabet in ([], sorted(set(low + rest)), ["a", "b"]):
+        made = middle(low, high, min(common, len(low)), alphabet)
         if made is not None:
             assert low < made < high
             made.replace("\ud800", "").encode(errors="strict") if "\ud800" not in low else None

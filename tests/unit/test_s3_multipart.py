@@ -10,6 +10,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from devstack.parts import upload_in_parts
 from s3_migration.model.objects import Version
 from s3_migration.s3.types import Copy
 from tests.support import proxy as faults
@@ -132,14 +133,7 @@ def uploads(stores: Stores) -> list[Any]:
 @pytest.mark.parametrize("same", [True, False])
 def test_the_etag_of_a_source_of_parts_says_nothing_so_the_bytes_are_compared(stores: Stores, same: bool) -> None:
     body = b"x" * (5 * MIB + 1)
-    where = {"Bucket": stores.legacy, "Key": KEY}
-    upload = stores.s3.create_multipart_upload(**where)["UploadId"]
-    made = [
-        stores.s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=part)["ETag"]
-        for number, part in enumerate((body[: 5 * MIB], body[5 * MIB :]), start=1)
-    ]
-    numbered = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(made, start=1)]
-    stores.s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": numbered})
+    upload_in_parts(stores.s3, stores.legacy, KEY, [body[: 5 * MIB], body[5 * MIB :]])
     source = stores.list(stores.legacy)[KEY]
     assert source.etag.endswith("-2")
     assert stores.copy(source.version, target="avatar/new").problem is None

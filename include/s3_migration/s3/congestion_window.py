@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-FIRST = 32
+INITIAL = 32
 
 
 class CongestionWindow:
@@ -16,15 +16,15 @@ class CongestionWindow:
     time. Each SlowDown halves it, at most once a round trip: whoever was sent before the last cut, says nothing new.
     From then on it grows by about one a round trip.
 
-    :param most: never more than this.
+    :param maximum: never more than this.
     """
 
-    def __init__(self, most: int, first: int = FIRST) -> None:
-        self.most = most
+    def __init__(self, maximum: int, initial: int = INITIAL) -> None:
+        self.maximum = maximum
         self.in_flight = 0
         # Called when a thread has given its place back: who does not wait for one goes on.
         self.on_room: Callable[[], None] = lambda: None
-        self._limit = float(min(first, most))
+        self._limit = float(min(initial, maximum))
         self._cuts = 0
         self._changed = threading.Condition()
         self._this_thread = threading.local()
@@ -71,7 +71,7 @@ class CongestionWindow:
         with self._changed:
             self.in_flight -= 1
             if answered and token == self._cuts:
-                self._limit = min(self._limit + (1 / self.limit if self._cuts else 1), self.most)
+                self._limit = min(self._limit + (1 / self.limit if self._cuts else 1), self.maximum)
             self._changed.notify_all()
 
     def slow_down(self, token: int) -> None:

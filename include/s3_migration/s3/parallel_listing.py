@@ -48,25 +48,25 @@ class _Lane(Generic[Entry]):
     first: list[str] = field(default_factory=list)
     ended: bool = False
 
-    def rest(self, signs: Sequence[str]) -> float:
+    def rest(self, alphabet: Sequence[str]) -> float:
         """Pages to come, by how far the lane has come between start and bound."""
-        origin = _shared(self.start, self.bound)
-        begin, here, end = (_number(key, origin, signs) for key in (self.start, self.last, self.bound))
+        origin = _common_length(self.start, self.bound)
+        begin, here, end = (_number(key, origin, alphabet) for key in (self.start, self.last, self.bound))
         return self.pages * (end - here) / max(here - begin, 1)
 
 
 def list_in_lanes(
-    fetch: Callable[[str, str | None], Future[Page[Entry]]], prefix: str, most: int
+    fetch: Callable[[str, str | None], Future[Page[Entry]]], prefix: str, max_lanes: int
 ) -> Iterator[list[Entry]]:
     """Every entry below the prefix, page by page, in no order; an entry may come twice.
 
     :param fetch: asks for the page after a key (the first argument), or for the one of a token (the second).
-    :param most: lanes at once.
+    :param max_lanes: lanes at once.
     """
     root: _Lane[Entry] = _Lane(prefix, prefix + TOP)
     asked: dict[Future[Page[Entry]], _Lane[Entry]] = {fetch("", None): root}
     began: dict[str, _Lane[Entry]] = {}
-    signs: set[str] = set()
+    alphabet: set[str] = set()
     pages = wasted = 0
     sorts = True  # else (SeaweedFS, directory buckets of S3) guesses are worth little
     while asked:
@@ -79,7 +79,7 @@ def list_in_lanes(
                 continue
             pages += 1
             if lane.pages == 0:
-                signs.update(*(key[len(prefix) :] for key in keys))
+                alphabet.update(*(key[len(prefix) :] for key in keys))
             met = None if began.keys().isdisjoint(keys) else next(n for n, key in enumerate(keys) if key in began)
             if lane.pages == 0 and lane.parent is not None:
                 lane.first = keys[:met]
@@ -89,14 +89,14 @@ def list_in_lanes(
             sorts = sorts and keys == sorted(keys) and (not keys or lane.last < keys[0])
             if met != 0 and keys:
                 yield list(page.entries[:met])
-                lane.last, lane.common = keys[-1], min(_shared(keys[0], keys[-1]), lane.varies)
+                lane.last, lane.common = keys[-1], min(_common_length(keys[0], keys[-1]), lane.varies)
             lane.pages += 1
             if met is not None or page.token is None:
                 lane.ended = True
             else:
                 asked[fetch("", page.token)] = lane
-        while sorts and len(asked) < min(most, 1 + pages) and wasted <= 8 + pages // 16:
-            new = _split([lane for lane in asked.values() if lane.last and lane.child is None], sorted(signs))
+        while sorts and len(asked) < min(max_lanes, 1 + pages) and wasted <= 8 + pages // 16:
+            new = _split([lane for lane in asked.values() if lane.last and lane.child is None], sorted(alphabet))
             if new is None:
                 break
             asked[fetch(new.start, None)] = new
@@ -116,7 +116,7 @@ def _joins(lane: _Lane[Entry], keys: list[str], began: dict[str, _Lane[Entry]]) 
         parent.overtaken += 1
         return False
     parent.bound = lane.start
-    lane.varies = _shared(lane.start, keys[0])
+    lane.varies = _common_length(lane.start, keys[0])
     return True
 
 
@@ -126,29 +126,29 @@ def _forget(began: dict[str, _Lane[Entry]], key: str) -> None:
         del began[each]
 
 
-def _split(lanes: list[_Lane[Entry]], signs: Sequence[str]) -> _Lane[Entry] | None:
+def _split(lanes: list[_Lane[Entry]], alphabet: Sequence[str]) -> _Lane[Entry] | None:
     """A new lane in the middle of the one that has most left to do."""
-    for lane in sorted(lanes, key=lambda each: each.rest(signs), reverse=True):
+    for lane in sorted(lanes, key=lambda each: each.rest(alphabet), reverse=True):
         # Overtaken: beyond the characters seen so far there are others, as in most alphabets but the Latin.
-        known = () if lane.overtaken % 2 else signs
+        known = () if lane.overtaken % 2 else alphabet
         if (start := middle(lane.last, lane.bound, lane.common, known)) is not None:
             lane.child = _Lane(start, lane.bound, lane)
             return lane.child
     return None
 
 
-def middle(low: str, high: str, common: int, signs: Sequence[str]) -> str | None:
+def middle(low: str, high: str, common: int, alphabet: Sequence[str]) -> str | None:
     """A key about half-way between, or None where there is none.
 
     :param common: characters of `low` that its neighbours share: most likely all keys up to `high` share them, which
         half as many characters are asked about at a time.
-    :param signs: characters that keys are made of, sorted; none: any.
+    :param alphabet: characters that keys are made of, sorted; none: any.
     """
-    origin = _shared(low, high)
+    origin = _common_length(low, high)
     if common > origin + 1:
         return low[: (origin + 1 + common + 1) // 2] + TOP
-    base = (len(signs) or ord(TOP)) + 2
-    number = (_number(low, origin, signs) + _number(high, origin, signs)) // 2
+    base = (len(alphabet) or ord(TOP)) + 2
+    number = (_number(low, origin, alphabet) + _number(high, origin, alphabet)) // 2
     digits = []
     for _ in range(_PRECISION):
         number, digit = divmod(number, base)
@@ -157,28 +157,30 @@ def middle(low: str, high: str, common: int, signs: Sequence[str]) -> str | None
     for digit in reversed(digits):
         if digit == 0:
             break
-        made += TOP if digit == base - 1 else signs[digit - 1] if signs else _sign(digit - 1)
+        made += TOP if digit == base - 1 else alphabet[digit - 1] if alphabet else _character(digit - 1)
     return made if low < made < high else None
 
 
-def _number(key: str, origin: int, signs: Sequence[str]) -> int:
+def _number(key: str, origin: int, alphabet: Sequence[str]) -> int:
     """The characters from `origin` on, as a number that compares as they do."""
-    base, number = (len(signs) or ord(TOP)) + 2, 0
-    ranks = {sign: rank for rank, sign in enumerate(signs, start=1)}
+    base, number = (len(alphabet) or ord(TOP)) + 2, 0
+    ranks = {character: rank for rank, character in enumerate(alphabet, start=1)}
     for place in range(origin, origin + _PRECISION):
         number *= base
         if place < len(key):
-            sign = key[place]
-            number += ranks.get(sign) or (1 + sum(known < sign for known in signs) if signs else 1 + ord(sign))
+            character = key[place]
+            number += ranks.get(character) or (
+                1 + sum(known < character for known in alphabet) if alphabet else 1 + ord(character)
+            )
     return number
 
 
-def _shared(one: str, other: str) -> int:
+def _common_length(one: str, other: str) -> int:
     """How many characters both begin with."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _sign(number: int) -> str:
+def _character(number: int) -> str:
     """The character of this number, or the next one where that is half a pair of UTF-16 and so in no key."""
     return chr(max(number, 0xE000) if number >= 0xD800 else number)

@@ -15,9 +15,9 @@ R = TypeVar("R")
 class Threads:
     """A pool of threads. What comes by the million takes a place in the congestion window, as the bulk does."""
 
-    def __init__(self, most: int, window: CongestionWindow) -> None:
+    def __init__(self, size: int, window: CongestionWindow) -> None:
         self._window = window
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="s3")
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix="s3")
 
     def submit(self, work: Callable[..., R], *arguments: Any) -> Future[R]:
         return self._pool.submit(work, *arguments)
