@@ -24,7 +24,6 @@ from s3_migration.ledger.run import database_time, find_migration, open_run
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import S3Object
 from s3_migration.model.run_request import Request
-from s3_migration.model.objects import S3Object
 from s3_migration.steps import check, copying, deletion
 from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.run import Run, working

@@ -13,8 +13,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.error_codes import retryable
 from s3_migration.model.objects import Version
 from s3_migration.model.states import Step
-from s3_migration.s3.types import BATCH
-from s3_migration.s3.types import Copy, CopyResult
+from s3_migration.s3.types import BATCH, Copy, CopyResult
 from s3_migration.steps.completeness import Incomplete, IncompleteRetryable, require_complete
 from s3_migration.steps.progress import Progress, labelled, place
 from s3_migration.steps.run import Run, working
