@@ -1,10 +1,13 @@
-"""One command line: python -m s3_migration COMMAND MIGRATION …
+"""One command line: python -m s3_migration COMMAND …
 
-setup   print what an administrator runs once: SQL, policies
-stop    stop all deletion now; resume lets it go on; status says which it is
-retire  the end of a migration: is it finished, archive its ledger, drop it
+setup   MIGRATION …           print what administrators run once: SQL, policies
+stop    MIGRATION --reason …  stop all deletion now
+resume  MIGRATION             let deletion go on
+status  MIGRATION             whether deletion is stopped, and which run is at work
+retire  MIGRATION ACTION …    the end of a migration: is it finished, archive its ledger, drop it
 
-Each has a --help of its own. Run it where Airflow is configured: connections come from Airflow, as in a task.
+MIGRATION is the name of a declaration's file without .yaml. Each command has a --help of its own. Run it where Airflow
+is configured: connections come from Airflow, as in a task.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+# Each command's module in commands/; its main() takes the arguments that follow the command.
 _MODULES = {
     "setup": "setup",
     "stop": "stop_deletion",
@@ -27,7 +31,12 @@ def main() -> None:
         print(__doc__)
         return
     if command not in _MODULES:
-        sys.exit(f"s3_migration: unknown command {command!r}; known are {', '.join(_MODULES)}")
+        print(
+            f"python -m s3_migration: unknown command {command!r}, expected one of {', '.join(_MODULES)}. "
+            f"Fix: see python -m s3_migration --help",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     # Only the module that is asked for: most of them load Airflow, which takes seconds.
     module = import_module(f"s3_migration.commands.{_MODULES[command]}")
     module.main([command, *arguments] if _MODULES[command] == "stop_deletion" else arguments)

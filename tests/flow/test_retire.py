@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from devstack.postgres import Postgres, binary
-from s3_migration.commands import archive, removal, retire
-from s3_migration.commands.archive import ArchiveError, Manifest
+from s3_migration.commands import archive_files, finished, removal, retire
+from s3_migration.commands.archive_files import ArchiveError, Manifest
 from s3_migration.commands.session import CommandError
 from s3_migration.ledger.schema import statements
 from s3_migration.model import declaration as declarations
@@ -67,7 +67,7 @@ def drop(product: Product, directory: Path, role: str | None = ROLE, uri: str = 
 
 
 def rows_of(directory: Path, table: str) -> list[dict[str, str]]:
-    with gzip.open(directory / archive.packed(table), "rt", encoding="utf-8", newline="") as text:
+    with gzip.open(directory / archive_files.csv_name(table), "rt", encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
 
 
@@ -158,7 +158,7 @@ def test_an_abandoned_one_is_archived_with_the_reason(product: Product, flow: Fl
 def test_the_archive_holds_the_whole_ledger_and_can_be_read_without_us(moved: Product, tmp_path: Path) -> None:
     directory = write(moved, tmp_path)
     assert {path.name for path in directory.iterdir()} == {
-        *map(archive.packed, archive.TABLES),
+        *map(archive_files.csv_name, archive_files.TABLES),
         *("manifest.json", "SHA256SUMS", "restore.sql", "declaration.json"),
     }
     summed = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=directory, check=False)
@@ -183,7 +183,7 @@ def restored(postgres: Postgres, directory: Path, name: str) -> str:
 
 ALL = {
     table: f"SELECT t::text FROM s3_migration.{table} AS t ORDER BY 1"  # noqa: S608
-    for table in archive.TABLES
+    for table in archive_files.TABLES
 }
 
 
@@ -259,7 +259,7 @@ def test_rows_that_do_not_add_up_are_found(moved: Product, tmp_path: Path) -> No
     sums = (directory / "SHA256SUMS").read_text().splitlines()
     sums = [line for line in sums if "manifest" not in line]
     (directory / "SHA256SUMS").write_text(
-        "\n".join([*sums, f"{archive._digest(directory / 'manifest.json')}  manifest.json"])
+        "\n".join([*sums, f"{archive_files._digest(directory / 'manifest.json')}  manifest.json"])
     )
     with pytest.raises(ArchiveError, match="has 2 rows, expected 3"):
         retire.verify(moved.declaration, directory)
@@ -277,16 +277,16 @@ def test_a_run_at_work_is_not_archived_beneath(product: Product, flow: Flow, tmp
 KILLED = """
 import sys, time
 from pathlib import Path
-from s3_migration.commands import archive
+from s3_migration.commands import archive_files
 from s3_migration.commands import retire
 from s3_migration.model.declaration import Declaration
-write = archive.Writer.table
+write = archive_files.Writer.table
 def slowly(self, name, blocks):
     write(self, name, blocks)
     if name == "ledger":
         print("ledger", flush=True)
         time.sleep(60)
-archive.Writer.table = slowly
+archive_files.Writer.table = slowly
 retire.write(Declaration.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
 """
 
@@ -304,11 +304,11 @@ def test_a_killed_try_leaves_no_archive_and_the_next_one_works(moved: Product, t
             assert process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
     assert not directory.exists()
-    (left,) = archive.broken_off(directory)
+    (left,) = archive_files.partial_archives(directory)
     with pytest.raises(ArchiveError):
-        archive.verify(left)
+        archive_files.verify(left)
     said = retire.write(moved.declaration, directory)
-    assert f"Broken off by an earlier try, and no archive: {left}; remove it." in said
+    assert f"Left by an earlier try that was killed, and no archive: {left}; remove it." in said
     retire.verify(moved.declaration, directory)
 
 
@@ -519,7 +519,7 @@ def of(conn_id: str = "proddatabase", table: str = "avatars", column: str = "pat
     ],
 )
 def test_a_shared_role_keeps_what_the_others_need(other: Declaration, kept: set[str]) -> None:
-    assert {Path(file).name[:2] for file in removal.still_needed(declare(), [other])} == kept
+    assert {Path(file).name[:2] for file in removal.rights_still_needed(declare(), [other])} == kept
 
 
 def test_an_unreadable_declaration_may_need_anything(moved: Product, tmp_path: Path) -> None:

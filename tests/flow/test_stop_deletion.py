@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from devstack.postgres import Postgres
-from s3_migration.commands import stop_deletion
+from s3_migration.commands import session, stop_deletion
 from s3_migration.model.modes import Mode
 from s3_migration.steps import deletion
 from s3_migration.steps.deletion import GateClosed
@@ -36,15 +36,15 @@ def stopped(product: Product) -> str | None:
     return None if reason is None else str(reason)
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def said(capsys: pytest.CaptureFixture[str], command: str, *options: str) -> str:
     """What the command answers for the shipped declaration of the same name."""
-    stop_deletion.main([arguments[0], "avatars", *arguments[1:]])
+    stop_deletion.main([command, "avatars", *options])
     return capsys.readouterr().out
 
 
 def refused(*arguments: str) -> str:
     with pytest.raises(SystemExit) as exit_:
-        stop_deletion.main([arguments[1], arguments[0], *arguments[2:]])
+        stop_deletion.main(arguments)
     assert exit_.value.code not in (0, None)
     return str(exit_.value.code)
 
@@ -110,7 +110,7 @@ def test_all_other_steps_go_on(product: Product, flow: Flow) -> None:
 def test_a_batch_that_does_not_end_is_not_waited_for_for_ever(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stop_deletion, "LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr(session, "LOCK_TIMEOUT", "200ms")
     with psycopg.connect(product.database_uri) as other:
         other.execute("SELECT 1 FROM s3_migration.migration FOR KEY SHARE")  # as fence.sql
         answer = stop_deletion.stop(product.declaration, "audit, Ada")
@@ -119,10 +119,10 @@ def test_a_batch_that_does_not_end_is_not_waited_for_for_ever(
 
 
 def test_a_lock_on_the_row_is_named(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop_deletion, "LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr(session, "LOCK_TIMEOUT", "200ms")
     with psycopg.connect(product.database_uri) as other:
         other.execute("SELECT 1 FROM s3_migration.migration FOR UPDATE")
-        assert "lock timeout. Fix: try again" in refused("avatars", "stop", "--reason", "audit, Ada")
+        assert "lock timeout. Fix: try again" in refused("stop", "avatars", "--reason", "audit, Ada")
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_a_lock_on_the_row_is_named(product: Product, monkeypatch: pytest.Monkey
     ],
 )
 @pytest.mark.parametrize("action", [("stop", "--reason", "x"), ("resume",)], ids=["stop", "resume"])
-def test_what_is_not_set_up_is_named_with_its_mend(
+def test_what_is_not_set_up_is_named_with_its_fix(
     product: Product, breaks: str, named: str, action: tuple[str, ...]
 ) -> None:
     product.sql(breaks)
-    message = refused("avatars", *action)
+    message = refused(action[0], "avatars", *action[1:])
     assert message.startswith("Migration avatars: ")
     assert named in message
     assert "python -m s3_migration setup avatars --sql" in message
@@ -147,19 +147,19 @@ def test_what_is_not_set_up_is_named_with_its_mend(
 
 def test_no_way_to_the_database_is_named(product: Product, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     connect_database(monkeypatch, postgres.port, product.database.info.dbname, password="wrong")
-    assert "no connection to the database" in refused("avatars", "status")
+    assert "no connection to the database" in refused("status", "avatars")
     monkeypatch.delenv("AIRFLOW_CONN_PRODDATABASE")
-    assert "Airflow has no connection 'proddatabase'" in refused("avatars", "status")
+    assert "Airflow has no connection 'proddatabase'" in refused("status", "avatars")
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason"], ["--reason", " "]], ids=str)
 def test_a_stop_without_a_reason_is_refused(product: Product, reason: list[str]) -> None:
-    assert refused("avatars", "stop", *reason) == "2"
+    assert refused("stop", "avatars", *reason) == "2"
     assert stopped(product) is None
 
 
 def test_an_unknown_migration_is_named() -> None:
-    assert "there is no nobody.yaml. Fix: name one of avatars" in refused("nobody", "status")
+    assert "there is no nobody.yaml. Fix: name one of avatars" in refused("status", "nobody")
 
 
 MAKE = """

@@ -1,210 +1,151 @@
-"""The archive of a ledger: a directory that anybody can read without this project.
-
-A gzipped CSV a table (as PostgreSQL writes it: absent is nothing, empty is ""), `declaration.json`, `manifest.json`,
-`SHA256SUMS` for `sha256sum --check`, and `restore.sql` for whoever wants to ask it in SQL.
-"""
+"""Writes a migration's ledger into an archive, as it is at one moment."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
-import json
-import os
-import shutil
-import sys
-import tempfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
-# In the order in which they can be filled again, and the statement that reads each.
-TABLES = {
-    "schema_version": "archive_of_all",
-    "migration": "archive_of_migration",
-    "run": "archive_of_migration",
-    "ledger": "archive_of_migration",
-    "chunk": "archive_of_runs",
-    "tally": "archive_of_runs",
-    "timing": "archive_of_runs",
-    "acknowledged": "archive_of_migration",
-}
-_BLOCK = 1 << 20
-# More effort takes thrice the time for a tenth of the space.
-_LEVEL = 1
+from airflow.sdk.exceptions import AirflowNotFoundException
+from psycopg import sql
+from tqdm import tqdm
 
+from s3_migration.commands import archive_files
+from s3_migration.commands.archive_files import TABLES, Manifest, Writer
+from s3_migration.commands.finished import Finding, find_unexplained_keys, judge
+from s3_migration.commands.session import CommandError, open_ledger
+from s3_migration.ledger import schema
+from s3_migration.ledger import statements as files
+from s3_migration.ledger.archive import find_last_change
+from s3_migration.ledger.connection import MigrationLedger
+from s3_migration.ledger.lease import find_lease_holder, take_lease
+from s3_migration.ledger.run import schema_version
+from s3_migration.model.declaration import Declaration
+from s3_migration.steps.hooks import opened_hooks
+from s3_migration.steps.preflight.canary import remove_canaries
 
-class ArchiveError(Exception):
-    """It cannot be written, or is incomplete. The message says why, and what fixes it."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What the archive holds, and how the ledger can be told to be as it was then."""
-
-    migration: str
-    made_at: str
-    finished: bool
-    left: list[str]  # what was not done, where it was not finished
-    reason: str | None  # why it was archived all the same
-    schema_version: int
-    lease_token: int
-    newest_run: str | None  # when it began
-    server: str
-    rows: dict[str, int]
-
-    @classmethod
-    def read(cls, directory: Path) -> Manifest:
-        return cls(**json.loads((directory / MANIFEST).read_text(encoding="utf-8")))
+# As pg_dump: what is written says the same wherever it is read, and no time-out of the role ends it.
+_SETTINGS = (
+    "TimeZone = 'UTC'",
+    "DateStyle = 'ISO'",
+    "IntervalStyle = 'postgres'",
+    "statement_timeout = 0",
+    "idle_in_transaction_session_timeout = 0",
+)
 
 
-def packed(table: str) -> str:
-    return f"{table}.csv.gz"
+def write(declaration: Declaration, directory: Path, abandoned: str | None = None) -> tuple[Finding, Manifest]:
+    """Archive the ledger, read the archive again, and remove the canaries that a killed check left.
 
-
-class Writer:
-    """An archive while it is written, under a name that nobody takes for one."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._sums: dict[str, str] = {}
-
-    def table(self, name: str, blocks: Iterable[bytes]) -> None:
-        """What COPY answers, as it comes; memory stays bounded."""
-        with (
-            self._file(packed(name)) as file,
-            gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=_LEVEL, mtime=0) as stream,
-        ):
-            gathered = bytearray()
-            for block in blocks:
-                gathered += block
-                if len(gathered) >= _BLOCK:
-                    stream.write(gathered)
-                    gathered.clear()
-            stream.write(gathered)
-
-    def text(self, name: str, text: str) -> None:
-        with self._file(name) as file:
-            file.write(text.encode())
-
-    def close(self, manifest: Manifest) -> None:
-        self.text(MANIFEST, json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n")
-        self.text(SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(self._sums.items())))
-
-    @contextmanager
-    def _file(self, name: str) -> Iterator[Any]:
-        """A new file, on the disk when it is left, its checksum that of what was to be written."""
-        with (self._directory / name).open("xb") as file:
-            summed = _Summed(file)
-            yield summed
-            file.flush()
-            os.fsync(file.fileno())
-        self._sums[name] = summed.sum.hexdigest()
-
-
-class _Summed:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.sum = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.sum.update(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-
-@contextmanager
-def making(directory: Path) -> Iterator[tuple[Path, Writer]]:
-    """Write an archive: it gets its name when all of it is on the disk and was read again, or never.
-
-    :raises ArchiveError: the name is taken, the disk is full.
+    :param abandoned: why it is archived although it is not finished.
+    :raises CommandError: a run is at work, or it is not finished; nothing was written.
+    :raises ArchiveError: it could not be written.
     """
-    directory = directory.absolute()
-    if directory.exists() or directory.is_symlink():
-        raise ArchiveError(f"{directory} is there already, and is not overwritten. Fix: give another name")
-    try:
-        new = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".partial", dir=directory.parent))
-        try:
-            yield new, Writer(new)
-            _sync(new)
-            new.rename(directory)
-            _sync(directory.parent)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise ArchiveError(f"cannot write {directory}: {error}. Fix: see to the disk, or give another place") from error
+    with open_ledger(declaration) as (ledger, _), archive_files.new_archive(directory) as (partial, writer):
+        _take_and_release_lease(ledger)
+        unexplained = find_unexplained_keys(ledger) if abandoned is None else []
+        with ledger.batch():
+            ledger.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            for setting in _SETTINGS:
+                ledger.connection.execute(f"SET LOCAL {setting}")
+            finding = judge(ledger, unexplained)
+            if finding.left and abandoned is None:
+                raise CommandError(
+                    f"nothing was archived. {finding.text}\n"
+                    f"Fix: do what is named; or, to archive it as it is, add --abandoned 'why, and who'"
+                )
+            manifest = _write_ledger(ledger, writer, finding, abandoned)
+        writer.close(manifest)
+        verify(partial)
+    with suppress(AirflowNotFoundException), opened_hooks(declaration, attempts=3) as hooks:
+        remove_canaries(declaration, *hooks)
+    return finding, manifest
 
 
-def broken_off(directory: Path) -> list[Path]:
-    """What killed tries have left beside it."""
-    directory = directory.absolute()
-    return sorted(path for path in directory.parent.glob("*.partial") if path.name.startswith(f"{directory.name}."))
+def verify(directory: Path) -> Manifest:
+    """Read an archive again, all of it.
 
-
-def verify(directory: Path, tell: Callable[[int, int], None] = lambda rows, of: None) -> Manifest:
-    """Read all of it again: every checksum, every row.
-
-    :param tell: is told how many more rows were read, and of how many.
-    :raises ArchiveError: it is incomplete; names the file.
+    :raises ArchiveError: it is incomplete.
     """
-    try:
-        manifest, sums = Manifest.read(directory), _sums(directory)
-        expected = {packed(table) for table in TABLES} | {MANIFEST}
-        if not expected <= sums.keys() or manifest.rows.keys() != TABLES.keys():
-            raise ArchiveError(f"{directory / SUMS} or {MANIFEST} lacks something of {', '.join(sorted(expected))}")
-        for name, digest in sums.items():
-            if _digest(directory / name) != digest:
-                raise ArchiveError(f"{directory / name} is not what was written: its sha256 is not {digest}")
-        total = sum(manifest.rows.values())
-        for table, rows in manifest.rows.items():
-            found = _count_rows(directory / packed(table), lambda more: tell(more, total))
-            if found != rows:
-                raise ArchiveError(f"{directory / packed(table)} has {found} rows, expected {rows}")
-    except (OSError, EOFError, zlib.error, csv.Error, ValueError, TypeError) as error:
-        raise ArchiveError(f"{directory} is no complete archive: {error}") from error
-    return manifest
+    with _progress_bar("read again") as bar:
+
+        def show_progress(rows: int, total: int) -> None:
+            bar.total = total
+            bar.update(rows)
+
+        return archive_files.verify(directory, show_progress)
 
 
-def _sums(directory: Path) -> dict[str, str]:
-    lines = (directory / SUMS).read_text(encoding="utf-8").splitlines()
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+def _take_and_release_lease(ledger: MigrationLedger) -> None:
+    """Raise the lease's token, by which the drop knows that the ledger is as it was archived: whoever works on it later
+    has to take the lease again, a run whose lease expired as well.
+
+    :raises CommandError: a run is at work.
+    """
+    with ledger.batch():
+        if take_lease(ledger, None, timedelta(0)) is not None:
+            return
+    holder = find_lease_holder(ledger)
+    at_work = f"Run {holder.run} is at work, at least until {holder.until}" if holder else "A run is at work"
+    raise CommandError(f"nothing was archived. {at_work}. Fix: pause the DAG, and let the run end.")
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+def _write_ledger(ledger: MigrationLedger, writer: Writer, finding: Finding, abandoned: str | None) -> Manifest:
+    last_change = find_last_change(ledger)
+    headers, rows = {}, {}
+    with _progress_bar("archived", finding.objects) as bar:
+        for table in TABLES:
+            headers[table], rows[table] = _write_table(ledger, writer, table, bar)
+    writer.text("restore.sql", _restore_script(headers))
+    writer.text("declaration.json", ledger.declaration.model_dump_json(indent=2) + "\n")
+    return Manifest(
+        migration=ledger.declaration.name,
+        made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        finished=not finding.left,
+        left=finding.left,
+        reason=abandoned,
+        schema_version=schema_version(ledger) or 0,
+        lease_token=last_change.lease_token,
+        newest_run=last_change.newest_run.isoformat() if last_change.newest_run else None,
+        server=f"PostgreSQL {ledger.connection.info.server_version // 10_000}",
+        rows=rows,
+    )
 
 
-def _count_rows(path: Path, tell: Callable[[int], None]) -> int:
-    csv.field_size_limit(sys.maxsize)
-    rows = 0
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
-        reader = csv.reader(text, strict=True)
-        width = len(next(reader))
-        for row in reader:
-            if len(row) != width:
-                raise ArchiveError(f"{path} has a row of {len(row)} fields, expected {width}: {row!r:.200}")
-            rows += 1
-            if rows % 10_000 == 0:
-                tell(10_000)
-    tell(rows % 10_000)
-    return rows
+def _write_table(ledger: MigrationLedger, writer: Writer, table: str, bar: Any) -> tuple[str, int]:
+    """Returns the table's header, and the number of its rows as the server counts them."""
+    query = files.statement(TABLES[table], relation=sql.Identifier("s3_migration", table))
+    header = b""
+    with ledger.connection.cursor() as cursor:
+
+        def lines() -> Iterator[bytes]:
+            nonlocal header
+            with cursor.copy(query, ledger.values) as copy:
+                for line in copy:
+                    header = header or bytes(line)
+                    bar.update(table == "ledger")
+                    yield bytes(line)
+
+        writer.table(table, lines())
+        return header.decode().strip(), cursor.rowcount
 
 
-def _sync(directory: Path) -> None:
-    """A directory's entries outlive a power cut only if it is told to."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _restore_script(headers: Mapping[str, str]) -> str:
+    """Puts the archive into an empty database, for whoever wants to query it in SQL."""
+    copies = [
+        rf"\copy s3_migration.{table} ({header}) FROM PROGRAM 'gzip -dc {archive_files.csv_name(table)}' CSV HEADER"
+        for table, header in headers.items()
+    ]
+    return "".join(
+        [
+            "-- The archive in an empty database: psql --file restore.sql, in this directory.\n",
+            "-- PostgreSQL before 18 takes a line of a key that is nothing but \\. for the end of the file.\n",
+            schema.script(schema.schema(), then=[f"{copy}\n" for copy in copies]),
+        ]
+    )
+
+
+def _progress_bar(what: str, rows: int | None = None) -> Any:
+    return tqdm(total=rows, desc=what, unit=" rows", unit_scale=True, disable=None)

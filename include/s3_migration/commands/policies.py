@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,9 +15,9 @@ SIDES = ("legacy", "production")
 _POLICY = Path(__file__).parents[2] / "iam" / "policy.json"
 _BOTH = frozenset(SIDES)
 _LEGACY, _PRODUCTION = frozenset({"legacy"}), frozenset({"production"})
-# Which connection's requests need a statement of policy.json, and what has to be asked for before it is printed. The
-# copies are sent by production_s3, so it is the one that reads legacy. It may list legacy as well: without that right
-# S3 says 403 of an object that is gone, and not 404.
+# Each statement of policy.json: which connection's requests need it, and which option prints it ("": always).
+# production_s3 sends the copies, so it reads legacy. It may list legacy as well: without that right S3 says 403, and
+# not 404, of an object that is gone.
 NEEDED: dict[str, tuple[frozenset[str], str]] = {
     "ListLegacy": (_BOTH, ""),
     "ReadLegacy": (_BOTH, ""),
@@ -25,7 +26,7 @@ NEEDED: dict[str, tuple[frozenset[str], str]] = {
     "WriteTheLegacyCanary": (_LEGACY, ""),
     "ListProduction": (_PRODUCTION, ""),
     "ReadAndWriteProduction": (_PRODUCTION, ""),
-    "DeleteTheProductionCanary": (_PRODUCTION, "no undo"),  # RemoveCopies has it in it
+    "DeleteTheProductionCanary": (_PRODUCTION, "no undo"),  # RemoveCopies includes it
     "RemoveCopies": (_PRODUCTION, "undo"),
     "ReadWithTheLegacyKey": (_PRODUCTION, "kms_legacy"),
     "WriteTheCanaryWithTheLegacyKey": (_LEGACY, "kms_legacy"),
@@ -46,14 +47,14 @@ def policy(
 ) -> Policy:
     """The IAM policy of the identity that moves the objects.
 
-    :param side: of this connection's identity alone, where the two connections are two identities.
-    :param undo: with the right to remove copies from production, which only an undo asks for.
+    :param side: only what this connection sends, where the two connections are two identities.
+    :param undo: with the right to remove copies from production, which only an undo needs.
     :param kms_legacy: ARN of the key that legacy's objects are encrypted with; likewise of production.
     :param rds: ARN of the database user, to connect with IAM database authentication.
     """
+    options = {"": True, "undo": undo, "no undo": not undo}
+    options |= {"kms_legacy": bool(kms_legacy), "kms_production": bool(kms_production), "rds": bool(rds)}
     keys = declaration.keys
-    asked = {"": True, "undo": undo, "no undo": not undo}
-    asked |= {"kms_legacy": bool(kms_legacy), "kms_production": bool(kms_production), "rds": bool(rds)}
     values = {
         "legacy_bucket": declaration.legacy.bucket,
         "legacy_prefix": _literal(keys.legacy_prefix),
@@ -68,52 +69,51 @@ def policy(
         "rds": rds or "",
     }
     quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
-    made: Policy = json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted))
-    made["Statement"] = [part for part in made["Statement"] if _is_needed(part["Sid"], side, asked)]
-    return made
+    whole: Policy = json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted))
+    return {**whole, "Statement": [part for part in whole["Statement"] if _is_needed(part["Sid"], side, options)]}
+
+
+def _literal(text: str) -> str:
+    """The text as IAM takes it literally: in a resource `*` and `?` are wildcards, `${` begins a variable."""
+    return re.sub(r"[*?$]", r"${\g<0>}", text)
 
 
 def _region(arn: str | None) -> str:
     return arn.split(":")[3] if arn else ""
 
 
-def _is_needed(sid: str, side: str | None, asked: dict[str, bool]) -> bool:
+def _is_needed(sid: str, side: str | None, options: Mapping[str, bool]) -> bool:
     senders, option = NEEDED[sid]
-    return (side is None or side in senders) and asked[option]
+    return (side is None or side in senders) and options[option]
 
 
 def bucket_policy(
     declaration: Declaration, bucket: str, principal: str, side: str | None = None, *, undo: bool = False
 ) -> Policy:
-    """What the policy of one side's bucket has to allow an identity of another account: that identity's rights there.
+    """What one side's bucket policy must allow an identity of another account: that identity's rights on the bucket.
 
     :param side: as in `policy`.
     """
     arn = f"arn:aws:s3:::{getattr(declaration, bucket).bucket}"
-    made = policy(declaration, side, undo=undo)
-    made["Statement"] = [part for part in made["Statement"] if part["Resource"].partition("/")[0] == arn]
-    return _granted(made, {"AWS": principal})
+    parts = policy(declaration, side, undo=undo)["Statement"]
+    return _granted_to({"AWS": principal}, [part for part in parts if part["Resource"].partition("/")[0] == arn])
 
 
 def key_policy(declaration: Declaration, bucket: str, arn: str, principal: str, side: str | None = None) -> Policy:
-    """The same of the key of one side's bucket. In its own policy a key is called `*`."""
-    of_legacy, of_production = (arn if bucket == name else None for name in SIDES)
-    made = policy(declaration, side, kms_legacy=of_legacy, kms_production=of_production)
-    made["Statement"] = [{**part, "Resource": "*"} for part in made["Statement"] if part["Resource"] == arn]
-    return _granted(made, {"AWS": principal})
+    """The same for the KMS key of one side's bucket. In its own policy a key is called `*`."""
+    legacy_arn, production_arn = (arn if bucket == name else None for name in SIDES)
+    parts = policy(declaration, side, kms_legacy=legacy_arn, kms_production=production_arn)["Statement"]
+    return _granted_to({"AWS": principal}, [{**part, "Resource": "*"} for part in parts if part["Resource"] == arn])
 
 
 def endpoint_policy(declaration: Declaration, *, undo: bool = False) -> Policy:
-    """Of a gateway endpoint for S3 that serves nothing else. Whose the request is, the other policies say."""
-    return _granted(policy(declaration, undo=undo), "*")
+    """The policy of a gateway endpoint that serves nothing else. Whose requests they are, the other policies say."""
+    return _granted_to("*", policy(declaration, undo=undo)["Statement"])
 
 
-def _granted(made: Policy, principal: object) -> Policy:
-    """To somebody: what a policy that is attached to a resource says, and one of an identity does not."""
-    made["Statement"] = [{"Sid": part["Sid"], "Principal": principal, **part} for part in made["Statement"]]
-    return made
-
-
-def _literal(text: str) -> str:
-    """The text as IAM takes it literally: in a resource `*` and `?` are wildcards, `${` begins a variable."""
-    return re.sub(r"[*?$]", r"${\g<0>}", text)
+def _granted_to(principal: object, parts: list[dict[str, Any]]) -> Policy:
+    """A policy that is attached to a resource: it names the principal, which a policy of an identity does not."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": part["Sid"], "Principal": principal, **part} for part in parts],
+    }

@@ -1,4 +1,4 @@
-"""What the commands beside Airflow share: the ledger, as the migrator's role, and errors that say what fixes them."""
+"""What the commands share: the declaration, the ledger as the migrator's role, errors that say how to fix them."""
 
 from __future__ import annotations
 
@@ -15,45 +15,38 @@ from s3_migration.ledger.run import Migration, find_migration
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
 
+# How long a lock is waited for: a batch of a run, a few requests of a thousand keys, ends sooner.
+LOCK_TIMEOUT = "60s"
+PROGRAM = "python -m s3_migration"
+MIGRATION_HELP = "name of a declaration's file, without .yaml"
+
 
 class CommandError(Exception):
-    """It could not be done. The message says why, and what fixes it."""
+    """The command could not do what it was asked. The message says what, where and how to fix it."""
 
 
-def declared(migration: str) -> Declaration:
+def load_declaration(migration: str) -> Declaration:
     """The declaration of that name.
 
     :raises DeclarationError: it cannot be read.
     """
-    # As Airflow's own commands: else a connection that was made in the UI is not looked for.
+    # As Airflow's own commands do: otherwise a connection that was made in the UI is not looked up.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     return declarations.of_file(migration)
 
 
 @contextmanager
-def opened(
-    declaration: Declaration, lock_timeout: str, otherwise: str = "try again"
-) -> Iterator[tuple[MigrationLedger, Migration]]:
+def open_ledger(declaration: Declaration, fix: str = "try again") -> Iterator[tuple[MigrationLedger, Migration]]:
     """The ledger, and what it knows of the migration.
 
-    :param lock_timeout: how long a lock is waited for: rather that than fail whoever waits at a terminal.
-    :param otherwise: what fixes an error that is none of the usual ones.
-    :raises CommandError: whatever the database refuses.
+    :param fix: how to fix an error that is none of the usual ones.
+    :raises CommandError: the database refuses something.
     """
     name, conn_id = declaration.name, declaration.database.conn_id
-    setup = f"an administrator runs (again): python -m s3_migration setup {name} --sql | psql …"
+    setup = f"an administrator runs {PROGRAM} setup {name} --sql | psql … (again)"
+    ledger = _connect(declaration)
     try:
-        ledger = Ledger.connect(declaration)
-    except AirflowNotFoundException as error:
-        raise CommandError(
-            f"Airflow has no connection {conn_id!r}. Fix: run it where Airflow is configured."
-        ) from error
-    except Error as error:
-        raise CommandError(
-            f"no connection to the database: {first_line(error)}. Fix: correct Airflow's connection {conn_id!r}."
-        ) from error
-    try:
-        ledger.connection.execute(f"SET lock_timeout = '{lock_timeout}'")
+        ledger.connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         migration = find_migration(ledger, name)
         if migration is None:
             raise CommandError(f"the ledger does not know migration {name!r}. Fix: {setup}")
@@ -63,6 +56,21 @@ def opened(
     except InsufficientPrivilege as error:
         raise CommandError(f"the role of {conn_id!r} may not: {first_line(error)}. Fix: {setup}") from error
     except Error as error:
-        raise CommandError(f"{first_line(error)}. Fix: {otherwise}.") from error
+        raise CommandError(f"the database of {conn_id!r} says: {first_line(error)}. Fix: {fix}.") from error
     finally:
         ledger.close()
+
+
+def _connect(declaration: Declaration) -> Ledger:
+    conn_id = declaration.database.conn_id
+    try:
+        return Ledger.connect(declaration)
+    except AirflowNotFoundException as error:
+        raise CommandError(
+            f"Airflow has no connection {conn_id!r}. Fix: run the command where Airflow is configured."
+        ) from error
+    except Error as error:
+        raise CommandError(
+            f"no connection to the database of {conn_id!r}: {first_line(error)}. "
+            f"Fix: correct Airflow's connection {conn_id!r}."
+        ) from error

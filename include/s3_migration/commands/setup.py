@@ -1,4 +1,4 @@
-"""The one-time set-up of a migration: SQL for a database administrator, policies for the S3 identity.
+"""The one-time set-up of a migration, to print: SQL for a database administrator, policies for the S3 identity.
 
 python -m s3_migration setup avatars --sql --role migrator | psql --set ON_ERROR_STOP=1 "$DB_CONN_STRING"
 python -m s3_migration setup avatars --iam                      # one identity, one account
@@ -17,12 +17,13 @@ from collections.abc import Callable, Sequence
 from s3_migration.commands import policies
 from s3_migration.ledger import schema
 from s3_migration.model import declaration as declarations
+from s3_migration.model.declaration import Declaration
 
 
 def _arn(pattern: str, example: str, fix: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise argparse.ArgumentTypeError(f"{text!r}: expected {example}; next: {fix}")
+            raise argparse.ArgumentTypeError(f"{text!r}: expected {example}. Fix: {fix}")
         return text
 
     return read
@@ -43,7 +44,7 @@ _DATABASE_USER = _arn(
     "arn:aws:rds-db:REGION:ACCOUNT:dbuser:db-ID/ROLE, of a cluster cluster-ID",
     "aws rds describe-db-instances --query 'DBInstances[].DbiResourceId' (of a cluster DbClusterResourceId)",
 )
-# What each kind of output takes beside the migration's name.
+# The options that each kind of output takes.
 _TAKES = {
     "sql": {"role"},
     "iam": {"side", "undo", "kms_legacy", "kms_production", "rds"},
@@ -54,7 +55,9 @@ _TAKES = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m s3_migration setup", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("migration", help="name of a declaration's file, without .yaml")
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--sql", action="store_true", help="print the SQL for a database administrator")
@@ -62,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     kind.add_argument(
         "--bucket-policy", choices=policies.SIDES, help="print what the bucket's owner allows another account"
     )
-    kind.add_argument("--key-policy", choices=policies.SIDES, help="the same of the KMS key of that bucket")
+    kind.add_argument("--key-policy", choices=policies.SIDES, help="the same for the KMS key of that bucket")
     kind.add_argument("--endpoint-policy", action="store_true", help="print the policy of a gateway endpoint for S3")
     parser.add_argument("--role", help=f"database role that Airflow connects as (--sql; default: {schema.ROLE})")
     parser.add_argument(
@@ -77,39 +80,42 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _kind(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """What is to be printed; with all that it needs, and nothing that it has no use for."""
+    """What is to be printed. Exits when an option for it is missing, or one is given that it does not take."""
     kind = next(name for name in _TAKES if getattr(options, name))
-    asked = f"--{kind.replace('_', '-')}"
+    option = f"--{kind.replace('_', '-')}"
     for name in sorted(set().union(*_TAKES.values()) - _TAKES[kind]):
         if getattr(options, name):
-            parser.error(f"--{name.replace('_', '-')} means nothing with {asked}; next: leave one of them out")
+            parser.error(f"--{name.replace('_', '-')} means nothing with {option}. Fix: leave one of them out")
     needed = {"bucket_policy": ["principal"], "key_policy": ["principal", f"kms_{options.key_policy}"]}
     for name in needed.get(kind, []):
         if not getattr(options, name):
-            parser.error(f"{asked} needs --{name.replace('_', '-')} ARN; next: see --help, and docs/aws.md")
+            parser.error(f"{option} needs --{name.replace('_', '-')} ARN. Fix: add it; docs/aws.md has examples")
     return kind
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """:param arguments: the migration, what to print, and its options."""
     parser = _parser()
     options = parser.parse_args(arguments)
     kind = _kind(options, parser)
     try:
-        declared = declarations.of_file(options.migration)
+        declaration = declarations.of_file(options.migration)
     except declarations.DeclarationError as error:
         parser.error(str(error))
     if kind == "sql":
-        sys.stdout.write(schema.script(schema.statements(declared, options.role or schema.ROLE)))
-        return
-    side, principal, undo = options.side, options.principal, options.undo
+        sys.stdout.write(schema.script(schema.statements(declaration, options.role or schema.ROLE)))
+    else:
+        print(json.dumps(_policy(kind, declaration, options), indent=2))
+
+
+def _policy(kind: str, declaration: Declaration, options: argparse.Namespace) -> policies.Policy:
+    side, undo, principal = options.side, options.undo, options.principal
     keys = {f"kms_{name}": getattr(options, f"kms_{name}") for name in policies.SIDES}
     if kind == "iam":
-        made = policies.policy(declared, side, undo=undo, rds=options.rds, **keys)
-    elif kind == "bucket_policy":
-        made = policies.bucket_policy(declared, options.bucket_policy, principal, side, undo=undo)
-    elif kind == "key_policy":
+        return policies.policy(declaration, side, undo=undo, rds=options.rds, **keys)
+    if kind == "bucket_policy":
+        return policies.bucket_policy(declaration, options.bucket_policy, principal, side, undo=undo)
+    if kind == "key_policy":
         bucket = options.key_policy
-        made = policies.key_policy(declared, bucket, keys[f"kms_{bucket}"], principal, side)
-    else:
-        made = policies.endpoint_policy(declared, undo=undo)
-    print(json.dumps(made, indent=2))
+        return policies.key_policy(declaration, bucket, keys[f"kms_{bucket}"], principal, side)
+    return policies.endpoint_policy(declaration, undo=undo)

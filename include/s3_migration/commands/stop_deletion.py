@@ -1,4 +1,4 @@
-"""Stops all deletion of a migration at once, whatever run is at work; lets it go on again; says which it is.
+"""Stop all deletion of a migration at once, whatever run is at work; let it go on again; say which it is.
 
 python -m s3_migration stop avatars --reason "why, and who"
 python -m s3_migration resume avatars
@@ -16,15 +16,13 @@ from contextlib import contextmanager
 
 from psycopg.errors import LockNotAvailable
 
-from s3_migration.commands.session import CommandError, declared, opened
+from s3_migration.commands import session
+from s3_migration.commands.session import MIGRATION_HELP, PROGRAM, CommandError, load_declaration, open_ledger
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.deletion import allow_deletion, stop_deletion, wait_for_batches
 from s3_migration.ledger.lease import find_lease_holder
 from s3_migration.ledger.run import database_time
 from s3_migration.model.declaration import Declaration, DeclarationError
-
-# For a batch of deletions on its way to end: some requests of a thousand keys.
-LOCK_TIMEOUT = "60s"
 
 
 def stop(declaration: Declaration, reason: str) -> str:
@@ -33,17 +31,20 @@ def stop(declaration: Declaration, reason: str) -> str:
     :raises CommandError: it is not stopped.
     """
     name = declaration.name
-    with _opened(declaration) as (ledger, before):
+    with _open(declaration) as (ledger, before):
         stop_deletion(ledger, name, reason)
-        said = [f"Deletion of migration {name} is stopped: {reason}"]
+        lines = [f"Deletion of migration {name} is stopped: {reason}"]
         if before is not None:
-            said.append(f"It had been stopped before: {before}")
+            lines.append(f"It had been stopped before: {before}")
         try:
             wait_for_batches(ledger, name)
-            said.append(f"Nothing is deleted from legacy any more, until: python -m s3_migration resume {name}")
+            lines.append(f"Nothing is deleted from legacy any more, until: {PROGRAM} resume {name}")
         except LockNotAvailable:
-            said.append(f"No further batch begins; one on its way has not ended within {LOCK_TIMEOUT}. See status.")
-        return "\n".join([*said, *_at_work(ledger)])
+            lines.append(
+                f"No further batch begins; one on its way has not ended within {session.LOCK_TIMEOUT}. "
+                f"See whether a run is at work: {PROGRAM} status {name}"
+            )
+        return "\n".join([*lines, *_run_at_work(ledger)])
 
 
 def resume(declaration: Declaration) -> str:
@@ -52,7 +53,7 @@ def resume(declaration: Declaration) -> str:
     :raises CommandError: it is as it was.
     """
     name = declaration.name
-    with _opened(declaration) as (ledger, before):
+    with _open(declaration) as (ledger, before):
         allow_deletion(ledger, name)
         if before is None:
             return f"Deletion of migration {name} was not stopped."
@@ -67,12 +68,12 @@ def status(declaration: Declaration) -> str:
 
     :raises CommandError: nobody can tell.
     """
-    with _opened(declaration) as (ledger, reason):
+    with _open(declaration) as (ledger, reason):
         state = "may go on: nobody has stopped it" if reason is None else f"is stopped: {reason}"
-        return "\n".join([f"Deletion of migration {declaration.name} {state}", *_at_work(ledger)])
+        return "\n".join([f"Deletion of migration {declaration.name} {state}", *_run_at_work(ledger)])
 
 
-def _at_work(ledger: MigrationLedger) -> list[str]:
+def _run_at_work(ledger: MigrationLedger) -> list[str]:
     holder = find_lease_holder(ledger)
     if holder is None or holder.lease_until is None or holder.lease_until < database_time(ledger):
         return []
@@ -80,27 +81,30 @@ def _at_work(ledger: MigrationLedger) -> list[str]:
 
 
 @contextmanager
-def _opened(declaration: Declaration) -> Iterator[tuple[MigrationLedger, str | None]]:
-    """The ledger, and why deletion is stopped now."""
-    with opened(declaration, LOCK_TIMEOUT, "try again; else docs/runbook.md has the SQL") as (ledger, migration):
+def _open(declaration: Declaration) -> Iterator[tuple[MigrationLedger, str | None]]:
+    """The ledger, and why deletion is stopped now (None: it is not)."""
+    with open_ledger(declaration, "try again; else docs/runbook.md#stop-all-deletion-now has the SQL") as (ledger, migration):
         yield ledger, migration.deletion_stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """:param arguments: stop, resume or status, the migration, and the options."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     actions = parser.add_subparsers(dest="action", required=True)
-    stopping = actions.add_parser("stop", help="stop all deletion; returns once nothing is deleted any more")
-    stopping.add_argument("--reason", required=True, help="why, and who: whoever finds the gate closed reads it")
-    resuming = actions.add_parser("resume", help="let deletion go on")
-    asking = actions.add_parser("status", help="whether it is stopped and why, and which run is at work")
-    for action in (stopping, resuming, asking):
-        action.add_argument("migration", help="name of a declaration's file, without .yaml")
+    stop_parser = actions.add_parser("stop", help="stop all deletion; returns once nothing is deleted any more")
+    stop_parser.add_argument("--reason", required=True, help="why, and who: whoever finds the gate closed reads it")
+    resume_parser = actions.add_parser("resume", help="let deletion go on")
+    status_parser = actions.add_parser("status", help="whether it is stopped and why, and which run is at work")
+    for action in (stop_parser, resume_parser, status_parser):
+        action.add_argument("migration", help=MIGRATION_HELP)
     options = parser.parse_args(arguments)
+    if options.action == "stop" and not options.reason.strip():
+        stop_parser.error("--reason is empty. Fix: say why, and who")
     try:
-        declaration = declared(options.migration)
+        declaration = load_declaration(options.migration)
         if options.action == "stop":
-            if not options.reason.strip():
-                parser.error("--reason is empty: say why, and who")
             print(stop(declaration, options.reason.strip()))
         else:
             print(resume(declaration) if options.action == "resume" else status(declaration))

@@ -1,4 +1,4 @@
-"""The statements of `sql/archive`; what COPYs a table is run by `commands/retire.py`."""
+"""The statements of `sql/archive`; what COPYs a table is run by `commands/archive.py`."""
 
 from __future__ import annotations
 
