@@ -1,4 +1,4 @@
-"""README.md and its neighbours: each command in them is one that make, Airflow or the project takes."""
+"""README.md and its neighbours: make, Airflow or the project takes each command, and each file that they name is there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -16,7 +17,7 @@ from packaging.requirements import Requirement
 from tests.support import ROOT
 from tests.support.airflow_cli import parse_airflow
 
-PAGES = ["README.md", "docs/deploy.md", "docs/aws.md"]
+PAGES = ["README.md", "docs/alerts.md", "docs/aws.md", "docs/deploy.md", "docs/development.md"]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}
 
 
@@ -52,15 +53,17 @@ def test_airflow_takes_the_command(command: str) -> None:
     parse_airflow(shlex.split(command))
 
 
-@pytest.mark.parametrize("command", [each for each in commands("python") if "s3_migration setup" in each])
-def test_the_set_up_prints_what_is_asked_of_it(command: str) -> None:
-    """Those of brake and retire are in the runbook as well: tests/test_runbook.py, tests/test_retire.py."""
-    words = shlex.split(command)[1:]
-    if words[1:3] == ["s3_migration", "setup"]:
-        return
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "include")}
+@pytest.mark.parametrize("command", [each for each in commands("python") if "s3_migration setup " in each])
+def test_the_set_up_prints_what_is_asked_of_it(command: str, tmp_path: Path) -> None:
+    """Those of stop and retire are in the runbook as well: tests/docs/test_runbook.py, tests/flow/test_retire.py."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *shlex.split(command)[1:]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "s3_migration" in done.stdout or '"Statement"' in done.stdout
@@ -78,3 +81,52 @@ def test_an_airflow_that_is_there_gets_all_that_is_required() -> None:
     }
     compose = {"celery", "apache-airflow-providers-celery"}
     assert required - compose <= named
+
+
+# -- the files and folders that they name -----------------------------------------------------------------------------
+
+# A path of this repository; not one that starts elsewhere, has a part to fill in, or is an address.
+PATH = re.compile(r"(?<![\w./<>…$:-])(?:[\w.-]+/)+(?:[\w-]+\.(?:json|lock|md|png|py|sql|toml|txt|yaml))?(?![\w/.<…*-])")
+DOCUMENTS = [ROOT / "README.md", ROOT / "plugins" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Of S3, of somebody else, or made by a command: keys, an image, the stack's state.
+FOREIGN = re.compile(r"((legacy-s3|production-s3)/)?(image|avatar)/|chrislusf/|\.local/")
+
+MADE = {"drop.sql", "restore.sql"}  # by the commands that the runbook shows
+
+
+def named_paths(document: Path) -> list[str]:
+    """What looks like a file with a folder, or like a folder (with a slash at its end)."""
+    found = PATH.findall(document.read_text(encoding="utf-8"))
+    return sorted({path for path in found if not FOREIGN.match(path)})
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_is_one_of_the_repository(document: Path) -> None:
+    """From its root, from the package (as `ledger/sql`), or, in a link, from the document's own folder."""
+    bases = (ROOT, ROOT / "include" / "s3_migration", ROOT / "include" / "s3_migration" / "ledger", document.parent)
+    assert [path for path in named_paths(document) if not any((base / path).exists() for base in bases)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_module_or_statement_that_is_named_without_its_folder_is_there(document: Path) -> None:
+    rooms = ("dags", "include", "devstack", "bench", "tests", "plugins")
+    known = {path.name for room in rooms for path in (ROOT / room).rglob("*.*")}
+    assert set(re.findall(r"`([\w-]+\.(?:py|sql))`", document.read_text(encoding="utf-8"))) - known <= MADE
+
+
+def test_paths_are_found() -> None:
+    assert {"include/s3_migration/model/", "docs/safety.md", "sql/deletion/find_deletable.sql"} <= set(
+        named_paths(ROOT / "README.md")
+    )
+
+
+def test_the_readme_finds_what_a_newcomer_asks_for() -> None:
+    """Where is it decided that an object may be deleted, how is a refused copy judged, where would a run param go?"""
+    way = TEXTS["README.md"].split("\n## Find your way\n")[1].split("\n## ")[0]
+    rows = [line for line in way.splitlines() if line.startswith("| `")]
+    assert len(rows) == 10
+    for asked, named in (("deleted", "find_deletable.sql"), ("refused copy", "copy_refusal.py"), ("run param", "run_")):
+        assert any(asked in row and named in row for row in rows), asked
+    assert {path.name for path in (ROOT / "include" / "s3_migration").iterdir() if (path / "__init__.py").exists()} == {
+        name for row in rows for name in re.findall(r"include/s3_migration/(\w+)/", row)
+    }

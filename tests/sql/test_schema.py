@@ -19,7 +19,7 @@ from tests.support.connections import ROLE, psql
 from tests.support.flow import Flow, shared_clients
 from tests.support.product import Product, declare
 
-HOW_TO = "the set-up changed: the README says how its version rises (To change the ledger's schema)"
+HOW_TO = "the set-up changed: docs/development.md says how its version rises (The ledger's schema)"
 
 
 def schema_file(version: int) -> str:

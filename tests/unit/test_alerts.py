@@ -359,8 +359,8 @@ def test_a_notifier_that_cannot_be_made_is_an_import_error_of_its_declaration_al
     assert "hunter2" not in message
 
 
-def test_the_example_of_the_readme_can_be_declared() -> None:
-    (example,) = re.findall(r"```yaml\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+def test_the_example_of_the_docs_can_be_declared() -> None:
+    (example,) = re.findall(r"```yaml\n(.+?)```", (ROOT / "docs" / "alerts.md").read_text("utf-8"), re.DOTALL)
     declared = declare(**yaml.safe_load(example))
     assert declared.pool == "s3_migration"
     assert [field for field, _ in alerts._everyone(declared.alerts)] == ["alerts.emails", "alerts.notifiers.0"]

@@ -10,7 +10,7 @@ from psycopg import sql
 from s3_migration.ledger import statements as files
 from s3_migration.model.declaration import Declaration
 
-# What check expects of the database; rises with each change of the ledger's tables (README).
+# What check expects of the database; rises with each change of the ledger's tables (docs/development.md).
 SCHEMA_VERSION = 3
 ROLE = "migrator"
 
