@@ -1,4 +1,4 @@
-"""README.md and its neighbours: make, Airflow or the project takes each command, and each file that they name is there."""
+"""README.md and its neighbours: every command in them is one that something takes, every path is there."""
 
 from __future__ import annotations
 
