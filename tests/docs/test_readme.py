@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from s3_migration.model.run_params import run_params
 from tests.support import ROOT
 from tests.support.airflow_cli import parse_airflow
+from tests.support.product import declare
 
 PAGES = ["README.md", "docs/alerts.md", "docs/aws.md", "docs/deploy.md", "docs/development.md"]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}
@@ -120,12 +122,26 @@ def test_paths_are_found() -> None:
     )
 
 
+def test_the_table_of_run_params_has_each_in_the_order_of_the_form() -> None:
+    table = TEXTS["README.md"].split("| run param |")[1].split("\n\n")[0]
+    told = re.findall(r"^\| `(\w+)` \| (.*?) \| ", table, re.MULTILINE)
+    assert [name for name, _ in told] == [param.name for param in run_params(declare())]
+    defaults = {param.name: param.default for param in run_params(declare())}
+    for name, default in told:
+        words = {None: ("none", "as declared"), False: ("false",)}.get(defaults[name], (f"`{defaults[name]}`",))
+        assert default in words, name
+
+
 def test_the_readme_finds_what_a_newcomer_asks_for() -> None:
     """Where is it decided that an object may be deleted, how is a refused copy judged, where would a run param go?"""
     way = TEXTS["README.md"].split("\n## Find your way\n")[1].split("\n## ")[0]
     rows = [line for line in way.splitlines() if line.startswith("| `")]
     assert len(rows) == 10
-    for asked, named in (("deleted", "find_deletable.sql"), ("refused copy", "copy_refusal.py"), ("run param", "run_")):
+    for asked, named in (
+        ("deleted", "find_deletable.sql"),
+        ("refused copy", "copy_refusal.py"),
+        ("run param", "run_params.py"),
+    ):
         assert any(asked in row and named in row for row in rows), asked
     assert {path.name for path in (ROOT / "include" / "s3_migration").iterdir() if (path / "__init__.py").exists()} == {
         name for row in rows for name in re.findall(r"include/s3_migration/(\w+)/", row)
