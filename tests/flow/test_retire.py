@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from devstack.postgres import Postgres, binary
-from s3_migration.commands import archive_files, finished, removal, retire
+from s3_migration.commands import archive_files, removal, retire
 from s3_migration.commands.archive_files import ArchiveError, Manifest
 from s3_migration.commands.session import CommandError
 from s3_migration.ledger.schema import statements

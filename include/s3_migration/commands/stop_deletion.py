@@ -83,7 +83,10 @@ def _run_at_work(ledger: MigrationLedger) -> list[str]:
 @contextmanager
 def _open(declaration: Declaration) -> Iterator[tuple[MigrationLedger, str | None]]:
     """The ledger, and why deletion is stopped now (None: it is not)."""
-    with open_ledger(declaration, "try again; else docs/runbook.md#stop-all-deletion-now has the SQL") as (ledger, migration):
+    with open_ledger(declaration, "try again; else docs/runbook.md#stop-all-deletion-now has the SQL") as (
+        ledger,
+        migration,
+    ):
         yield ledger, migration.deletion_stopped
 
 
