@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -62,6 +64,11 @@ class Product:
         for key in keys:
             self.s3.delete_object(Bucket=self.bucket(side), Key=key)
 
+    def empty(self, side: str) -> None:
+        self.remove(side, *self.objects(side))
+        for upload in self.s3.list_multipart_uploads(Bucket=self.bucket(side)).get("Uploads", []):
+            self.s3.abort_multipart_upload(Bucket=self.bucket(side), Key=upload["Key"], UploadId=upload["UploadId"])
+
     def body(self, side: str, key: str) -> bytes:
         return bytes(self.s3.get_object(Bucket=self.bucket(side), Key=key)["Body"].read())
 
@@ -86,24 +93,51 @@ class Product:
         self.row(*keys)
 
 
+# Pairs of buckets, emptied, of each store: the first object of a new bucket waits 0.2 s for volumes of its own, and a
+# store has only so many of them.
+_emptied: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+
+
 @contextmanager
 def made_product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
-    name = secrets.token_hex(4)
-    declaration = declare(f"legacy-{name}", f"production-{name}")
-    admin = client(s3.endpoint_url)
-    for bucket in (declaration.legacy.bucket, declaration.production.bucket):
-        admin.create_bucket(Bucket=bucket)
-    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE product_{name}")
-    with psycopg.connect(postgres.dsn(f"product_{name}"), autocommit=True) as connection:
-        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declaration, ROLE):
-            connection.execute(text)  # type: ignore[call-overload]
-        made = Product(declaration, admin, connection, s3.endpoint_url, postgres.dsn(f"product_{name}"))
+    """An empty product; Airflow's connections (by environment) are the migrator's, with the shipped rights.
+
+    Whoever changes a bucket itself (its policy, its versions) changes it back.
+    """
+    admin, free = client(s3.endpoint_url), _emptied[s3.endpoint_url]
+    pair = free.pop(0) if free else _new_buckets(admin)
+    name = f"product_{secrets.token_hex(4)}"
+    template = _template(postgres)
+    with postgres.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[call-overload]
+        # What a database allows is not in its template.
+        connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {ROLE}")  # type: ignore[call-overload]
+    with postgres.connect(name) as connection:
+        made = Product(declare(*pair), admin, connection, s3.endpoint_url, postgres.dsn(name))
         connect_s3(monkeypatch, s3.endpoint_url)
-        connect_database(monkeypatch, postgres.port, f"product_{name}")
+        connect_database(monkeypatch, postgres.port, name)
         yield made
-    # Each bucket keeps volumes of the store to itself: a hundred tests would use them all up.
     for side in ("legacy", "production"):
-        made.remove(side, *made.objects(side))
-        admin.delete_bucket(Bucket=made.bucket(side))
+        made.empty(side)
+    free.append(pair)
+
+
+def _new_buckets(admin: Any) -> tuple[str, str]:
+    name = secrets.token_hex(4)
+    pair = f"legacy-{name}", f"production-{name}"
+    for bucket in pair:
+        admin.create_bucket(Bucket=bucket)
+    return pair
+
+
+@cache
+def _template(postgres: Postgres) -> str:
+    """A database with the table of avatars and all that the set-up makes; nobody is ever connected to it."""
+    name = "product_template"
+    with postgres.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+    with postgres.connect(name) as connection:
+        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
+        for text in statements(declare(), ROLE):
+            connection.execute(text)  # type: ignore[call-overload]
+    return name
