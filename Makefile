@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help install demo test check up down seed bench env lock clean
+.PHONY: help install demo quick test check up down seed bench env lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -48,7 +48,10 @@ install: ## what the other targets need, into .venv (PYTHON=… to choose one of
 demo: install ## the whole job on 10,000 avatars, and a check of every promise; leaves nothing running
 	@$(BIN)/python -m devstack.demo
 
-test: install ## the tests
+quick: install ## the tests of the model, the SQL and the hook: a minute
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "unit or sql"
+
+test: install ## all tests: some ten minutes
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 check: install ## ruff and mypy

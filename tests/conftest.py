@@ -23,22 +23,33 @@ from .support.flow import Flow, shared_clients
 from .support.identities import identities
 from .support.product import Product, made_product
 
+# Those that last longest first, and small ones last, so that both processes of xdist end together.
+FOLDERS = ("stack", "docs", "flow", "sql", "unit")
+# All files that need the live stack, which mostly waits, go to one process.
+_LIVE = re.compile(r"tests/stack/test_(browser|nights|scheduler)")
+
 
 class OneStack(LoadScopeScheduling):  # type: ignore[misc]
-    """A file at a time to each process of xdist; all files that need the stack, which mostly waits, to one of them."""
+    """A file at a time to each process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "the stack" if re.search(r"test_(browser|nights|scheduler)", file) else file
+        return "the stack" if _LIVE.match(nodeid) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
     return OneStack(config, log)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    for folder in FOLDERS:
+        config.addinivalue_line("markers", f"{folder}: the tests in tests/{folder}")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the stack comes first: it takes longest."""
-    items.sort(key=lambda item: {"live", "cluster"}.isdisjoint(getattr(item, "fixturenames", ())))
+    """Mark each test with its folder."""
+    for item in items:
+        item.add_marker(item.path.parent.name)
+    items.sort(key=lambda item: (FOLDERS.index(item.path.parent.name), not _LIVE.match(item.nodeid)))
 
 
 @pytest.fixture(autouse=True, scope="session")

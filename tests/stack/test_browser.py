@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.live_stack import DAG, Platform
 
-pytestmark = pytest.mark.browser
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # It is to reach the stack and nothing else; as root it has no sandbox.
 ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]

@@ -12,8 +12,6 @@ import pytest
 
 from tests.support.live_stack import ARCHIVE, NIGHTLY, Platform, keys, until
 
-pytestmark = pytest.mark.scheduler
-
 # By the month that they were last modified in, which a proxy reads from their names; boundary instants among them.
 JANUARY = ["image/2025-01-01T00:00:00.png", "image/2025-01-17T12:00:00.png", "image/2025-01-31T23:59:59.png"]
 FEBRUARY = ["image/2025-02-01T00:00:00.png"]

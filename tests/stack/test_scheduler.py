@@ -17,8 +17,6 @@ import pytest
 
 from tests.support.live_stack import BIG, DAG, Platform, keys, until
 
-pytestmark = pytest.mark.scheduler
-
 GREEN = {
     "check": ["success"],
     "list_legacy": ["success"],
@@ -178,7 +176,7 @@ def test_a_red_step_makes_every_later_single_step_red_and_clearing_what_failed_m
 
 def test_damage_closes_the_gate_for_all_and_clearing_the_verification_heals_it(platform: Platform) -> None:
     platform.seed(*keys(5))
-    run_id = platform.api.trigger(DAG)
+    run_id = platform.api.trigger(DAG, grace_period="4s")
     # between switch and verification: during the grace period
     until(lambda: platform.rows() and all(path.startswith("avatar/") for path in platform.rows() if path))
     platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0002.png")
@@ -235,7 +233,7 @@ def copy_states(platform: Platform, run_id: str) -> list[str]:
 
 def test_what_a_run_left_half_done_another_adopts(platform: Platform) -> None:
     platform.seed(*keys(5))
-    first = platform.api.trigger(DAG)
+    first = platform.api.trigger(DAG, grace_period="4s")
     until(lambda: platform.rows() and all(path.startswith("avatar/") for path in platform.rows() if path))
 
     def mark_failed() -> bool:

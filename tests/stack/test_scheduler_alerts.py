@@ -11,8 +11,6 @@ import pytest
 from tests.support.live_stack import TOLD, Platform, until
 from tests.support.mail import Mail
 
-pytestmark = pytest.mark.scheduler
-
 
 @pytest.fixture
 def platform(live: Platform) -> Platform:

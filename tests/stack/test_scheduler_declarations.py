@@ -9,8 +9,6 @@ import pytest
 
 from tests.support.live_stack import BIG, DAG, Platform, keys, until
 
-pytestmark = pytest.mark.scheduler
-
 
 @pytest.fixture
 def platform(live: Platform) -> Platform:

@@ -8,14 +8,11 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 from devstack.airflow import VIEWER
 from tests.support import ROOT
 from tests.support.live_stack import DAG, Platform
 from tests.support.runbook import COMMANDS
-
-pytestmark = pytest.mark.scheduler
 
 RUNBOOK = "/s3-migration/docs/runbook"
 

@@ -21,8 +21,6 @@ from s3_migration.steps.copying import MARKED_TOGETHER
 from tests.support.live_stack import BIG, DAG, LIVE, SETTINGS, Platform, until
 from tests.support.product import declare
 
-pytestmark = pytest.mark.scheduler
-
 SLOTS = 1  # of a worker
 AVATARS = 250  # with the awkward ones some 280: four chunks
 BIGGER = 2_000  # four chunks that take a while

@@ -26,14 +26,14 @@ LIVE = """
 legacy: {conn_id: legacy_s3, bucket: legacy-s3, prefix: image/}
 production: {conn_id: production_s3, bucket: production-s3, prefix: avatar/}
 database: {conn_id: proddatabase, table: avatars, column: path}
-grace_period: 4s
+grace_period: 1s
 retry_delay: 1s
 """
 
 
 # A tighter loop of the scheduler: most of a small run is waiting for its next one.
 SETTINGS = {
-    "S3_MIGRATION_GRACE_PERIOD": "4s",
+    "S3_MIGRATION_GRACE_PERIOD": "1s",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     # A task whose declaration is broken tries again after it.
     "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "20",
