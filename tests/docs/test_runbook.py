@@ -60,7 +60,7 @@ def troubled(postgres: Postgres, s3: SeaweedFS) -> Iterator[Product]:
         assert product.problems() == {
             "image/healed.png": None,
             "image/avatar-7.png": "conflict",
-            "image/named.png": "still_referenced",
+            "image/named.png": "row_refused",
             "image/damaged.png": "damaged",
             TOO_LONG: "failed",
             "image/dangling.png": "dangling",
@@ -97,7 +97,7 @@ def test_the_first_look_names_what_is_not_well_by_cause(troubled: Product) -> No
         "conflict": (None, 1),
         "damaged": (None, 1),
         "failed": ("KeyTooLongError", 1),
-        "still_referenced": ("23514", 1),
+        "row_refused": ("23514", 1),
     }
 
 

@@ -127,7 +127,7 @@ def test_a_row_that_the_database_refuses_is_named_and_holds_up_no_other(
     refusal, fix = REFUSALS[code]
     copied(product, flow, 500)
     product.sql(refusal)
-    with pytest.raises(Incomplete, match=f"1 still_referenced(.|\n)*'image/7': {code}"):
+    with pytest.raises(Incomplete, match=f"1 row_refused(.|\n)*'image/7': {code}"):
         flow.switch()
     assert unswitched(product) == ["image/7"]
     product.sql(fix)
@@ -138,7 +138,7 @@ def test_a_row_that_the_database_refuses_is_named_and_holds_up_no_other(
 def test_a_path_too_long_for_its_column_is_named(product: Product, flow: Flow) -> None:
     copied(product, flow, 100)
     product.sql("ALTER TABLE avatars ALTER path TYPE varchar(9)")
-    with pytest.raises(Incomplete, match=r"1 still_referenced(.|\n)*'image/100': 22001"):
+    with pytest.raises(Incomplete, match=r"1 row_refused(.|\n)*'image/100': 22001"):
         flow.switch()
     assert unswitched(product) == ["image/100"]
 
@@ -150,7 +150,7 @@ def test_the_object_of_a_refused_row_is_kept(product: Product, flow: Flow) -> No
     account = flow.attempt()
     assert product.rows() == ["image/7", "avatar/8", "avatar/7", "avatar/9"]
     assert account is not None
-    assert account.states == {"still_referenced": 1, "moved": 1}
+    assert account.states == {"row_refused": 1, "moved": 1}
     assert set(product.objects("legacy")) == {"image/7"}
 
 

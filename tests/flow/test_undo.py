@@ -102,7 +102,7 @@ def test_a_row_that_names_the_copy_again_keeps_it(product: Product, flow: Flow) 
     )
     flow.attempt(Mode.UNDO, remove_copies=True)
     assert isinstance(flow.red["switch", 0], Incomplete)
-    assert product.problems()[KEYS[1]] == "still_referenced"
+    assert product.problems()[KEYS[1]] == "row_refused"
     assert sorted(product.objects("production")) == [COPIES[1]]
     assert unserved(product) == set()
     product.sql("DROP TRIGGER stay ON avatars")

@@ -19,6 +19,7 @@ from s3_migration.ledger.schema import statements
 from s3_migration.model.declaration import Declaration
 
 from .connections import ROLE, client, connect_database, connect_s3
+from .transitions import GUARD
 
 
 def declare(legacy: str = "legacy-s3", production: str = "production-s3", **fields: Any) -> Declaration:
@@ -138,6 +139,6 @@ def _template(postgres: Postgres) -> str:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
     with postgres.connect(name) as connection:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in statements(declare(), ROLE):
+        for text in (*statements(declare(), ROLE), *GUARD):
             connection.execute(text)  # type: ignore[call-overload]
     return name

@@ -73,7 +73,7 @@ def test_a_person_reads_all_of_it() -> None:
         "deleted        9,005",
         "unreferenced   500",
         "dangling       7",
-        "problems       2 failed, 3 conflict, 0 damaged, 0 changed, 0 still_referenced",
+        "problems       2 failed, 3 conflict, 0 damaged, 0 changed, 0 still_referenced, 0 row_refused",
         "now            3 conflict, 2 failed, 9,000 moved, 4 superseded, 1 waiting",
         "S3 requests    9,805 CopyObject 200, 4 CopyObject 503, 22 ListObjectsV2 200",
         "seconds        check 0.1, list 1.0, copy 9.8, delete 0.0",

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3_migration.commands.session import CommandError
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.retirement import count_all_states, count_unexplained_rows, find_last_run, find_unexplained
-from s3_migration.model.completion import HELD, NAMED, find_unfinished
+from s3_migration.model.completion import LEGACY_EXPLAINED, ROWS_EXPLAINED, find_unfinished
 from s3_migration.s3.errors import error_text
 from s3_migration.steps.hooks import opened_hooks
 
@@ -34,7 +34,7 @@ def judge(ledger: MigrationLedger, unexplained_keys: Sequence[str]) -> Finding:
     left = find_unfinished(
         find_last_run(ledger),
         {count.state: count.objects - count.acknowledged for count in counts},
-        count_unexplained_rows(ledger, NAMED),
+        count_unexplained_rows(ledger, ROWS_EXPLAINED),
         unexplained_keys,
     )
     states = ", ".join(f"{count.objects} {count.state}" for count in counts) or "no objects"
@@ -52,7 +52,7 @@ def find_unexplained_keys(ledger: MigrationLedger) -> list[str]:
         with opened_hooks(ledger.declaration, attempts=3) as (hook, _):
             for page in hook.list_objects(legacy.bucket, legacy.prefix):
                 keys = [entry.key for entry in page if entry.key != canary]
-                if found := find_unexplained(ledger, keys, HELD):
+                if found := find_unexplained(ledger, keys, LEGACY_EXPLAINED):
                     return found
             return []
     except AirflowNotFoundException as error:

@@ -42,6 +42,7 @@ def mark_copied(
     production_etags: list[str | None],
     production_modifieds: list[str | None],
     problems: list[str | None],
+    error_codes: list[str],
     details: list[str | None],
     proving: bool,
 ) -> None:
@@ -57,6 +58,7 @@ def mark_copied(
         production_etags=production_etags,
         production_modifieds=production_modifieds,
         problems=problems,
+        error_codes=error_codes,
         details=details,
         proving=proving,
     )

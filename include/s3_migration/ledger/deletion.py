@@ -59,6 +59,7 @@ def mark_deleted(
     *,
     keys: list[str],
     problems: list[str | None],
+    error_codes: list[str],
     details: list[str | None],
     sizes: list[int | None],
     etags: list[str | None],
@@ -69,6 +70,7 @@ def mark_deleted(
         "mark_deleted",
         keys=keys,
         problems=problems,
+        error_codes=error_codes,
         details=details,
         sizes=sizes,
         etags=etags,
@@ -76,6 +78,13 @@ def mark_deleted(
     )
 
 
-def mark_removed(ledger: RunLedger, *, keys: list[str], problems: list[str | None], details: list[str | None]) -> None:
+def mark_removed(
+    ledger: RunLedger,
+    *,
+    keys: list[str],
+    problems: list[str | None],
+    error_codes: list[str],
+    details: list[str | None],
+) -> None:
     """One batch of answers, a list a column."""
-    ledger.execute("mark_removed", keys=keys, problems=problems, details=details)
+    ledger.execute("mark_removed", keys=keys, problems=problems, error_codes=error_codes, details=details)

@@ -59,16 +59,24 @@ def find_forecast_problems(ledger: MigrationLedger, limit: int) -> list[Forecast
 # -- into the ledger ----------------------------------------------------------------------------------------------
 
 
-def adopt_listed(ledger: RunLedger) -> None:
-    ledger.execute("adopt_listed")
+def adopt(ledger: RunLedger, *, takes_all: bool) -> None:
+    """Make the run the owner of what is unfinished in its scope.
+
+    :param takes_all: what the listing did not show is in its scope as well.
+    """
+    ledger.execute("adopt", takes_all=takes_all)
 
 
-def adopt_gone(ledger: RunLedger) -> None:
-    ledger.execute("adopt_gone")
+def judge_listed(ledger: RunLedger) -> None:
+    ledger.execute("judge_listed")
 
 
-def adopt_unlisted_rows(ledger: RunLedger) -> None:
-    ledger.execute("adopt_unlisted_rows")
+def judge_gone(ledger: RunLedger) -> None:
+    ledger.execute("judge_gone")
+
+
+def judge_unlisted_rows(ledger: RunLedger) -> None:
+    ledger.execute("judge_unlisted_rows")
 
 
 def insert_listed(ledger: RunLedger) -> None:

@@ -5,10 +5,6 @@ from __future__ import annotations
 from s3_migration.ledger.connection import MigrationLedger, RunLedger
 
 
-def count_refused_rows(ledger: RunLedger) -> int:
-    return int(ledger.value("count_refused_rows"))
-
-
 def count_rows_left(ledger: RunLedger) -> int:
     return int(ledger.value("count_rows_left"))
 

@@ -1,4 +1,5 @@
-"""The SQL of this project: one statement a file below `sql/<step>`, identifiers put in as identifiers."""
+"""The SQL of this project: one statement a file below `sql/<step>`, identifiers put in as identifiers, predicates from
+the table of states (predicates.py)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from typing import Any
 
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow
+
+from s3_migration.ledger.predicates import FRAGMENTS
 
 DIRECTORY = Path(__file__).parent / "sql"
 
@@ -30,7 +33,7 @@ def _text(file: str) -> str:
 
 def statement(file: str, /, **parts: sql.Composable) -> sql.Composed:
     """The statement of `sql/*/<file>.sql` with its `{parts}`; values stay bound (`%(value)s`)."""
-    return sql.SQL(_text(file)).format(**parts)
+    return sql.SQL(_text(file)).format(**{**FRAGMENTS, **parts})
 
 
 def takes(query: sql.Composed) -> frozenset[str]:

@@ -45,8 +45,9 @@ def find_rows_to_switch(ledger: RunLedger, first: str, last: str) -> list[RowToS
     return ledger.rows(RowToSwitch, "find_rows_to_switch", first=first, last=last)
 
 
-def mark_refused_row(ledger: RunLedger, key: str, detail: str) -> None:
-    ledger.execute("mark_refused_row", key=key, detail=detail)
+def mark_refused_row(ledger: RunLedger, key: str, error_code: str, detail: str) -> None:
+    """:param error_code: the SQLSTATE."""
+    ledger.execute("mark_refused_row", key=key, error_code=error_code, detail=detail)
 
 
 def retry_refused_rows(ledger: RunLedger) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from s3_migration.model.completion import ROWS_EXPLAINED, unfinished_states
 from s3_migration.model.forecast import Forecast
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS
-
-# States with nothing left in legacy, and nothing that a run could do.
-_FINAL = {"moved", "withdrawn", "dangling"}
 
 
 @dataclass(frozen=True)
@@ -104,20 +102,25 @@ class Account:
 
     @property
     def finished(self) -> bool:
-        """Whether this run deleted the last of what it had in scope.
+        """Whether this run deleted the last of what it had in scope, and nothing unexplained is left of it.
 
-        | mode  | deleted | states, beside moved and withdrawn | rows left | finished |
-        | ----- | ------- | ---------------------------------- | --------- | -------- |
-        | move  | some    | none                               | none      | yes      |
-        | move  | some    | dangling                           | any       | yes: no run can fix those rows |
-        | move  | some    | none                               | some      | no       |
-        | move  | some    | any other                          | any       | no       |
-        | move  | none    | any                                | any       | no: it was finished before      |
-        | other | any     | any                                | any       | no       |
+        | mode  | deleted | objects beside moved, withdrawn, superseded, dangling | rows left | finished |
+        | ----- | ------- | ---------------------------------------------------- | --------- | -------- |
+        | move  | some    | none, or acknowledged problems                       | none      | yes      |
+        | move  | some    | none                                                 | some      | no       |
+        | move  | some    | the same, and some are dangling, superseded or acknowledged | any | yes: they may be named by rows |
+        | move  | some    | any other                                            | any       | no       |
+        | move  | none    | any                                                  | any       | no: it was finished before |
+        | other | any     | any                                                  | any       | no       |
         """
-        left = {state for state, number in self.states.items() if number}
-        rows_done = not self.rows_left or "dangling" in left
-        return self.mode == Mode.MOVE.value and self.deleted > 0 and left <= _FINAL and rows_done
+        explained = self.acknowledged or any(self.states.get(state) for state in ROWS_EXPLAINED)
+        return (
+            self.mode == Mode.MOVE.value
+            and self.deleted > 0
+            # Only problems are acknowledged, and every problem is something to do about.
+            and sum(unfinished_states(self.states).values()) == self.acknowledged
+            and (not self.rows_left or bool(explained))
+        )
 
     @property
     def objects_per_second(self) -> float:

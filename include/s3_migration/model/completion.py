@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from s3_migration.model.modes import Mode
+from s3_migration.model.states import STATES
 
-# What an object may be for good (docs/safety.md); an acknowledged problem is as well.
-FINAL = frozenset({"moved", "withdrawn", "dangling", "superseded"})
-# Of these a row may go on naming the legacy path, and legacy may go on holding the object.
-NAMED, HELD = ("dangling", "superseded"), ("superseded",)
+# Rows may go on naming the legacy path of these, and legacy may go on holding these; of an acknowledged problem as well.
+ROWS_EXPLAINED = [name for name, state in STATES.items() if state.rows_may_name_legacy]
+LEGACY_EXPLAINED = [name for name, state in STATES.items() if state.legacy_may_hold_it]
 
 _MOVE = "trigger a run with mode=move and no limit"
 _PROBLEM = "fix or acknowledge them (docs/runbook.md), then move again"
@@ -39,6 +39,16 @@ class Rows:
     first: str | None = None
 
 
+def unfinished_states(states: Mapping[str, int]) -> dict[str, int]:
+    """The states, with their numbers of objects, that something is left to do about: by a run, or by a person.
+
+    What is superseded, withdrawn or dangling no run can do anything about, and nobody has to.
+
+    :param states: less those whose problem was acknowledged; or all, and then as many remain.
+    """
+    return {state: number for state, number in states.items() if number and not STATES[state].final}
+
+
 def find_unfinished(last: LastRun | None, states: Mapping[str, int], rows: Rows, legacy: Sequence[str]) -> list[str]:
     """What keeps the migration from being finished, each with how to go on.
 
@@ -57,8 +67,7 @@ def find_unfinished(last: LastRun | None, states: Mapping[str, int], rows: Rows,
         *_left_by(last),
         *(
             f"{number} objects are {state}: {_FIXES.get(state, _PROBLEM)}"
-            for state, number in states.items()
-            if state not in FINAL and number
+            for state, number in unfinished_states(states).items()
         ),
         *(
             [f"{rows.rows} rows name a legacy path, e.g. {rows.first!r}: find who writes them, {_MOVE}"]

@@ -126,6 +126,7 @@ def mark(run: Run, results: list[CopyResult]) -> None:
         production_etags=[result.target.etag if result.target else None for result in results],
         production_modifieds=[result.modified for result in results],
         problems=[result.problem for result in results],
+        error_codes=[result.code for result in results],
         details=[result.detail for result in results],
         proving=run.step == "verify",
     )

@@ -134,6 +134,7 @@ def _delete_batch(run: Run, found: Sequence[Deletable]) -> None:
         run.ledger,
         keys=[result.key for result in results],
         problems=[result.problem for result in results],
+        error_codes=[result.code for result in results],
         details=[result.detail for result in results],
         sizes=[result.now.size if result.now else None for result in results],
         etags=[result.now.etag if result.now else None for result in results],
@@ -152,6 +153,7 @@ def _remove_copies(run: Run, found: Sequence[Deletable]) -> None:
         run.ledger,
         keys=[run.keys.legacy_key(result.key) for result in results],
         problems=[result.problem for result in results],
+        error_codes=[result.code for result in results],
         details=[result.detail for result in results],
     )
     for what, number in Counter(result.problem or "removed" for result in results).items():

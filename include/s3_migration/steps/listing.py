@@ -101,15 +101,16 @@ def _forecast(run: Run) -> None:
 
 
 def _merge(run: Run) -> int:
-    """Adopt what is unfinished, add what is new, cut the scope into chunks. Answers their number.
+    """Adopt what is unfinished, judge it, add what is new, cut the scope into chunks. Answers their number.
 
     An undo adopts what is copied, and nothing else; without copies to remove it has no use for chunks.
     """
     ledger = run.ledger
-    listing.adopt_listed(ledger)
+    listing.adopt(ledger, takes_all=run.takes_all)
+    listing.judge_listed(ledger)
     if run.takes_all:
-        listing.adopt_gone(ledger)  # before what is new, of which nothing can be gone, doubles what it has to read
-        listing.adopt_unlisted_rows(ledger)
+        listing.judge_gone(ledger)  # before what is new, of which nothing can be gone, doubles what it has to read
+        listing.judge_unlisted_rows(ledger)
     if run.mode.copies:
         listing.insert_listed(ledger)
         if listing.count_missing(ledger):

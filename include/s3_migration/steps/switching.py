@@ -26,6 +26,8 @@ FIRST_PAGES = 64
 MAX_PAGES = 1_024
 # Passes in which rows stayed locked, with growing pauses between them, before the task gives up for now.
 LOCKED_PASSES = 6
+# internal_error: for what the driver refused by itself.
+NO_SQLSTATE = "XX000"
 
 _LOCKED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
 
@@ -136,12 +138,10 @@ def _switch_one(run: Run, file: SwitchFile, ctid: str, key: str, late: bool) -> 
     except DatabaseError as error:
         if not _is_of_a_row(error):
             raise
-        switching.mark_refused_row(run.ledger, key, _explain(error))
+        code = error.sqlstate or NO_SQLSTATE
+        detail = f"{code}: row not switched: {str(error).splitlines()[0]}"
+        switching.mark_refused_row(run.ledger, key, code, detail)
         return 0
-
-
-def _explain(error: DatabaseError) -> str:
-    return f"{error.sqlstate}: row not switched: {str(error).splitlines()[0]}"
 
 
 def _switch(run: Run, file: SwitchFile, first: str, last: str, late: bool) -> int:

@@ -12,13 +12,22 @@ SET
         ELSE l.switched_at
     END,
     legacy_gone_at = CASE WHEN b.problem = 'withdrawn' THEN now() END,
-    problem = CASE WHEN b.problem = 'withdrawn' AND l.production_modified IS NOT NULL THEN NULL ELSE b.problem END,
+    problem = CASE WHEN b.problem <> 'withdrawn' OR {no_copy} THEN b.problem END,
+    error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
+    copy_missing = false,
     detail = b.detail
 FROM s3_migration.run AS r,
 unnest(
     %(keys)s::text[], %(sizes)s::bigint[], %(etags)s::text[], %(production_etags)s::text[],
-    %(production_modifieds)s::timestamptz[], %(problems)s::text[], %(details)s::text[]
-) AS b (key, size, etag, production_etag, production_modified, problem, detail)
+    problem = CASE WHEN b.problem <> 'withdrawn' OR {no_copy} THEN b.problem END,
+    error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
+    copy_missing = false,
+    detail = b.detail
+FROM s3_migration.run AS r,
+unnest(
+    %(keys)s::text[], %(sizes)s::bigint[], %(etags)s::text[], %(production_etags)s::text[],
+    %(production_modifieds)s::timestamptz[], %(problems)s::text[], %(error_codes)s::text[], %(details)s::text[]
+) AS b (key, size, etag, production_etag, production_modified, problem, error_code, detail)
 WHERE
     l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key
     AND r.run_no = %(run_no)s

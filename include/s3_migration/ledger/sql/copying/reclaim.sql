@@ -1,4 +1,5 @@
--- Cleared after a later run had adopted what this one left: it takes it back, and is red or green for it again.
+-- Cleared after a later run had adopted what this one left (adopt.sql): it takes it back, and is red or green for it
+-- again. The later run's switch counts for the grace period.
 UPDATE s3_migration.ledger AS l
 SET
     run_no = %(run_no)s,

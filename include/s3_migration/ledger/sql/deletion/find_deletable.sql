@@ -8,17 +8,11 @@ JOIN s3_migration.migration AS m ON m.migration_id = l.migration_id
 WHERE
     l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
     AND l.legacy_key > %(after)s AND l.legacy_key >= %(first_key)s AND l.legacy_key <= %(last_key)s
-    AND l.legacy_gone_at IS NULL
-    AND l.production_modified IS NOT NULL
-    AND CASE
-        WHEN %(undo)s
-            THEN
-                r.mode = 'undo' AND r.remove_copies
-                AND (l.problem IS NULL OR l.problem = 'changed') AND l.copied_etag IS NOT NULL
-        ELSE r.mode = 'move' AND r.damaged = 0 AND l.problem IS NULL AND l.copied_etag = l.legacy_etag
-    END
+    -- Which objects may go: model/states.py.
+    AND {may_be_deleted}
+    AND CASE WHEN %(undo)s THEN r.mode = 'undo' AND r.remove_copies ELSE r.mode = 'move' AND r.damaged = 0 END
     -- Over when the proof was taken: no later switch or copy rests on an older proof.
-    AND coalesce(l.switched_at, r.switched_at) + r.grace_period <= r.verified_at
+    AND {grace_ends} <= r.verified_at
     AND r.verified_at > now() - %(proof_max_age)s
     AND m.deletion_stopped IS NULL
     AND m.lease_run_no = r.run_no

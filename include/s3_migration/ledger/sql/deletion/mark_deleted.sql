@@ -6,9 +6,10 @@ SET
     legacy_etag = coalesce(b.etag, l.legacy_etag),
     legacy_modified = coalesce(b.modified, l.legacy_modified),
     problem = b.problem,
+    error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
     detail = b.detail
 FROM unnest(
-    %(keys)s::text[], %(problems)s::text[], %(details)s::text[],
+    %(keys)s::text[], %(problems)s::text[], %(error_codes)s::text[], %(details)s::text[],
     %(sizes)s::bigint[], %(etags)s::text[], %(modifieds)s::timestamptz[]
-) AS b (key, problem, detail, size, etag, modified)
+) AS b (key, problem, error_code, detail, size, etag, modified)
 WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key

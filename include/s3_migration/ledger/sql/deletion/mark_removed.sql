@@ -6,6 +6,9 @@ SET
     production_modified = CASE WHEN b.problem IS NOT NULL THEN l.production_modified END,
     switched_at = CASE WHEN b.problem IS NOT NULL THEN l.switched_at END,
     problem = CASE WHEN b.problem = 'changed' THEN 'superseded' ELSE b.problem END,
+    error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
     detail = b.detail
-FROM unnest(%(keys)s::text[], %(problems)s::text[], %(details)s::text[]) AS b (key, problem, detail)
+FROM unnest(
+    %(keys)s::text[], %(problems)s::text[], %(error_codes)s::text[], %(details)s::text[]
+) AS b (key, problem, error_code, detail)
 WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key

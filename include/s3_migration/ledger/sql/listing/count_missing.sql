@@ -1,5 +1,5 @@
-SELECT count(*) FROM s3_migration.ledger
+SELECT count(*) FROM s3_migration.ledger AS l
 WHERE
-    migration_id = %(migration_id)s AND run_no = %(run_no)s
-    AND problem = 'damaged' AND detail = 'production holds no object' AND production_modified IS NOT NULL
-    AND (%(keys)s::text[] IS NULL OR legacy_key = ANY(%(keys)s))
+    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
+    AND {copy_missing}
+    AND (%(keys)s::text[] IS NULL OR l.legacy_key = ANY(%(keys)s))

@@ -2,13 +2,10 @@
 SELECT
     count(*) AS objects,
     coalesce(sum(s.size), 0)::bigint AS bytes,
-    count(*) FILTER (WHERE v.there) AS already_there,
-    count(*) FILTER (WHERE p.key IS NOT NULL AND NOT v.there AND l.copied_etag IS NULL) AS conflict,
-    (SELECT count(*) FROM {rows} AS r WHERE NOT EXISTS (SELECT FROM {production} AS q WHERE q.key = r.key)) AS dangling
+    count(*) FILTER (WHERE v.holds = 'same' OR (v.holds = 'known' AND s.etag = l.copied_etag)) AS already_there,
+    count(*) FILTER (WHERE l.copied_etag IS NULL AND {problem_without_copy} = 'conflict') AS conflict,
+    (SELECT count(*) FROM {rows} AS n WHERE NOT EXISTS (SELECT FROM {production} AS q WHERE q.key = n.key)) AS dangling
 FROM {legacy} AS s
 LEFT JOIN {production} AS p ON p.key = s.key
 LEFT JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = s.key
-CROSS JOIN LATERAL (
-    SELECT coalesce((p.size = s.size AND p.etag = s.etag) OR (p.etag = l.production_etag AND s.etag = l.copied_etag), false)
-        AS there
-) AS v
+CROSS JOIN LATERAL (SELECT {production_holds} AS holds) AS v

@@ -5,17 +5,19 @@ INSERT INTO s3_migration.ledger (
 )
 SELECT
     %(migration_id)s, s.key, s.size, s.etag, s.modified, %(run_no)s,
-    CASE WHEN v.same THEN s.etag END,
-    CASE WHEN v.same THEN p.etag END,
-    CASE WHEN v.same THEN p.modified END,
-    CASE WHEN p.key IS NOT NULL AND NOT v.same THEN 'conflict' END,
-    CASE
-        WHEN p.key IS NOT NULL AND NOT v.same
-            THEN format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
-    END
+    CASE WHEN v.holds = 'same' THEN s.etag END,
+    CASE WHEN v.holds = 'same' THEN p.etag END,
+    CASE WHEN v.holds = 'same' THEN p.modified END,
+    {problem_without_copy},
+    CASE WHEN {problem_without_copy} IS NOT NULL THEN {held} END
 FROM {legacy} AS s
 LEFT JOIN {production} AS p ON p.key = s.key
-CROSS JOIN LATERAL (SELECT coalesce(p.size = s.size AND p.etag = s.etag, false) AS same) AS v
+CROSS JOIN (
+    SELECT
+        NULL::bigint AS legacy_size, NULL::text AS legacy_etag, NULL::text AS copied_etag, NULL::text AS production_etag,
+        NULL::timestamptz AS production_modified
+) AS l
+CROSS JOIN LATERAL (SELECT {production_holds} AS holds) AS v
 -- In the order of the ledger's index, which would else be filled at a thousand places at once; and the ledger's pages
 -- hold neighbours, which chunks and batches then ask for together.
 ORDER BY s.key

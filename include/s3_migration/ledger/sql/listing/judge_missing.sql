@@ -3,19 +3,24 @@
 -- count_rows_left.sql.
 UPDATE s3_migration.ledger AS l
 SET
-    problem = CASE WHEN n.named THEN %(problem_if_referenced)s ELSE 'superseded' END,
-    copied_etag = CASE WHEN NOT n.named OR l.legacy_gone_at IS NOT NULL THEN l.copied_etag END,
-    production_etag = CASE WHEN NOT n.named OR l.legacy_gone_at IS NOT NULL THEN l.production_etag END,
-    production_modified = CASE WHEN NOT n.named OR l.legacy_gone_at IS NOT NULL THEN l.production_modified END
+    problem = j.problem,
+    copy_missing = j.problem IS NOT NULL AND NOT j.made_anew,
+    copied_etag = CASE WHEN NOT j.made_anew THEN l.copied_etag END,
+    production_etag = CASE WHEN NOT j.made_anew THEN l.production_etag END,
+    production_modified = CASE WHEN NOT j.made_anew THEN l.production_modified END,
+    detail = CASE WHEN j.problem IS NOT NULL THEN l.detail END
 FROM (
-    SELECT u.key, bool_or(NOT u.missing) AS named
+    SELECT
+        u.key,
+        CASE WHEN bool_or(u.named) THEN %(problem_if_referenced)s::text ELSE 'superseded' END AS problem,
+        bool_or(u.named) AND NOT bool_or(u.gone) AS made_anew
     FROM (
-        SELECT c.legacy_key AS key, true AS missing
-        FROM s3_migration.ledger AS c
+        SELECT l.legacy_key AS key, true AS missing, false AS named, l.legacy_gone_at IS NOT NULL AS gone
+        FROM s3_migration.ledger AS l
         WHERE
-            c.migration_id = %(migration_id)s AND c.run_no = %(run_no)s
-            AND c.problem = 'damaged' AND c.detail = 'production holds no object'
-            AND (%(keys)s::text[] IS NULL OR c.legacy_key = ANY(%(keys)s))
+            l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
+            AND {copy_missing}
+            AND (%(keys)s::text[] IS NULL OR l.legacy_key = ANY(%(keys)s))
         UNION ALL
         SELECT
             CASE
@@ -23,12 +28,12 @@ FROM (
                     THEN %(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
                 ELSE %(legacy_prefix)s || substr(a.{column}, %(production_path_rest)s)
             END COLLATE "C",
-            false
+            false, true, false
         FROM {table} AS a
         WHERE
             starts_with(a.{column}, %(legacy_path_prefix)s) OR starts_with(a.{column}, %(production_path_prefix)s)
     ) AS u
     GROUP BY u.key
     HAVING bool_or(u.missing)
-) AS n
-WHERE l.migration_id = %(migration_id)s AND l.legacy_key = n.key
+) AS j
+WHERE l.migration_id = %(migration_id)s AND l.legacy_key = j.key

@@ -1,4 +1,4 @@
-SELECT DISTINCT split_part(detail, ':', 1) AS code FROM s3_migration.state
+SELECT DISTINCT error_code AS code FROM s3_migration.state
 WHERE
     migration_id = %(migration_id)s AND run_no = %(run_no)s
     AND legacy_key >= coalesce(%(first_key)s, '')

@@ -3,18 +3,23 @@
 CREATE TABLE IF NOT EXISTS s3_migration.ledger (
     migration_id smallint NOT NULL,
     legacy_key text COLLATE "C" NOT NULL,
-    legacy_size bigint, -- bytes; null where legacy never held the object
+    -- What legacy held when it was last listed, or looked at. Null where it never held the object (a row named it).
+    legacy_size bigint, -- bytes
     legacy_etag text,
-    legacy_modified timestamptz,
-    run_no bigint NOT NULL, -- the run that owns it now
-    copied_etag text, -- the legacy ETag that production holds a copy of
-    production_etag text, -- as the copy answered: differs for multipart and KMS copies
-    production_modified timestamptz, -- production's own last-modified time of the copy
-    switched_at timestamptz, -- by an earlier run; else the run's own time counts
-    legacy_gone_at timestamptz, -- when legacy was seen or made empty
-    problem text CHECK (
-        problem IN ('failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'superseded', 'withdrawn', 'dangling')
-    ),
-    detail text,
+    legacy_modified timestamptz, -- legacy's clock
+    -- The run that owns the object: it judges it, and is red or green for it. Changed by adopt.sql and reclaim.sql.
+    run_no bigint NOT NULL,
+    -- The pair of ETags: of the legacy object that was copied, and of the copy as production answered, which differs for
+    -- multipart and KMS copies. The copy is current while copied_etag = legacy_etag. Without copied_etag production's
+    -- object is not ours: a row was only pointed at it.
+    copied_etag text,
+    production_etag text,
+    production_modified timestamptz, -- production's clock: when the copy was last modified
+    -- The database's clock: the switch of the object's rows by an earlier run, or after the run's own; null: run.switched_at
+    -- counts. The grace period begins here.
+    switched_at timestamptz,
+    legacy_gone_at timestamptz, -- the database's clock: when legacy was seen or made empty of it
+    problem text, -- one of model/states.py, or null: the state follows from the other columns (view state)
+    detail text, -- for people only
     PRIMARY KEY (migration_id, legacy_key)
 )

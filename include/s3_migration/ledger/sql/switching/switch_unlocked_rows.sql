@@ -16,11 +16,7 @@ copied AS MATERIALIZED (
         l.migration_id = %(migration_id)s
         AND l.legacy_key = ANY(ARRAY(SELECT u.key FROM unlocked AS u))
         AND l.run_no = %(run_no)s
-        AND l.production_modified IS NOT NULL
-        AND CASE
-            WHEN %(undo)s THEN l.legacy_gone_at IS NULL AND (l.problem IS NULL OR l.problem IN ('still_referenced', 'changed', 'damaged'))
-            ELSE (l.legacy_gone_at IS NOT NULL OR l.copied_etag = l.legacy_etag) AND (l.problem IS NULL OR l.problem = 'still_referenced')
-        END
+        AND {may_be_switched}
 ),
 
 switched AS (

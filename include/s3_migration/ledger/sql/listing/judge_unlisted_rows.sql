@@ -4,12 +4,11 @@ INSERT INTO s3_migration.ledger AS l (
     migration_id, legacy_key, run_no, production_etag, production_modified, legacy_gone_at, problem
 )
 SELECT
-    %(migration_id)s, r.key, %(run_no)s, p.etag, p.modified, now(),
+    %(migration_id)s, n.key, %(run_no)s, p.etag, p.modified, now(),
     CASE WHEN p.key IS NULL THEN 'dangling' END
-FROM {rows} AS r
-LEFT JOIN {production} AS p ON p.key = r.key
+FROM {rows} AS n
+LEFT JOIN {production} AS p ON p.key = n.key
 ON CONFLICT (migration_id, legacy_key) DO UPDATE SET
-    run_no = excluded.run_no,
     -- What production holds by now need not be our copy any more.
     copied_etag = CASE
         WHEN excluded.production_etag IS NULL OR excluded.production_etag = l.production_etag THEN l.copied_etag
@@ -18,4 +17,12 @@ ON CONFLICT (migration_id, legacy_key) DO UPDATE SET
     production_modified = coalesce(excluded.production_modified, l.production_modified),
     legacy_gone_at = coalesce(l.legacy_gone_at, excluded.legacy_gone_at),
     problem = excluded.problem,
+    error_code = NULL,
+    copy_missing = false,
     detail = NULL
+WHERE
+    {in_legacy}
+    OR (l.problem, l.production_etag, l.production_modified) IS DISTINCT FROM (
+        excluded.problem, coalesce(excluded.production_etag, l.production_etag),
+        coalesce(excluded.production_modified, l.production_modified)
+    )

@@ -1,0 +1,106 @@
+"""What model/states.py and model/copy_refusal.py decide, as fragments of SQL: a statement names them as `{fragments}`.
+
+Composed text and no SQL functions, so that the planner sees what it always saw. Of the ledger's row a fragment speaks as
+`l`, of its run as `r`, of what legacy and production hold now as `s` and `p` (staging tables), of `{production_holds}` as
+`v.holds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from psycopg import sql
+
+from s3_migration.model import copy_refusal
+from s3_migration.model.copy_refusal import Holds
+from s3_migration.model.states import DERIVED, PROBLEMS, RULES, STORED, UNSWITCHED, WITH_CODE, Act, Fact
+
+# From the switch of an object's rows: by an earlier run (its own time), else by the run that owns it.
+GRACE_ENDS = "coalesce(l.switched_at, r.switched_at) + r.grace_period"
+FACTS: Mapping[Fact, str] = {
+    Fact.IN_LEGACY: "l.legacy_gone_at IS NULL",
+    Fact.GONE: "l.legacy_gone_at IS NOT NULL",
+    Fact.HAS_COPY: "l.production_modified IS NOT NULL",
+    Fact.NO_COPY: "l.production_modified IS NULL",
+    Fact.OURS: "l.copied_etag IS NOT NULL",
+    Fact.NOT_OURS: "l.copied_etag IS NULL",
+    Fact.CURRENT: "l.copied_etag = l.legacy_etag",
+    Fact.OUTDATED: "l.copied_etag IS DISTINCT FROM l.legacy_etag",
+    # Held against the proof: what comes due after it waits for the next one.
+    Fact.IN_GRACE: f"(r.mode = 'move' OR r.remove_copies) AND {GRACE_ENDS} > coalesce(r.verified_at, now())",
+}
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def facts_of(act: Act) -> str:
+    """What must be so, whatever the problem."""
+    needs = [" OR ".join(sorted(FACTS[fact] for fact in need)) for need in RULES[act].needs]
+    return " AND ".join(f"({need})" if " OR " in need else need for need in needs)
+
+
+def permitted(act: Act) -> str:
+    """Whether the act is permitted (model/states.py)."""
+    despite = RULES[act].despite
+    unhindered = f"(l.problem IS NULL OR l.problem IN ({_list(despite)}))" if despite else "l.problem IS NULL"
+    return f"({facts_of(act)} AND {unhindered})"
+
+
+def _by_direction(move: str, undo: str) -> str:
+    return f"CASE WHEN %(undo)s THEN {undo} ELSE {move} END"
+
+
+def _state() -> str:
+    cases = " ".join(
+        f"WHEN {' AND '.join(FACTS[fact] for fact in facts)} THEN '{state}'" for state, facts in DERIVED if facts
+    )
+    return f"CASE WHEN l.problem IS NOT NULL THEN l.problem {cases} ELSE '{DERIVED[-1][0]}' END"
+
+
+def _problem(of: Mapping[Holds, str | None]) -> str:
+    cases = " ".join(f"WHEN '{holds.value}' THEN '{problem}'" for holds, problem in of.items() if problem)
+    return f"CASE v.holds {cases} END"
+
+
+HOLDS = f"""CASE
+    WHEN p.key IS NULL THEN '{Holds.NOTHING.value}'
+    WHEN p.size = s.size AND p.etag = s.etag THEN '{Holds.SAME.value}'
+    WHEN p.etag = l.production_etag THEN '{Holds.KNOWN.value}'
+    WHEN l.copied_etag IS NULL AND p.size = l.legacy_size AND p.etag = l.legacy_etag THEN '{Holds.EARLIER.value}'
+    WHEN p.modified >= date_trunc('second', l.production_modified) THEN '{Holds.NEWER.value}'
+    ELSE '{Holds.OTHER.value}'
+END"""
+
+# The same for people.
+HELD = """CASE
+    WHEN p.key IS NULL THEN 'production holds no object'
+    ELSE format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
+END"""
+
+FRAGMENTS: Mapping[str, sql.SQL] = {
+    name: sql.SQL(text)  # type: ignore[arg-type]  # from the tables above, and of no input
+    for name, text in {
+        "state": _state(),
+        "states_stored": _list(STORED),
+        "states_with_code": _list(WITH_CODE),
+        "states_unswitched": _list(UNSWITCHED),
+        "may_be_copied": permitted(Act.COPY),
+        "may_be_switched": _by_direction(permitted(Act.SWITCH), permitted(Act.SWITCH_BACK)),
+        "may_be_compared": _by_direction(permitted(Act.COMPARE), permitted(Act.COMPARE_TO_UNDO)),
+        "may_be_deleted": _by_direction(permitted(Act.DELETE), permitted(Act.REMOVE_COPY)),
+        "would_be_deleted": facts_of(Act.DELETE),
+        # What mapped tasks can do something about: copy it or delete it, now or when its problem is fixed.
+        "concerns_chunks": f"({FACTS[Fact.IN_LEGACY]} AND (l.problem IS NULL OR l.problem IN ({_list(PROBLEMS)})))",
+        "copy_missing": "(l.problem = 'damaged' AND l.copy_missing)",  # and whether rows name it is still to be asked
+        "has_copy": FACTS[Fact.HAS_COPY],
+        "no_copy": FACTS[Fact.NO_COPY],
+        "in_legacy": FACTS[Fact.IN_LEGACY],
+        "grace_ends": GRACE_ENDS,
+        "production_holds": HOLDS,
+        "held": HELD,
+        "problem_of_copy": _problem(copy_refusal.PROBLEM_OF_COPY),
+        "problem_without_copy": _problem(copy_refusal.PROBLEM_WITHOUT_COPY),
+    }.items()
+}

@@ -1,0 +1,12 @@
+-- Unfinished, and no longer in legacy: someone removed it, or a crash lost the mark of our own deletion. Damage and what
+-- is superseded are of production, whatever legacy holds.
+UPDATE s3_migration.ledger AS l
+SET
+    legacy_gone_at = now(),
+    problem = CASE WHEN {no_copy} THEN 'withdrawn' WHEN l.problem IN ('damaged', 'superseded') THEN l.problem END,
+    error_code = NULL,
+    detail = CASE WHEN {has_copy} AND l.problem IN ('damaged', 'superseded') THEN l.detail END
+WHERE
+    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
+    AND {in_legacy}
+    AND NOT EXISTS (SELECT FROM {legacy} AS s WHERE s.key = l.legacy_key)
