@@ -7,11 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from devstack.postgres import Postgres
 from s3_migration.ledger.schema import SCHEMA_VERSION, script, statements
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
+from s3_migration.model.states import STATES
 from s3_migration.steps.check import check
 from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support import ROOT
@@ -124,7 +126,10 @@ def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_is_i
     product.sql(
         "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'of then', 'move', '0s')"
     )
-    product.sql("INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no) VALUES (1, 'image/then.png', 1)")
+    product.sql(
+        "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_etag, run_no) "
+        "VALUES (1, 'image/then.png', 'e', 1)"
+    )
     product.seed("image/now.png")
     with pytest.raises(PreflightFailed, match=f"of version {version}, expected {SCHEMA_VERSION}.*s3_migration setup"):
         check(product.declaration, "r", Request(Mode.MOVE))
@@ -134,3 +139,118 @@ def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_is_i
         account = Flow(product.declaration, hooks).run()
     assert account.deleted == 1
     assert product.problems()["image/then.png"] == "withdrawn"
+
+
+# Of versions 1 and 2: key, what production held, whether legacy was empty of it, kind, detail.
+THEN = """
+INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period, switched_at)
+VALUES (1, 'of then', 'move', '1h', now());
+INSERT INTO s3_migration.ledger (
+    migration_id, run_no, legacy_key, legacy_size, legacy_etag, copied_etag, production_etag, copied_at, gone_at, kind,
+    detail
+)
+SELECT 1, 1, key, 1, 'e', copied, copied, CASE WHEN copied IS NOT NULL THEN now() END, CASE WHEN gone THEN now() END,
+    kind, detail
+FROM (VALUES
+    ('listed', NULL, false, NULL, NULL),
+    ('copied', 'd', false, NULL, NULL),
+    ('waiting', 'e', false, NULL, NULL),
+    ('moved', 'e', true, NULL, 'AccessDenied: of a deletion that was refused, and then made by hand'),
+    ('failed', NULL, false, 'failed', 'SlowDown: reduce your request rate: please'),
+    ('failed often', NULL, false, 'failed', '5 tries, last ConditionalRequestConflict: again'),
+    ('failed by status', NULL, false, 'failed', '503: no body'),
+    ('failed untold', NULL, false, 'failed', NULL),
+    ('conflict', NULL, false, 'conflict', 'production holds 1 bytes, ETag x, since then'),
+    ('missing', 'e', false, 'damaged', 'production holds no object'),
+    ('missing and forgotten', NULL, false, 'damaged', 'production holds no object'),
+    ('damaged', 'e', false, 'damaged', 'production holds 1 bytes, ETag x, since then'),
+    ('changed', 'd', false, 'changed', 'legacy holds ETag e since then, ETag d was copied'),
+    ('named', 'e', false, 'named', NULL),
+    ('named and stale', 'e', false, 'named', 'AccessDenied: of a deletion'),
+    ('refused', 'e', false, 'named', '23505: row not switched: duplicate key value'),
+    ('superseded', 'e', false, 'superseded', 'production holds 2 bytes, ETag y, since then'),
+    ('removed', 'e', false, 'superseded', 'production holds no object'),
+    ('withdrawn', NULL, true, 'withdrawn', '404: Not Found'),
+    ('dangling', NULL, true, 'dangling', NULL)
+) AS l (key, copied, gone, kind, detail);
+"""
+# Of version 2 alone.
+ACKNOWLEDGED = """
+INSERT INTO s3_migration.acknowledged (migration_id, legacy_key, kind, reason, run_no)
+VALUES (1, 'named', 'named', 'a job of Bob', 1), (1, 'refused', 'named', 'a rule of Bob', 1),
+    (1, 'failed', 'failed', 'lost', 1);
+"""
+# Now: state, code, whether the copy is missing.
+SINCE = {
+    "listed": ("listed", None, False),
+    "copied": ("listed", None, False),  # of an older version
+    "waiting": ("waiting", None, False),
+    "moved": ("moved", None, False),
+    "failed": ("failed", "SlowDown", False),
+    "failed often": ("failed", "ConditionalRequestConflict", False),
+    "failed by status": ("failed", "503", False),
+    "failed untold": ("failed", "Unknown", False),
+    "conflict": ("conflict", None, False),
+    "missing": ("damaged", None, True),
+    "missing and forgotten": ("damaged", None, False),
+    "damaged": ("damaged", None, False),
+    "changed": ("changed", None, False),
+    "named": ("still_referenced", None, False),
+    "named and stale": ("still_referenced", None, False),
+    "refused": ("row_refused", "23505", False),
+    "superseded": ("superseded", None, False),
+    "removed": ("superseded", None, True),
+    "withdrawn": ("withdrawn", None, False),
+    "dangling": ("dangling", None, False),
+}
+ACKNOWLEDGED_SINCE = {"named": "still_referenced", "refused": "row_refused", "failed": "failed"}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_a_text_was_read_for_is_data_after_the_upgrade(postgres: Postgres, version: int) -> None:
+    made = Made(postgres).of_version(version)
+    made.run(THEN + ACKNOWLEDGED * (version > 1))
+    assert {state for state, _, _ in SINCE.values()} == set(STATES) - {"copied"}  # which is waiting here
+    for _ in range(2):
+        made.of_now()
+        with psycopg.connect(made.uri) as connection:
+            found = connection.execute(
+                "SELECT legacy_key, s.state, s.error_code, l.copy_missing "
+                "FROM s3_migration.state AS s JOIN s3_migration.ledger AS l USING (migration_id, legacy_key)"
+            ).fetchall()
+            known = connection.execute("SELECT legacy_key, problem FROM s3_migration.acknowledged").fetchall()
+        assert {key: tuple(rest) for key, *rest in found} == SINCE
+        assert dict(known) == (ACKNOWLEDGED_SINCE if version > 1 else {})
+
+
+CONTRADICTIONS = {
+    "problem_is_known": "problem = 'named'",
+    "code_of_refusals": "problem = 'failed'",
+    "copy_has_etag_and_time": "production_etag = NULL",
+    "copied_is_in_production": "production_modified = NULL, production_etag = NULL",
+    "missing_is_a_copy": "copy_missing = true",
+    "in_legacy_has_etag": "legacy_etag = NULL",
+    "withdrawn_is_nowhere": "problem = 'withdrawn'",
+    "dangling_is_not_in_legacy": "problem = 'dangling'",
+}
+
+
+@pytest.fixture(scope="module")
+def ruled(postgres: Postgres) -> Made:
+    made = Made(postgres).of_now()
+    made.run(
+        "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_etag, run_no, copied_etag, production_etag, "
+        "production_modified) VALUES (1, 'image/a', 'e', 1, 'e', 'e', now())"
+    )
+    return made
+
+
+@pytest.mark.parametrize("rule", CONTRADICTIONS)
+def test_a_ledger_that_contradicts_itself_is_refused(ruled: Made, rule: str) -> None:
+    with psycopg.connect(ruled.uri) as connection, pytest.raises(errors.CheckViolation, match=f"ledger_{rule}"):
+        connection.execute(f"UPDATE s3_migration.ledger SET {CONTRADICTIONS[rule]}")  # type: ignore[call-overload]
+
+
+def test_each_rule_of_the_ledger_has_its_contradiction(ruled: Made) -> None:
+    rules = {name for table, name, _ in ruled.catalog()["constraints"] if table == "ledger" and name}
+    assert rules - {"ledger_pkey"} == {f"ledger_{rule}" for rule in CONTRADICTIONS}

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from s3_migration.model.account import Account
-from s3_migration.model.states import PROBLEMS
+from s3_migration.model.completion import LastRun, Rows, find_unfinished
+from s3_migration.model.states import PROBLEMS, STATES
 
-STATES = {"moved": 9_000, "waiting": 1, "failed": 2, "conflict": 3, "superseded": 4}
+COUNTS = {"moved": 9_000, "waiting": 1, "failed": 2, "conflict": 3, "superseded": 4}
 TALLIES = {
     ("list", "objects"): 10_000,
     ("list", "bytes"): 1_234_567,
@@ -42,7 +43,7 @@ SECONDS = {"check": 0.123456, "list": 1.0, "copy": 9.804, "delete": 0.0}
 
 def account(mode: str = "move", **changes: Any) -> Account:
     return Account.of(
-        "avatars", "manual__1", mode, **{"states": STATES, "tallies": TALLIES, "seconds": SECONDS, **changes}
+        "avatars", "manual__1", mode, **{"states": COUNTS, "tallies": TALLIES, "seconds": SECONDS, **changes}
     )
 
 
@@ -91,7 +92,9 @@ def test_a_person_reads_all_of_it() -> None:
         ("move", 3, {"moved": 3}, 1, False),
         ("move", 3, {"moved": 3, "withdrawn": 1}, 1, False),
         *(("move", 3, {"moved": 3, state: 1}, 0, False) for state in (*PROBLEMS, "listed", "copied")),
-        *(("move", 3, {"moved": 3, state: 1}, 0, False) for state in ("waiting", "superseded")),
+        ("move", 3, {"moved": 3, "waiting": 1}, 0, False),
+        ("move", 3, {"moved": 5, "superseded": 1}, 0, True),
+        ("move", 3, {"moved": 5, "superseded": 1}, 2, True),
         ("move", 0, {"moved": 3}, 0, False),
         ("move", 0, {}, 0, False),
         *((mode, 3, {"moved": 3}, 0, False) for mode in ("plan", "copy", "switch")),
@@ -102,6 +105,39 @@ def test_a_migration_is_finished_by_the_run_that_deletes_the_last_of_it(
 ) -> None:
     made = Account("avatars", "r", mode, deleted=deleted, states=states, rows_left=rows_left)
     assert made.finished is finished
+
+
+@pytest.mark.parametrize(
+    ("states", "acknowledged", "rows_left", "finished"),
+    [
+        ({"moved": 5, "conflict": 1}, 1, 1, True),
+        ({"moved": 5, "conflict": 2}, 1, 0, False),
+        ({"moved": 5, "conflict": 1, "copied": 1}, 1, 0, False),
+        ({"moved": 5, "failed": 2, "row_refused": 1, "dangling": 1}, 3, 2, True),
+    ],
+)
+def test_what_a_person_has_acknowledged_keeps_nothing_from_being_finished(
+    states: dict[str, int], acknowledged: int, rows_left: int, finished: bool
+) -> None:
+    made = Account("a", "r", "move", deleted=3, states=states, rows_left=rows_left, acknowledged=acknowledged)
+    assert made.finished is finished
+
+
+@pytest.mark.parametrize(
+    ("states", "acknowledged"),
+    [
+        ({"moved": 5, state: 2}, {state: number})
+        for state in STATES
+        for number in (range(3) if state in PROBLEMS else (0,))
+    ],
+)
+def test_whoever_is_told_and_whoever_asks_are_told_the_same(
+    states: dict[str, int], acknowledged: dict[str, int]
+) -> None:
+    told = Account("a", "r", "move", deleted=3, states=states, acknowledged=sum(acknowledged.values())).finished
+    left = {state: number - acknowledged.get(state, 0) for state, number in states.items()}
+    asked = find_unfinished(LastRun("r", "move", partial=False, ended=True), left, Rows(), [])
+    assert told is (asked == [])
 
 
 def test_a_plan_says_what_a_move_would_do() -> None:
@@ -158,7 +194,7 @@ def test_it_is_small_whatever_a_run_met(mode: str) -> None:
     made = account(
         mode,
         observed=1234.567,
-        states=dict.fromkeys([*PROBLEMS, *STATES], many),
+        states=dict.fromkeys([*PROBLEMS, *COUNTS], many),
         tallies={(step, f"S3 {a} {b}"): many for step, a, b in product(steps, operations, outcomes)},
         seconds=dict.fromkeys(steps, 12345.678),
     )

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError, SSLError
 
-from s3_migration.model import states as kinds
 from s3_migration.model.copy_refusal import Verdict, judge_refusal
 from s3_migration.model.error_codes import retryable
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import Version
-from s3_migration.model.states import PROBLEMS, Step, incomplete_states
+from s3_migration.model.states import (
+    PROBLEMS,
+    STATES,
+    STORED,
+    TRANSITIONS,
+    UNSWITCHED,
+    Act,
+    Fact,
+    Step,
+    incomplete_states,
+    may_follow,
+    permits,
+)
 from s3_migration.s3.errors import error_code
+from tests.support import ROOT
+
+SAFETY = (ROOT / "docs" / "safety.md").read_text(encoding="utf-8")
 
 # -- a refused copy -----------------------------------------------------------------------------------------------
 
@@ -57,21 +72,91 @@ def test_what_a_refusal_means(replaces: str | None, source: str, target: str) ->
     assert judge_refusal(WANTED, replaces, SOURCES[source], TARGETS[target]) is expected
 
 
-def test_the_verdicts_that_stay_with_an_object_are_kinds() -> None:
-    documented = {line.split("|")[1].strip() for line in str(kinds.__doc__).splitlines() if line.startswith("|")}
-    assert {Verdict.SUPERSEDED.value, Verdict.CONFLICT.value, *PROBLEMS} <= documented
+def test_the_verdicts_that_stay_with_an_object_are_states() -> None:
+    assert {Verdict.SUPERSEDED.value, Verdict.CONFLICT.value, *PROBLEMS} <= set(STATES)
+
+
+# -- the table ----------------------------------------------------------------------------------------------------
+
+
+def test_the_problems_are_those_that_turn_a_run_red() -> None:
+    assert PROBLEMS == ("failed", "conflict", "damaged", "changed", "still_referenced", "row_refused")
+    assert set(STORED) - set(PROBLEMS) == {"superseded", "withdrawn", "dangling"}
+    assert {state for state, its in STATES.items() if its.final} == {"moved", "superseded", "withdrawn", "dangling"}
+
+
+CURRENT = frozenset({Fact.IN_LEGACY, Fact.HAS_COPY, Fact.OURS, Fact.CURRENT, Fact.PAST_GRACE})
+# Of an object in legacy whose copy is current, and of one whose copy is of an older version: by state what may be done.
+MAY = {
+    None: {Act.SWITCH, Act.SWITCH_BACK, Act.COMPARE, Act.COMPARE_TO_UNDO, Act.DELETE, Act.REMOVE_COPY},
+    "failed": {Act.COMPARE, Act.COMPARE_TO_UNDO},
+    "changed": {Act.SWITCH_BACK, Act.COMPARE, Act.COMPARE_TO_UNDO, Act.REMOVE_COPY},
+    "damaged": {Act.SWITCH_BACK, Act.COMPARE, Act.COMPARE_TO_UNDO},
+    **{state: {Act.SWITCH, Act.SWITCH_BACK, Act.COMPARE, Act.COMPARE_TO_UNDO} for state in UNSWITCHED},
+}
+
+
+@pytest.mark.parametrize(("problem", "act"), product([None, *STORED], Act))
+def test_what_a_problem_permits(problem: str | None, act: Act) -> None:
+    assert permits(act, problem, CURRENT) == (act in MAY.get(problem, set()))
+
+
+# Each leaves alone what it is not sure of; any of these facts is enough to keep an object.
+@pytest.mark.parametrize(
+    ("holds", "instead"), [(Fact.IN_LEGACY, Fact.GONE), (Fact.HAS_COPY, Fact.NO_COPY), (Fact.CURRENT, Fact.OUTDATED)]
+)
+def test_legacy_loses_only_what_was_copied_as_it_is(holds: Fact, instead: Fact) -> None:
+    assert not permits(Act.DELETE, None, CURRENT - {holds} | {instead})
+
+
+OLDER = CURRENT - {Fact.CURRENT} | {Fact.OUTDATED}
+
+
+@pytest.mark.parametrize("problem", [None, *STORED])
+def test_what_has_no_copy_or_an_older_one_is_copied_whatever_its_problem(problem: str | None) -> None:
+    for known in (OLDER, OLDER - {Fact.HAS_COPY} | {Fact.NO_COPY}):
+        assert permits(Act.COPY, problem, known) == (problem is None or problem in PROBLEMS)
+    assert not permits(Act.COPY, problem, OLDER - {Fact.IN_LEGACY} | {Fact.GONE})
+    assert not permits(Act.COPY, problem, CURRENT)
+
+
+# -- the docs -----------------------------------------------------------------------------------------------------
+
+
+def in_words(states: Iterable[str | None]) -> str:
+    return ", ".join(f"`{state}`" if state else "(new)" for state in (None, *STATES) if state in set(states))
+
+
+def test_the_docs_have_the_table_of_states() -> None:
+    lines = ["| state | problem | meaning |", "| --- | --- | --- |"]
+    for state, its in STATES.items():
+        lines.append(f"| `{state}` | {'yes ' if state in PROBLEMS else ''}| {its.meaning} |")
+    assert "\n".join(lines) in SAFETY
+
+
+def test_the_docs_have_the_table_of_transitions() -> None:
+    lines = ["| what happens | from | to |", "| --- | --- | --- |"]
+    lines += [f"| {each.why} | {in_words(each.before)} | {in_words(each.after)} |" for each in TRANSITIONS]
+    assert "\n".join(lines) in SAFETY
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *(("conflict", after) for after in ("moved", "damaged", "superseded", "still_referenced", "row_refused")),
+        *(("withdrawn", after) for after in ("failed", "damaged", "changed", "superseded")),
+        *(("superseded", after) for after in ("failed", "conflict", "changed", "still_referenced")),
+        *(("copied", after) for after in ("conflict", "withdrawn", "dangling")),
+        *(("moved", after) for after in ("failed", "withdrawn")),
+        *((None, after) for after in ("failed", "damaged", "changed", "superseded", "withdrawn")),
+        ("row_refused", "failed"),
+    ],
+)
+def test_what_makes_no_sense_is_no_transition(before: str | None, after: str) -> None:
+    assert not may_follow(before, after)
 
 
 # -- the rule of red ----------------------------------------------------------------------------------------------
-
-STATES = (*PROBLEMS, "listed", "copied", "waiting", "moved", "superseded", "withdrawn", "dangling")
-
-
-def test_every_documented_state_is_in_the_truth_table() -> None:
-    rows = [line.split("|") for line in str(kinds.__doc__).splitlines() if line.startswith("| ")]
-    documented = {row[1].strip(): row[2].strip() for row in rows if row[1].strip().strip("-") not in {"state", ""}}
-    assert set(documented) == set(STATES)
-    assert {state for state, problem in documented.items() if problem == "yes"} == set(PROBLEMS)
 
 
 @pytest.mark.parametrize(("mode", "step", "state"), product(Mode, Step, STATES))

@@ -80,7 +80,7 @@ HELD = """CASE
 END"""
 
 FRAGMENTS: Mapping[str, sql.SQL] = {
-    name: sql.SQL(text)  # type: ignore[arg-type]  # from the tables above, and of no input
+    name: sql.SQL(text)  # of the tables above, and of no input
     for name, text in {
         "state": _state(),
         "states_stored": _list(STORED),

@@ -83,9 +83,7 @@ STATES: Mapping[str, State] = {
         legacy_may_hold_it=True,
     ),
     "withdrawn": State("gone from legacy before it was copied, and no row names it", final=True),
-    "dangling": State(
-        "a row names a legacy path that has no object anywhere", final=True, rows_may_name_legacy=True
-    ),
+    "dangling": State("a row names a legacy path that has no object anywhere", final=True, rows_may_name_legacy=True),
 }
 
 # What turns a run red wherever it is found, unless a person has acknowledged it.
@@ -206,7 +204,9 @@ class Transition:
 
 
 def _transition(why: str, before: str, after: str) -> Transition:
-    return Transition(why, frozenset(None if name == "-" else name for name in before.split()), frozenset(after.split()))
+    return Transition(
+        why, frozenset(None if name == "-" else name for name in before.split()), frozenset(after.split())
+    )
 
 
 TRANSITIONS = (
@@ -223,7 +223,9 @@ TRANSITIONS = (
         "listed copied conflict",
     ),
     _transition("gone from legacy, never copied", "listed failed conflict damaged changed", "withdrawn"),
-    _transition("gone from legacy, copied before", "listed copied failed changed still_referenced row_refused", "moved"),
+    _transition(
+        "gone from legacy, copied before", "listed copied failed changed still_referenced row_refused", "moved"
+    ),
     _transition(
         "gone from legacy, and a row names it",
         "moved damaged still_referenced row_refused superseded withdrawn dangling",

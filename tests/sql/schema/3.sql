@@ -84,23 +84,35 @@ ADD COLUMN IF NOT EXISTS remove_copies boolean NOT NULL DEFAULT false;
 CREATE TABLE IF NOT EXISTS s3_migration.ledger (
     migration_id smallint NOT NULL,
     legacy_key text COLLATE "C" NOT NULL,
-    legacy_size bigint, -- bytes; null where legacy never held the object
+    -- What legacy held when it was last listed, or looked at. Null where it never held the object (a row named it).
+    legacy_size bigint, -- bytes
     legacy_etag text,
-    legacy_modified timestamptz,
-    run_no bigint NOT NULL, -- the run that owns it now
-    copied_etag text, -- the legacy ETag that production holds a copy of
-    production_etag text, -- as the copy answered: differs for multipart and KMS copies
-    production_modified timestamptz, -- production's own last-modified time of the copy
-    switched_at timestamptz, -- by an earlier run; else the run's own time counts
-    legacy_gone_at timestamptz, -- when legacy was seen or made empty
-    problem text CHECK (
-        problem IN ('failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'superseded', 'withdrawn', 'dangling')
-    ),
-    detail text,
+    legacy_modified timestamptz, -- legacy's clock
+    -- The run that owns the object: it judges it, and is red or green for it. Changed by adopt.sql and reclaim.sql.
+    run_no bigint NOT NULL,
+    -- The pair of ETags: of the legacy object that was copied, and of the copy as production answered, which differs for
+    -- multipart and KMS copies. The copy is current while copied_etag = legacy_etag. Without copied_etag production's
+    -- object is not ours: a row was only pointed at it.
+    copied_etag text,
+    production_etag text,
+    production_modified timestamptz, -- production's clock: when the copy was last modified
+    -- The database's clock: the switch of the object's rows by an earlier run, or after the run's own; null: run.switched_at
+    -- counts. The grace period begins here.
+    switched_at timestamptz,
+    legacy_gone_at timestamptz, -- the database's clock: when legacy was seen or made empty of it
+    problem text, -- one of model/states.py, or null: the state follows from the other columns (view state)
+    detail text, -- for people only
     PRIMARY KEY (migration_id, legacy_key)
 );
 
--- Since version 3 what was called named is still_referenced.
+-- Since version 3: what text `detail` was read for. error_code is the store's, of failed, or the SQLSTATE, of row_refused.
+-- copy_missing: of the copy that the columns tell of, production was seen to hold nothing.
+ALTER TABLE s3_migration.ledger
+ADD COLUMN IF NOT EXISTS error_code text,
+ADD COLUMN IF NOT EXISTS copy_missing boolean NOT NULL DEFAULT false;
+
+-- Since version 3 the code of an error and a missing copy are columns, which `detail` is read for once more; and what was
+-- called named is still_referenced, or row_refused where it was the database that said no.
 DO $$
 BEGIN
     IF EXISTS (
@@ -108,13 +120,66 @@ BEGIN
         WHERE conrelid = 's3_migration.ledger'::regclass AND conname = 'ledger_kind_check'
     ) THEN
         ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_kind_check;
-        UPDATE s3_migration.ledger SET problem = 'still_referenced' WHERE problem = 'named';
-        ALTER TABLE s3_migration.ledger ADD CONSTRAINT ledger_problem_check CHECK (
-            problem IN (
-                'failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'superseded', 'withdrawn', 'dangling'
-            )
-        );
+        UPDATE s3_migration.ledger AS l
+        SET
+            problem = n.problem,
+            error_code = CASE
+                WHEN n.problem = 'row_refused' THEN coalesce(substring(l.detail FROM '^([0-9A-Z]{5}):'), 'XX000')
+                WHEN n.problem = 'failed' AND l.detail ~ '^[0-9]+ tries, last ' THEN 'ConditionalRequestConflict'
+                WHEN n.problem = 'failed' THEN coalesce(substring(l.detail FROM '^([A-Za-z0-9.]+):'), 'Unknown')
+            END,
+            copy_missing = n.problem IN ('damaged', 'superseded') AND l.production_modified IS NOT NULL
+                AND coalesce(l.detail = 'production holds no object', false),
+            detail = CASE WHEN n.problem <> 'still_referenced' THEN l.detail END
+        FROM (
+            SELECT
+                o.migration_id, o.legacy_key,
+                CASE
+                    WHEN o.problem <> 'named' THEN o.problem
+                    WHEN o.detail ~ '^[0-9A-Za-z]+: row not switched: ' THEN 'row_refused'
+                    ELSE 'still_referenced'
+                END AS problem
+            FROM s3_migration.ledger AS o
+            WHERE o.problem IS NOT NULL
+        ) AS n
+        WHERE l.migration_id = n.migration_id AND l.legacy_key = n.legacy_key;
+        IF to_regclass('s3_migration.acknowledged') IS NOT NULL THEN
+            UPDATE s3_migration.acknowledged AS a SET problem = l.problem
+            FROM s3_migration.ledger AS l
+            WHERE
+                l.migration_id = a.migration_id AND l.legacy_key = a.legacy_key
+                AND a.problem = 'named' AND l.problem IN ('still_referenced', 'row_refused');
+        END IF;
     END IF;
+END
+$$;
+
+-- What contradicts itself is refused. Each rule has a name that says what must be so.
+DO $$
+DECLARE
+    rule record;
+BEGIN
+    FOR rule IN
+        SELECT * FROM (VALUES
+            ('ledger_problem_is_known', $rule$problem IN ('failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'row_refused', 'superseded', 'withdrawn', 'dangling')$rule$),
+            ('ledger_code_of_refusals', $rule$(coalesce(problem, '') IN ('failed', 'row_refused')) = (error_code IS NOT NULL)$rule$),
+            ('ledger_copy_has_etag_and_time', $rule$(production_modified IS NULL) = (production_etag IS NULL)$rule$),
+            ('ledger_copied_is_in_production', $rule$copied_etag IS NULL OR production_modified IS NOT NULL$rule$),
+            ('ledger_missing_is_a_copy', $rule$
+                NOT copy_missing
+                OR (production_modified IS NOT NULL AND coalesce(problem, '') IN ('damaged', 'superseded'))
+            $rule$),
+            ('ledger_in_legacy_has_etag', $rule$legacy_gone_at IS NOT NULL OR legacy_etag IS NOT NULL$rule$),
+            ('ledger_withdrawn_is_nowhere',
+                $rule$problem <> 'withdrawn' OR (legacy_gone_at IS NOT NULL AND production_modified IS NULL)$rule$),
+            ('ledger_dangling_is_not_in_legacy', $rule$problem <> 'dangling' OR legacy_gone_at IS NOT NULL$rule$)
+        ) AS r (name, must_be)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_constraint WHERE conrelid = 's3_migration.ledger'::regclass AND conname = r.name
+        )
+    LOOP
+        EXECUTE 'ALTER TABLE s3_migration.ledger ADD CONSTRAINT ' || rule.name || ' CHECK (' || rule.must_be || ')';
+    END LOOP;
 END
 $$;
 
@@ -159,27 +224,17 @@ CREATE TABLE IF NOT EXISTS s3_migration.timing (
     PRIMARY KEY (run_no, step, chunk)
 );
 
--- Every object in exactly one state (include/s3_migration/model/states.py). Grace is held against the proof: what comes due after the
--- verification waits for the next one.
+-- Every object in exactly one state (include/s3_migration/model/states.py).
 CREATE OR REPLACE VIEW s3_migration.state AS
 SELECT
     l.migration_id,
     l.run_no,
     l.legacy_key,
     l.legacy_size,
-    CASE
-        WHEN l.problem IS NOT NULL THEN l.problem
-        WHEN l.production_modified IS NULL THEN 'listed'
-        WHEN l.legacy_gone_at IS NOT NULL THEN 'moved'
-        WHEN l.copied_etag IS DISTINCT FROM l.legacy_etag THEN 'listed'
-        WHEN
-            (r.mode = 'move' OR r.remove_copies)
-            AND coalesce(l.switched_at, r.switched_at) + r.grace_period > coalesce(r.verified_at, now())
-            THEN 'waiting'
-        ELSE 'copied'
-    END AS state,
+    CASE WHEN l.problem IS NOT NULL THEN l.problem WHEN l.production_modified IS NULL THEN 'listed' WHEN l.legacy_gone_at IS NOT NULL THEN 'moved' WHEN l.copied_etag IS DISTINCT FROM l.legacy_etag THEN 'listed' WHEN (r.mode = 'move' OR r.remove_copies) AND coalesce(l.switched_at, r.switched_at) + r.grace_period > coalesce(r.verified_at, now()) THEN 'waiting' ELSE 'copied' END AS state,
     l.detail,
-    a.reason AS acknowledged
+    a.reason AS acknowledged,
+    l.error_code
 FROM s3_migration.ledger AS l
 JOIN s3_migration.run AS r ON r.run_no = l.run_no
 LEFT JOIN s3_migration.acknowledged AS a

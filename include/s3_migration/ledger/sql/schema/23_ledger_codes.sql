@@ -1,4 +1,5 @@
--- Since version 3: what text `detail` was read for.
+-- Since version 3: what text `detail` was read for. error_code is the store's, of failed, or the SQLSTATE, of row_refused.
+-- copy_missing: of the copy that the columns tell of, production was seen to hold nothing.
 ALTER TABLE s3_migration.ledger
-ADD COLUMN IF NOT EXISTS error_code text, -- the store's, of failed; the SQLSTATE, of row_refused
-ADD COLUMN IF NOT EXISTS copy_missing boolean NOT NULL DEFAULT false -- where the columns tell of a copy production holds nothing
+ADD COLUMN IF NOT EXISTS error_code text,
+ADD COLUMN IF NOT EXISTS copy_missing boolean NOT NULL DEFAULT false

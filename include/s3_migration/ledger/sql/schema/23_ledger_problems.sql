@@ -30,11 +30,13 @@ BEGIN
             WHERE o.problem IS NOT NULL
         ) AS n
         WHERE l.migration_id = n.migration_id AND l.legacy_key = n.legacy_key;
-        UPDATE s3_migration.acknowledged AS a SET problem = l.problem
-        FROM s3_migration.ledger AS l
-        WHERE
-            l.migration_id = a.migration_id AND l.legacy_key = a.legacy_key
-            AND a.problem = 'named' AND l.problem IN ('still_referenced', 'row_refused');
+        IF to_regclass('s3_migration.acknowledged') IS NOT NULL THEN
+            UPDATE s3_migration.acknowledged AS a SET problem = l.problem
+            FROM s3_migration.ledger AS l
+            WHERE
+                l.migration_id = a.migration_id AND l.legacy_key = a.legacy_key
+                AND a.problem = 'named' AND l.problem IN ('still_referenced', 'row_refused');
+        END IF;
     END IF;
 END
 $$
