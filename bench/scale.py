@@ -47,10 +47,19 @@ WHERE c.chunk = %(chunk)s AND l.migration_id = 1 AND l.legacy_key BETWEEN c.firs
 # By step, the statements that go over all objects or all rows, in their order.
 LIST = ("find_unlisted_rows",)
 FORECAST = ("forecast", "count_referenced")
-MERGE = ("adopt_listed", "adopt_gone", "adopt_unlisted_rows", "insert_listed", "count_missing", "clear_chunks")
+MERGE = (
+    *("adopt", "judge_listed", "judge_gone", "judge_unlisted_rows", "insert_listed", "count_missing", "clear_chunks"),
+)
 VERIFY = ("compare", "count_missing", "mark_still_referenced", "end_verification", "count_states")
 CLOSE = ("count_states", "count_rows_left", "grace_left")
-VALUES: dict[str, Any] = {"keys": None, "proving": True, "first_key": "", "last_key": "~", "since": "2026-01-01"}
+VALUES: dict[str, Any] = {
+    "takes_all": True,
+    "keys": None,
+    "proving": True,
+    "first_key": "",
+    "last_key": "~",
+    "since": "2026-01-01",
+}
 # Of what every run has besides its mapped tasks.
 SINGLE_TASKS = 7
 

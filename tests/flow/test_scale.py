@@ -59,19 +59,21 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
         2 * MANY,
     )
     see(ledger, "production", MANY + 1, 2 * MANY)
-    values = {"keys": None, "proving": True, "since": "2026-01-01", "length": 100, "first_key": None, "last_key": None}
+    values = {"takes_all": True, "keys": None, "proving": True, "since": "2026-01-01", "length": 100, "first_key": None, "last_key": None}
     for file in (
         *(
             "find_unlisted_rows",
             "forecast",
             "count_referenced",
-            "adopt_listed",
+            "adopt",
+            "judge_listed",
             "insert_listed",
-            "adopt_listed",
-            "adopt_gone",
+            "adopt",
+            "judge_listed",
+            "judge_gone",
         ),
         *(
-            "adopt_unlisted_rows",
+            "judge_unlisted_rows",
             "count_missing",
             "clear_chunks",
             "count_scope",

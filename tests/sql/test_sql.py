@@ -90,27 +90,26 @@ INSERT INTO s3_migration.timing VALUES
     (2, 'copy', 1, now() - interval '9s', now()), (2, 'list', 0, now() - interval '10s', NULL);
 INSERT INTO s3_migration.ledger (
     migration_id, run_no, legacy_size, legacy_key, legacy_etag, copied_etag, production_etag, production_modified,
-    legacy_gone_at, problem,
-    detail
+    legacy_gone_at, problem, error_code, copy_missing, detail
 )
 SELECT 1, run_no, 1, 'image/' || key, etag, copied, production, now() - c::interval, now() - g::interval,
-    problem, detail
+    problem, code, missing, detail
 FROM (VALUES
-    (2, 'listed', 'v1', NULL, NULL, NULL, NULL, NULL, NULL),
-    (2, 'copied', 'v1', 'v1', 'p1', '1h', NULL, NULL, NULL),
-    (2, 'moved', 'v1', 'v1', 'p1', '1h', '1 min', NULL, NULL),
-    (2, 'changed', 'v2', 'v1', 'p1', '1h', NULL, 'changed', NULL),
-    (2, 'failed', 'v1', NULL, NULL, NULL, NULL, 'failed', 'AccessDenied: no'),
-    (2, 'kept', 'v1', 'v1', 'p1', '1h', NULL, 'failed', 'AccessDenied: no'),
-    (2, 'conflict', 'v1', NULL, NULL, NULL, NULL, 'conflict', 'other'),
-    (2, 'damaged-named', 'v1', 'v1', 'p1', '1h', NULL, 'damaged', 'production holds no object'),
-    (2, 'damaged-unnamed', 'v1', 'v1', 'p1', '1h', NULL, 'damaged', 'production holds no object'),
-    (2, 'superseded', 'v1', 'v1', 'p1', '1h', NULL, 'superseded', NULL),
-    (2, 'named', 'v1', 'v1', 'p1', '1h', NULL, 'still_referenced', NULL),
-    (2, 'withdrawn', 'v1', NULL, NULL, NULL, '1 min', 'withdrawn', NULL),
-    (1, 'left', 'v1', 'v1', 'p1', '3h', NULL, NULL, NULL),
-    (1, 'vanished', 'v1', 'v1', 'p1', '3h', NULL, 'failed', 'AccessDenied: no')
-) AS l (run_no, key, etag, copied, production, c, g, problem, detail);
+    (2, 'listed', 'v1', NULL, NULL, NULL, NULL, NULL, NULL, false, NULL),
+    (2, 'copied', 'v1', 'v1', 'p1', '1h', NULL, NULL, NULL, false, NULL),
+    (2, 'moved', 'v1', 'v1', 'p1', '1h', '1 min', NULL, NULL, false, NULL),
+    (2, 'changed', 'v2', 'v1', 'p1', '1h', NULL, 'changed', NULL, false, NULL),
+    (2, 'failed', 'v1', NULL, NULL, NULL, NULL, 'failed', 'AccessDenied', false, 'AccessDenied: no'),
+    (2, 'kept', 'v1', 'v1', 'p1', '1h', NULL, 'failed', 'AccessDenied', false, 'AccessDenied: no'),
+    (2, 'conflict', 'v1', NULL, NULL, NULL, NULL, 'conflict', NULL, false, 'other'),
+    (2, 'damaged-named', 'v1', 'v1', 'p1', '1h', NULL, 'damaged', NULL, true, 'production holds no object'),
+    (2, 'damaged-unnamed', 'v1', 'v1', 'p1', '1h', NULL, 'damaged', NULL, true, 'production holds no object'),
+    (2, 'superseded', 'v1', 'v1', 'p1', '1h', NULL, 'superseded', NULL, false, NULL),
+    (2, 'named', 'v1', 'v1', 'p1', '1h', NULL, 'still_referenced', NULL, false, NULL),
+    (2, 'withdrawn', 'v1', NULL, NULL, NULL, '1 min', 'withdrawn', NULL, false, NULL),
+    (1, 'left', 'v1', 'v1', 'p1', '3h', NULL, NULL, NULL, false, NULL),
+    (1, 'vanished', 'v1', 'v1', 'p1', '3h', NULL, 'failed', 'AccessDenied', false, 'AccessDenied: no')
+) AS l (run_no, key, etag, copied, production, c, g, problem, code, missing, detail);
 """
 OLD, NEW = datetime(2020, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
 # What both sides hold now: key, ETag and, of production, whether it was written before or after our copy.
@@ -259,8 +258,12 @@ ALL: dict[str, Any] = {"first_key": None, "last_key": None}
 CHUNK: dict[str, Any] = {"after": "", "first_key": "image/", "last_key": "image/z", "limit": 100}
 PAGES: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)", "late": True}
 TALLY: dict[str, Any] = {"step": "copy", "what": "copied", "number": 3, "chunk": 1}
-MARKS: dict[str, Any] = {"keys": ["image/listed"], "sizes": [2], "etags": ["v1"], "problems": [None], "details": [None]}
+MARKS: dict[str, Any] = {
+    **{"keys": ["image/listed"], "sizes": [2], "etags": ["v1"]},
+    **{"problems": [None], "error_codes": [None], "details": [None]},
+}
 COPIED = "UPDATE s3_migration.ledger SET production_modified = now()"
+GIVEN = "UPDATE s3_migration.ledger SET run_no = 2"  # as adopt.sql does
 LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
 ADOPTED = """
 WITH later AS (
@@ -299,15 +302,20 @@ CASES: dict[str, Case] = {
         writes={"acknowledged": 1},
     ),
     "add_tally": Case({**TALLY, "add": True}, writes={"tally": 1}, rewrites={"tally": 1}),
-    "adopt_gone": Case(writes={"ledger": "vanished:moved"}),
-    "adopt_listed": Case(
+    "adopt": Case(
+        {"takes_all": True},
         before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2",
+        writes={"ledger": "left:copied vanished:failed"},
+    ),
+    "judge_gone": Case(before=GIVEN, writes={"ledger": "vanished:moved"}),
+    "judge_listed": Case(
+        before=GIVEN,
         writes={
             "ledger": "changed:listed conflict:conflict copied:copied damaged-named:damaged damaged-unnamed:damaged "
             "failed:listed kept:copied left:copied listed:listed named:copied superseded:superseded"
         },
     ),
-    "adopt_unlisted_rows": Case(writes={"ledger": "only-row:dangling only-there:moved"}),
+    "judge_unlisted_rows": Case(writes={"ledger": "only-row:dangling only-there:moved"}),
     "advisory_unlock": Case(
         {"name": "a"}, "(True)", again="(False)", before="SELECT pg_advisory_lock(hashtextextended('a', 0))"
     ),
@@ -343,7 +351,6 @@ CASES: dict[str, Case] = {
     "count_missing": Case({"keys": None}, "(2)"),
     "count_referenced": Case({}, "(4 4)"),
     "count_pages": Case({}, "(1)"),
-    "count_refused_rows": Case({}, "(0)"),
     "count_rows_left": Case({}, "(5)"),
     "count_scope": Case({}, "(9)"),
     "count_staging": Case({}, "(14)", side="legacy"),
@@ -436,11 +443,11 @@ CASES: dict[str, Case] = {
     "mark_deleted": Case({**MARKS, "modifieds": [None]}, before=COPIED, writes={"ledger": "listed:moved"}),
     "mark_still_referenced": Case(writes={"ledger": "copied:still_referenced withdrawn:dangling"}),
     "mark_refused_row": Case(
-        {"key": "image/copied", "detail": "23505: no"},
-        writes={"ledger": "copied:still_referenced"},
+        {"key": "image/copied", "error_code": "23505", "detail": "23505: no"},
+        writes={"ledger": "copied:row_refused"},
     ),
     "mark_removed": Case(
-        {"keys": ["image/copied"], "problems": [None], "details": [None]}, writes={"ledger": "copied:listed"}
+        {"keys": ["image/copied"], "problems": [None], "error_codes": [None], "details": [None]}, writes={"ledger": "copied:listed"}
     ),
     "record_damage": Case(
         {"keys": ["image/damaged-named"]},
@@ -489,17 +496,21 @@ WRITES: dict[str, dict[str, str]] = {
     "add_tally": {
         "tally copy 1 copied": "number=8",
     },
-    "adopt_gone": {
-        "ledger vanished": "legacy_gone_at=now problem=null run_no=2",
+    "adopt": {
+        "ledger left": "run_no=2 switched_at=-2h",
+        "ledger vanished": "run_no=2 switched_at=-2h",
     },
-    "adopt_listed": {
+    "judge_gone": {
+        "ledger vanished": "detail=null error_code=null legacy_gone_at=now problem=null",
+    },
+    "judge_listed": {
         "ledger changed, named": "legacy_modified=2020-01-01 problem=null",
         "ledger conflict, superseded": "detail=text legacy_modified=2020-01-01",
         "ledger copied, damaged-named, damaged-unnamed, listed": "legacy_modified=2020-01-01",
-        "ledger failed, kept": "detail=null legacy_modified=2020-01-01 problem=null",
+        "ledger failed, kept": "detail=null error_code=null legacy_modified=2020-01-01 problem=null",
         "ledger left": "legacy_modified=2020-01-01 run_no=2 switched_at=-2h",
     },
-    "adopt_unlisted_rows": {
+    "judge_unlisted_rows": {
         "ledger only-row": "legacy_gone_at=now migration_id=1 problem=dangling run_no=2",
         "ledger only-there": "legacy_gone_at=now migration_id=1 "
         "production_etag=x production_modified=2020-01-01 run_no=2",
@@ -520,7 +531,7 @@ WRITES: dict[str, dict[str, str]] = {
         "chunk 1, 2": "gone",
     },
     "compare": {
-        "ledger kept": "detail=null problem=null",
+        "ledger kept": "detail=null error_code=null problem=null",
         "ledger named": "problem=null",
     },
     "create_chunks": {
@@ -563,7 +574,7 @@ WRITES: dict[str, dict[str, str]] = {
         "run now": "listed_at=null verified_at=null",
     },
     "judge_missing": {
-        "ledger damaged-named": "copied_etag=null production_etag=null production_modified=null",
+        "ledger damaged-named": "copied_etag=null copy_missing=False production_etag=null production_modified=null",
         "ledger damaged-unnamed": "problem=superseded",
     },
     "keep_lease": {
@@ -577,7 +588,7 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger listed": "legacy_gone_at=now legacy_size=2",
     },
     "mark_refused_row": {
-        "ledger copied": "detail=text problem=still_referenced",
+        "ledger copied": "detail=text error_code=23505 problem=row_refused",
     },
     "mark_removed": {
         "ledger copied": "copied_etag=null production_etag=null production_modified=null",
@@ -602,7 +613,7 @@ WRITES: dict[str, dict[str, str]] = {
         "migration avatars": "lease_until=+1h",
     },
     "retry_refused_deletes": {
-        "ledger kept": "detail=null problem=null",
+        "ledger kept": "detail=null error_code=null problem=null",
     },
     "retry_refused_rows": {
         "ledger named": "problem=null",
@@ -730,8 +741,8 @@ def test_names_and_prefixes_are_never_taken_for_sql(
         ledger = of_migration.of_run(of_migration.value("open_run", run_id="now", **OPENED))
         staging.create(ledger)
         ledger.connection.execute(
-            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, legacy_gone_at, production_modified) "
-            "VALUES (1, %s, %s, now(), now())",
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, legacy_gone_at, production_etag, "
+            "production_modified) VALUES (1, %s, %s, now(), 'e', now())",
             [HOSTILE.legacy.prefix + "1", ledger.run_no],
         )
         values = {**ledger.values, **CASES[file].values, "column": HOSTILE.database.column}
@@ -750,7 +761,8 @@ def test_names_and_prefixes_are_never_taken_for_sql(
 
 # What a night with nothing to do asks of the ledger.
 QUIET: dict[str, dict[str, Any]] = {
-    "adopt_gone": {},
+    "adopt": {"takes_all": True},
+    "judge_gone": {},
     "count_missing": {"keys": None},
     "count_scope": {},
     "count_states": ALL,
@@ -801,10 +813,10 @@ def test_without_statistics_the_table_is_read_once_all_the_same(
             "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'now', 'move', '0s')"
         )
         connection.execute(
-            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, production_modified, copied_etag, "
-            "problem, detail) "
-            "SELECT 1, 'image/' || n, 1, now(), 'e', CASE WHEN n % 2 = 0 THEN 'damaged' END, "
-            "'production holds no object' FROM generate_series(1, 2000) AS n"
+            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_etag, run_no, production_modified, "
+            "production_etag, copied_etag, problem, copy_missing) "
+            "SELECT 1, 'image/' || n, 'e', 1, now(), 'e', 'e', CASE WHEN n % 2 = 0 THEN 'damaged' END, n % 2 = 0 "
+            "FROM generate_series(1, 2000) AS n"
         )
     connect_database(monkeypatch, postgres.port, name)
     ledger = Ledger.connect(declare()).of_migration(1).of_run(1)
@@ -885,7 +897,7 @@ FORBIDDEN = [
     "DELETE FROM s3_migration.timing",
     "UPDATE s3_migration.chunk SET objects = 0",
     "UPDATE s3_migration.schema_version SET version = 3",
-    "ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_kind_check",
+    "ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_problem_is_known",
     "DROP TABLE s3_migration.ledger",
     "DROP SCHEMA s3_migration CASCADE",
     "CREATE TABLE public.x ()",
