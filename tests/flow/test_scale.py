@@ -59,7 +59,15 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
         2 * MANY,
     )
     see(ledger, "production", MANY + 1, 2 * MANY)
-    values = {"takes_all": True, "keys": None, "proving": True, "since": "2026-01-01", "length": 100, "first_key": None, "last_key": None}
+    values = {
+        "takes_all": True,
+        "keys": None,
+        "proving": True,
+        "since": "2026-01-01",
+        "length": 100,
+        "first_key": None,
+        "last_key": None,
+    }
     for file in (
         *(
             "find_unlisted_rows",

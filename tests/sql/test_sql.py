@@ -262,7 +262,7 @@ MARKS: dict[str, Any] = {
     **{"keys": ["image/listed"], "sizes": [2], "etags": ["v1"]},
     **{"problems": [None], "error_codes": [None], "details": [None]},
 }
-COPIED = "UPDATE s3_migration.ledger SET production_modified = now()"
+COPIED = "UPDATE s3_migration.ledger SET production_etag = 'p1', production_modified = now() WHERE problem IS NULL"
 GIVEN = "UPDATE s3_migration.ledger SET run_no = 2"  # as adopt.sql does
 LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
 ADOPTED = """
@@ -447,7 +447,8 @@ CASES: dict[str, Case] = {
         writes={"ledger": "copied:row_refused"},
     ),
     "mark_removed": Case(
-        {"keys": ["image/copied"], "problems": [None], "error_codes": [None], "details": [None]}, writes={"ledger": "copied:listed"}
+        {"keys": ["image/copied"], "problems": [None], "error_codes": [None], "details": [None]},
+        writes={"ledger": "copied:listed"},
     ),
     "record_damage": Case(
         {"keys": ["image/damaged-named"]},
@@ -497,8 +498,7 @@ WRITES: dict[str, dict[str, str]] = {
         "tally copy 1 copied": "number=8",
     },
     "adopt": {
-        "ledger left": "run_no=2 switched_at=-2h",
-        "ledger vanished": "run_no=2 switched_at=-2h",
+        "ledger left, vanished": "run_no=2 switched_at=-2h",
     },
     "judge_gone": {
         "ledger vanished": "detail=null error_code=null legacy_gone_at=now problem=null",
@@ -506,13 +506,12 @@ WRITES: dict[str, dict[str, str]] = {
     "judge_listed": {
         "ledger changed, named": "legacy_modified=2020-01-01 problem=null",
         "ledger conflict, superseded": "detail=text legacy_modified=2020-01-01",
-        "ledger copied, damaged-named, damaged-unnamed, listed": "legacy_modified=2020-01-01",
+        "ledger copied, damaged-named, damaged-unnamed, left, listed": "legacy_modified=2020-01-01",
         "ledger failed, kept": "detail=null error_code=null legacy_modified=2020-01-01 problem=null",
-        "ledger left": "legacy_modified=2020-01-01 run_no=2 switched_at=-2h",
     },
     "judge_unlisted_rows": {
-        "ledger only-row": "legacy_gone_at=now migration_id=1 problem=dangling run_no=2",
-        "ledger only-there": "legacy_gone_at=now migration_id=1 "
+        "ledger only-row": "copy_missing=False legacy_gone_at=now migration_id=1 problem=dangling run_no=2",
+        "ledger only-there": "copy_missing=False legacy_gone_at=now migration_id=1 "
         "production_etag=x production_modified=2020-01-01 run_no=2",
     },
     "allow_deletion": {
@@ -564,10 +563,10 @@ WRITES: dict[str, dict[str, str]] = {
         "migration avatars": "lease_until=+1h",
     },
     "insert_listed": {
-        "ledger new": "legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 migration_id=1 run_no=2",
-        "ledger taken": "detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
+        "ledger new": "copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 migration_id=1 run_no=2",
+        "ledger taken": "copy_missing=False detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
         "legacy_size=1 migration_id=1 problem=conflict run_no=2",
-        "ledger there": "copied_etag=v1 legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 "
+        "ledger there": "copied_etag=v1 copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 "
         "migration_id=1 production_etag=v1 production_modified=2020-01-01 run_no=2",
     },
     "invalidate_run": {

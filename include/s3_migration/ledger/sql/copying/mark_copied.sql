@@ -19,13 +19,6 @@ SET
 FROM s3_migration.run AS r,
 unnest(
     %(keys)s::text[], %(sizes)s::bigint[], %(etags)s::text[], %(production_etags)s::text[],
-    problem = CASE WHEN b.problem <> 'withdrawn' OR {no_copy} THEN b.problem END,
-    error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
-    copy_missing = false,
-    detail = b.detail
-FROM s3_migration.run AS r,
-unnest(
-    %(keys)s::text[], %(sizes)s::bigint[], %(etags)s::text[], %(production_etags)s::text[],
     %(production_modifieds)s::timestamptz[], %(problems)s::text[], %(error_codes)s::text[], %(details)s::text[]
 ) AS b (key, size, etag, production_etag, production_modified, problem, error_code, detail)
 WHERE
