@@ -210,7 +210,8 @@ def test_any_key_comes_back_as_it_was(
         "ON CONFLICT DO NOTHING"
     )
     product.database.cursor().executemany(
-        "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_etag, run_no, detail) VALUES (1, %s, 'e', 1, %s)",
+        "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_etag, run_no, detail) "
+        "VALUES (1, %s, 'e', 1, %s)",
         [(key, detail) for key in keys],
     )
     number = time.monotonic_ns()

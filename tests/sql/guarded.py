@@ -100,6 +100,8 @@ DELETABLE = Guarded(
         "asked as an undo, but none": ({**UNDO, "run.mode": "move"}, NOTHING),
         "undo, rewritten in legacy": ({**UNDO, "object.problem": "changed"}, COPY_MAY_GO),
         "undo, with another problem": ({**UNDO, "object.problem": "superseded"}, NOTHING),
+        "undo, gone from legacy": ({**UNDO, "object.legacy_gone_at": NOW}, NOTHING),
+        "undo, nothing in production": ({**UNDO, "object.production_modified": None}, NOTHING),
         "undo, not our copy": ({**UNDO, "object.copied_etag": None}, NOTHING),
     },
 )  # fmt: skip
@@ -181,51 +183,57 @@ RESULT: Facts = {
     "sizes": [2],
     "etags": ["v2"],
     "problems": [None],
+    "error_codes": [None],
     "details": [None],
 }
 ANSWERED = {"legacy_size": 2, "legacy_etag": "v2"}
 COPY = {**ANSWERED, "copied_etag": "v2", "production_etag": "p2", "production_modified": Time(-5)}
-FAILED: Facts = {"problems": ["failed"], "details": ["AccessDenied: no"]}
-WITHDRAWN: Facts = {"problems": ["withdrawn"]}
+FAILED: Facts = {"problems": ["failed"], "error_codes": ["AccessDenied"], "details": ["AccessDenied: no"]}
+REFUSED = {"problem": "failed", "error_code": "AccessDenied", "detail": "AccessDenied: no"}
+# A code is kept of what failed, and of nothing else.
+WITHDRAWN: Facts = {"problems": ["withdrawn"], "error_codes": ["404"]}
+REWRITTEN: Facts = {"problems": ["changed"], "error_codes": ["412"]}
+LEFT_BEHIND: Facts = {"all object.error_code": "old", "all object.copy_missing": True, "all object.detail": "old"}
+CLEARED = {"error_code": None, "copy_missing": False, "detail": None}
 
 MARK_COPIED = Guarded(
     {
         **RUN,
         **COPIED,
         **RESULT,
+        **LEFT_BEHIND,
         "all object.problem": "changed",
-        "all object.detail": "old",
         "all object.switched_at": Time(-500),
         "production_etags": ["p2"],
         "production_modifieds": [Time(-5)],
         "proving": False,
     },
     {
-        "copied after the switch": ({}, {"image/a": {**COPY, "switched_at": NOW, "problem": None, "detail": None}}),
+        "copied after the switch": ({}, {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED}}),
         "copied before the switch": (
             {"run.switched_at": None},
-            {"image/a": {**COPY, "switched_at": None, "problem": None, "detail": None}},
+            {"image/a": {**COPY, "switched_at": None, "problem": None, **CLEARED}},
         ),
         "copied as part of a proof": (
             {"proving": True},
-            {"image/a": {**COPY, "switched_at": None, "problem": None, "detail": None}},
+            {"image/a": {**COPY, "switched_at": None, "problem": None, **CLEARED}},
         ),
         "of another run": ({"object.run_no": 1}, NOTHING),
         "refused, with an earlier copy": (
             FAILED,
-            {"image/a": {**ANSWERED, "problem": "failed", "detail": "AccessDenied: no"}},
+            {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
         ),
         "gone from legacy, with an earlier copy": (
             WITHDRAWN,
-            {"image/a": {**ANSWERED, "legacy_gone_at": NOW, "problem": None, "detail": None}},
+            {"image/a": {**ANSWERED, **CLEARED, "legacy_gone_at": NOW, "problem": None}},
         ),
         "gone from legacy, never copied": (
             {**WITHDRAWN, "object.production_modified": None},
-            {"image/a": {**ANSWERED, "legacy_gone_at": NOW, "problem": "withdrawn", "detail": None}},
+            {"image/a": {**ANSWERED, **CLEARED, "legacy_gone_at": NOW, "problem": "withdrawn"}},
         ),
         "refused, never copied": (
             {**FAILED, "object.production_modified": None},
-            {"image/a": {**ANSWERED, "problem": "failed", "detail": "AccessDenied: no"}},
+            {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
         ),
     },
 )
@@ -244,7 +252,7 @@ MARK_DELETED = Guarded(
         "deleted": ({}, {"image/a": {"legacy_gone_at": NOW}}),
         "of another run": ({"object.run_no": 1}, NOTHING),
         "rewritten": (
-            {"problems": ["changed"], "details": ["legacy holds"], "sizes": [3], "etags": ["v3"], "modifieds": [NOW]},
+            {**REWRITTEN, "details": ["legacy holds"], "sizes": [3], "etags": ["v3"], "modifieds": [NOW]},
             {
                 "image/a": {
                     "legacy_size": 3,
@@ -255,7 +263,7 @@ MARK_DELETED = Guarded(
                 }
             },
         ),
-        "refused": (FAILED, {"image/a": {"problem": "failed", "detail": "AccessDenied: no"}}),
+        "refused": (FAILED, {"image/a": REFUSED}),
     },
 )
 
@@ -265,15 +273,25 @@ MARK_REMOVED = Guarded(
     {
         "removed": ({"object.problem": "changed"}, {"image/a": dict.fromkeys((*KNOWN_COPY, "problem"))}),
         "of another run": ({"object.run_no": 1}, NOTHING),
-        "refused": (FAILED, {"image/a": {"problem": "failed", "detail": "AccessDenied: no"}}),
-        "written by the application": ({"problems": ["changed"]}, {"image/a": {"problem": "superseded"}}),
+        "refused": (FAILED, {"image/a": REFUSED}),
+        "written by the application": (REWRITTEN, {"image/a": {"problem": "superseded"}}),
     },
 )
 
 MARK_REFUSED_ROW = Guarded(
-    {**COPIED, "key": "image/a", "detail": "23505: no"},
+    {**COPIED, **LEFT_BEHIND, "key": "image/a", "error_code": "23505", "detail": "23505: no"},
     {
-        "of ours": ({}, {"image/a": {"problem": "still_referenced", "detail": "23505: no"}}),
+        "of ours": (
+            {},
+            {
+                "image/a": {
+                    "problem": "row_refused",
+                    "error_code": "23505",
+                    "copy_missing": False,
+                    "detail": "23505: no",
+                }
+            },
+        ),
         "of another run": ({"object.run_no": 1}, NOTHING),
     },
 )
@@ -286,10 +304,10 @@ BACK: Facts = {
     **{"from_path_prefix": "avatar/", "from_path_rest": 8, "to_path_prefix": "image/", "to_path_rest": 7},
     "undo": True,
 }
-REFERENCED: Effect = {"image/a": {"problem": "still_referenced"}}
+REFERENCED: Effect = {"image/a": {**CLEARED, "problem": "still_referenced"}}
 
 MARK_STILL_REFERENCED = Guarded(
-    {**COPIED, **NAMES, **FORTH, "rows": ["image/a"]},
+    {**COPIED, **LEFT_BEHIND, **NAMES, **FORTH, "rows": ["image/a"]},
     {
         "copied": ({}, REFERENCED),
         "of another run": ({"object.run_no": 1}, NOTHING),
@@ -297,8 +315,9 @@ MARK_STILL_REFERENCED = Guarded(
         "listed": ({"object.production_modified": None}, NOTHING),
         "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
         "rewritten since its copy, and gone": ({"object.legacy_etag": "v2", "object.legacy_gone_at": NOW}, REFERENCED),
-        "gone from legacy": ({"object.problem": "withdrawn"}, {"image/a": {"problem": "dangling"}}),
+        "gone from legacy": ({"object.problem": "withdrawn"}, {"image/a": {**CLEARED, "problem": "dangling"}}),
         "with a problem": ({"object.problem": "conflict"}, NOTHING),
+        "refused by the database": ({"object.problem": "row_refused"}, NOTHING),
         "undo, copied": ({**BACK, "rows": ["avatar/a"]}, REFERENCED),
         "undo, nothing in production": (
             {**BACK, "rows": ["avatar/a"], "object.production_modified": None}, NOTHING,
@@ -340,6 +359,7 @@ def switched(*rows: int, to: str = "avatar/a", **more: Any) -> Effect:
     return {"answers": [(len(rows),)], **{f"row {row}": {"path": to} for row in rows}, **more}
 
 
+UNDONE = ("still_referenced", "row_refused", "changed", "damaged")
 SWITCH: dict[str, tuple[Facts, Effect]] = {
     "copied": ({}, switched(1)),
     "no path at all": ({"rows": [None, "", "image/a"]}, switched(3)),
@@ -354,6 +374,7 @@ SWITCH: dict[str, tuple[Facts, Effect]] = {
         {"object.legacy_etag": "v2", "object.legacy_gone_at": NOW}, switched(1),
     ),
     "named again": ({"object.problem": "still_referenced"}, switched(1)),
+    "refused before": ({"object.problem": "row_refused"}, switched(1)),
     "with a problem": ({"object.problem": "changed"}, NONE_SWITCHED),
     "late": ({"late": True}, switched(1, **{"image/a": {"switched_at": NOW}})),
     "switched by an earlier run": (
@@ -374,7 +395,7 @@ SWITCH: dict[str, tuple[Facts, Effect]] = {
     **{
         f"undo, {problem}": ({**BACK, "rows": ["avatar/a"], "object.problem": problem}, effect)
         for problem, effect in (
-            *((problem, switched(1, to="image/a")) for problem in ("still_referenced", "changed", "damaged")),
+            *((problem, switched(1, to="image/a")) for problem in UNDONE),
             ("superseded", NONE_SWITCHED),
         )
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import product
@@ -13,6 +14,7 @@ from psycopg import sql
 
 from devstack.postgres import Postgres
 from s3_migration.ledger.predicates import FRAGMENTS, permitted
+from s3_migration.ledger.statements import files
 from s3_migration.model.copy_refusal import (
     PROBLEM_OF_COPY,
     PROBLEM_WITHOUT_COPY,
@@ -154,3 +156,13 @@ def test_what_production_holds_is_the_same_in_sql(connection: psycopg.Connection
         seen.add(holds)
         assert answered == [holds.value, PROBLEM_OF_COPY[holds], PROBLEM_WITHOUT_COPY[holds]], SIDES[number]
     assert seen == set(Holds)
+
+
+# -- detail -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", sorted(set(files()) - {"23_ledger_problems"}))
+def test_no_statement_reads_what_is_written_for_people(file: str) -> None:
+    """It may be selected, written and kept; nothing is decided by it."""
+    text = re.sub(r"--[^\n]*|\bTHEN\b[^\n]*|%\(\w+\)s", "", files()[file].read_text(encoding="utf-8"))
+    assert not re.search(r"(\b(AND|OR|WHERE|WHEN|NOT)\b[^\n]*|\(\s*)\bdetail\b\s*(IS|=|<>|~|LIKE|,|\))", text), file

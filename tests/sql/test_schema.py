@@ -224,14 +224,14 @@ def test_what_a_text_was_read_for_is_data_after_the_upgrade(postgres: Postgres, 
 
 
 CONTRADICTIONS = {
-    "problem_is_known": "problem = 'named'",
-    "code_of_refusals": "problem = 'failed'",
-    "copy_has_etag_and_time": "production_etag = NULL",
-    "copied_is_in_production": "production_modified = NULL, production_etag = NULL",
-    "missing_is_a_copy": "copy_missing = true",
-    "in_legacy_has_etag": "legacy_etag = NULL",
-    "withdrawn_is_nowhere": "problem = 'withdrawn'",
-    "dangling_is_not_in_legacy": "problem = 'dangling'",
+    "problem_is_known": b"UPDATE s3_migration.ledger SET problem = 'named'",
+    "code_of_refusals": b"UPDATE s3_migration.ledger SET problem = 'failed'",
+    "copy_has_etag_and_time": b"UPDATE s3_migration.ledger SET production_etag = NULL",
+    "copied_is_in_production": b"UPDATE s3_migration.ledger SET production_modified = NULL, production_etag = NULL",
+    "missing_is_a_copy": b"UPDATE s3_migration.ledger SET copy_missing = true",
+    "in_legacy_has_etag": b"UPDATE s3_migration.ledger SET legacy_etag = NULL",
+    "withdrawn_is_nowhere": b"UPDATE s3_migration.ledger SET problem = 'withdrawn'",
+    "dangling_is_not_in_legacy": b"UPDATE s3_migration.ledger SET problem = 'dangling'",
 }
 
 
@@ -248,7 +248,7 @@ def ruled(postgres: Postgres) -> Made:
 @pytest.mark.parametrize("rule", CONTRADICTIONS)
 def test_a_ledger_that_contradicts_itself_is_refused(ruled: Made, rule: str) -> None:
     with psycopg.connect(ruled.uri) as connection, pytest.raises(errors.CheckViolation, match=f"ledger_{rule}"):
-        connection.execute(f"UPDATE s3_migration.ledger SET {CONTRADICTIONS[rule]}")  # type: ignore[call-overload]
+        connection.execute(CONTRADICTIONS[rule])
 
 
 def test_each_rule_of_the_ledger_has_its_contradiction(ruled: Made) -> None:

@@ -563,7 +563,8 @@ WRITES: dict[str, dict[str, str]] = {
         "migration avatars": "lease_until=+1h",
     },
     "insert_listed": {
-        "ledger new": "copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 migration_id=1 run_no=2",
+        "ledger new": "copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 "
+        "legacy_size=1 migration_id=1 run_no=2",
         "ledger taken": "copy_missing=False detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
         "legacy_size=1 migration_id=1 problem=conflict run_no=2",
         "ledger there": "copied_etag=v1 copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 "

@@ -18,6 +18,7 @@ _CASES = " ".join(
 _STATE = f"CASE WHEN l.problem IS NOT NULL THEN l.problem {_CASES} ELSE 'copied' END"
 
 GUARD = (
+    # Of the tables of states.py, and of no input.
     f"""
     CREATE FUNCTION public.refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
@@ -32,7 +33,7 @@ GUARD = (
         END IF;
         RETURN NULL;
     END $$
-    """,
+    """,  # noqa: S608
     """
     CREATE TRIGGER refuse_transition AFTER INSERT OR UPDATE ON s3_migration.ledger
     FOR EACH ROW WHEN (current_user <> 'postgres') EXECUTE FUNCTION public.refuse_transition()

@@ -1,8 +1,7 @@
 """What model/states.py and model/copy_refusal.py decide, as fragments of SQL: a statement names them as `{fragments}`.
 
-Composed text and no SQL functions, so that the planner sees what it always saw. Of the ledger's row a fragment speaks as
-`l`, of its run as `r`, of what legacy and production hold now as `s` and `p` (staging tables), of `{production_holds}` as
-`v.holds`.
+Composed text and no SQL functions: the planner sees what it always saw. A fragment speaks of the ledger's row as
+`l`, of its run as `r`, of what legacy and production hold now as `s` and `p`, of `{production_holds}` as `v.holds`.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ def facts_of(act: Act) -> str:
     return " AND ".join(f"({need})" if " OR " in need else need for need in needs)
 
 
-def permitted(act: Act) -> str:
-    """Whether the act is permitted (model/states.py)."""
-    despite = RULES[act].despite
+def permitted(act: Act, but: tuple[str, ...] = ()) -> str:
+    """Whether the act is permitted (model/states.py), of an object with none of the problems `but`."""
+    despite = tuple(problem for problem in RULES[act].despite if problem not in but)
     unhindered = f"(l.problem IS NULL OR l.problem IN ({_list(despite)}))" if despite else "l.problem IS NULL"
     return f"({facts_of(act)} AND {unhindered})"
 
@@ -88,6 +87,10 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "states_unswitched": _list(UNSWITCHED),
         "may_be_copied": permitted(Act.COPY),
         "may_be_switched": _by_direction(permitted(Act.SWITCH), permitted(Act.SWITCH_BACK)),
+        # … and it is not marked yet that its rows are not.
+        "should_be_switched": _by_direction(
+            permitted(Act.SWITCH, but=UNSWITCHED), permitted(Act.SWITCH_BACK, but=UNSWITCHED)
+        ),
         "may_be_compared": _by_direction(permitted(Act.COMPARE), permitted(Act.COMPARE_TO_UNDO)),
         "may_be_deleted": _by_direction(permitted(Act.DELETE), permitted(Act.REMOVE_COPY)),
         "would_be_deleted": facts_of(Act.DELETE),

@@ -104,14 +104,15 @@ class Account:
     def finished(self) -> bool:
         """Whether this run deleted the last of what it had in scope, and nothing unexplained is left of it.
 
-        | mode  | deleted | objects beside moved, withdrawn, superseded, dangling | rows left | finished |
-        | ----- | ------- | ---------------------------------------------------- | --------- | -------- |
-        | move  | some    | none, or acknowledged problems                       | none      | yes      |
-        | move  | some    | none                                                 | some      | no       |
-        | move  | some    | the same, and some are dangling, superseded or acknowledged | any | yes: they may be named by rows |
-        | move  | some    | any other                                            | any       | no       |
-        | move  | none    | any                                                  | any       | no: it was finished before |
-        | other | any     | any                                                  | any       | no       |
+        | mode  | deleted | something to do about (completion.py) | rows left    | finished |
+        | ----- | ------- | ------------------------------------- | ------------ | -------- |
+        | move  | some    | nothing, or acknowledged problems     | none, or explained | yes |
+        | move  | some    | nothing, or acknowledged problems     | unexplained  | no       |
+        | move  | some    | anything else                         | any          | no       |
+        | move  | none    | any                                   | any          | no: it was finished before |
+        | other | any     | any                                   | any          | no       |
+
+        Rows are explained where an object is dangling, superseded or acknowledged.
         """
         explained = self.acknowledged or any(self.states.get(state) for state in ROWS_EXPLAINED)
         return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import STATES
 
-# Rows may go on naming the legacy path of these, and legacy may go on holding these; of an acknowledged problem as well.
+# Rows may go on naming the legacy path of these, and legacy may go on holding these; the same of what was acknowledged.
 ROWS_EXPLAINED = [name for name, state in STATES.items() if state.rows_may_name_legacy]
 LEGACY_EXPLAINED = [name for name, state in STATES.items() if state.legacy_may_hold_it]
 

@@ -12,7 +12,4 @@ FROM (
 ) AS n
 WHERE
     l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = n.key
-    AND (
-        (NOT %(undo)s AND l.problem = 'withdrawn')
-        OR ({may_be_switched} AND (l.problem IN ({states_unswitched})) IS NOT TRUE)
-    )
+    AND ((NOT %(undo)s AND l.problem = 'withdrawn') OR {should_be_switched})
