@@ -8,8 +8,8 @@ import pytest
 
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.types import Copy, CopyResult, DeleteResult
-from s3_migration.steps.reconciliation import reconcile
 from s3_migration.steps.completeness import Incomplete, IncompleteRetryable
+from s3_migration.steps.reconciliation import reconcile
 from tests.support.flow import Flow
 from tests.support.product import Product
 
