@@ -18,6 +18,8 @@ DIRECTORY = Path(__file__).parent / "sql"
 
 # `%%` is a per cent sign, so `%%(x)s` binds nothing.
 _BOUND = re.compile(r"%%|%\((\w+)\)s")
+# What statements of a folder share stands in a file of its own, which is no statement.
+_INCLUDE = re.compile(r"^-- … and on as in (\w+\.part)\n", re.MULTILINE)
 
 
 @cache
@@ -28,7 +30,12 @@ def files() -> dict[str, Path]:
 
 @cache
 def _text(file: str) -> str:
-    return files()[file].read_text(encoding="utf-8")
+    path = files()[file]
+
+    def shared(include: re.Match[str]) -> str:
+        return path.with_name(include[1]).read_text(encoding="utf-8")
+
+    return _INCLUDE.sub(shared, path.read_text(encoding="utf-8"))
 
 
 def statement(file: str, /, **parts: sql.Composable) -> sql.Composed:

@@ -26,27 +26,4 @@ switched AS (
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
         AND starts_with(a.{column}, %(from_path_prefix)s)
         AND (a.ctid IN (SELECT u.ctid FROM unlocked AS u)) IS TRUE
-        AND (
-            (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
-            IN (SELECT c.legacy_key FROM copied AS c)
-        ) IS TRUE
-    RETURNING CASE
-        WHEN %(late)s OR EXISTS (SELECT FROM copied AS c WHERE c.switched_at IS NOT NULL)
-            THEN (%(legacy_prefix)s || substr(a.{column}, %(to_path_rest)s)) COLLATE "C"
-    END AS key
-),
-
-restarted AS (
-    UPDATE s3_migration.ledger AS l
-    SET switched_at = CASE WHEN %(late)s THEN now() END
-    WHERE
-        l.migration_id = %(migration_id)s
-        AND l.legacy_key = ANY(ARRAY(
-            SELECT c.legacy_key FROM copied AS c
-            WHERE
-                (c.switched_at IS NOT NULL OR %(late)s)
-                AND (c.legacy_key IN (SELECT s.key FROM switched AS s)) IS TRUE
-        ))
-)
-
-SELECT count(*) FROM switched
+-- … and on as in switched_and_restarted.part
