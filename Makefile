@@ -92,7 +92,7 @@ env: ## .env for docker compose, with random secrets (docs/deploy.md)
 		esac; \
 	done < .env.example > .env.new && mv .env.new .env
 
-lock: install ## make the two locks anew from requirements*.txt
+lock: install ## make the two locks again from requirements*.txt
 	@$(COMPILE) --output-file requirements.lock requirements-dev.txt
 	@$(COMPILE) --output-file requirements-bench.lock requirements-bench.txt
 

@@ -28,7 +28,7 @@ class Worker:
         return Process(self.name, self.directory)
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Set its machine up anew and start it, unless it runs."""
+        """Set its machine up again and start it, unless it runs."""
         if self.process.running():
             return
         self.process.stop(patience=0)

@@ -310,14 +310,14 @@ def test_someone_elses_content_at_the_destination_is_a_conflict(
 
 
 Fix = Callable[[Flow], Any]
-MENDS: dict[str, Fix] = {
+FIXES: dict[str, Fix] = {
     "the chunk is cleared": lambda flow: flow.clear_chunk(1),
     "what failed is cleared": lambda flow: flow.clear_failed(),
     "another run": lambda flow: flow.attempt(),
 }
 
 
-@pytest.mark.parametrize("fix", MENDS.values(), ids=MENDS)
+@pytest.mark.parametrize("fix", FIXES.values(), ids=FIXES)
 def test_a_conflict_is_mended_by_removing_productions_object(product: Product, flow: Flow, fix: Fix) -> None:
     product.seed(*GOOD, BAD)
     product.put("production", COPY, b"of another")
@@ -407,7 +407,7 @@ def test_an_older_copy_that_the_app_has_removed_is_made_anew(product: Product, f
     assert product.objects("legacy") == {}
 
 
-@pytest.mark.parametrize("fix", [MENDS["what failed is cleared"], MENDS["another run"]], ids=["cleared", "another run"])
+@pytest.mark.parametrize("fix", [FIXES["what failed is cleared"], FIXES["another run"]], ids=["cleared", "another run"])
 def test_a_copy_that_is_gone_while_a_row_names_it_stops_all_deletion(
     product: Product, flow: Flow, look: str, fix: Fix
 ) -> None:
@@ -556,7 +556,7 @@ def break_copies(monkeypatch: pytest.MonkeyPatch, code: str, *keys: str) -> None
     monkeypatch.setattr(BulkS3Hook, "copy_objects", refused)
 
 
-@pytest.mark.parametrize("fix", MENDS.values(), ids=MENDS)
+@pytest.mark.parametrize("fix", FIXES.values(), ids=FIXES)
 def test_a_failed_object_holds_up_no_other_and_a_mended_rerun_repeats_nothing(
     product: Product, flow: Flow, fix: Fix
 ) -> None:
@@ -619,7 +619,7 @@ def test_a_refused_deletion_is_named_and_mended(product: Product, flow: Flow, by
     assert set(product.objects("legacy")) == {BAD}
     if by_hand:
         product.remove("legacy", BAD)
-    MENDS[fix](flow)
+    FIXES[fix](flow)
     assert flow.red == {}
     assert moved(product, *GOOD, BAD)
 

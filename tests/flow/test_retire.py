@@ -390,7 +390,7 @@ def test_nothing_of_ours_stays_but_the_product_s_rows(
 
     quoted.database.execute(sql.SQL("CREATE ROLE {role} LOGIN PASSWORD 'migrator-password'").format(**names))
     set_up(quoted, NAMES["role"])
-    assert check(quoted.declaration, "anew", Request(Mode.MOVE))
+    assert check(quoted.declaration, "again", Request(Mode.MOVE))
 
 
 def test_a_ledger_that_was_worked_on_since_is_not_dropped(moved: Product, flow: Flow, tmp_path: Path) -> None:

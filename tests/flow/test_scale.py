@@ -41,7 +41,7 @@ def see(ledger: RunLedger, side: str, first: int, last: int) -> None:
 def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
     product: Product, ledger: RunLedger
 ) -> None:
-    """All was moved then, and nothing was left; now as much has come anew."""
+    """All was moved then, and nothing was left; now as much has come again."""
     see(ledger, "legacy", 1, MANY)
     ledger.execute("insert_listed")
     product.sql(

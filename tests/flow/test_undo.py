@@ -86,7 +86,7 @@ def test_copies_are_removed_only_when_asked_and_only_ours_that_nobody_names(prod
     assert account.removed == 4
     assert sorted(product.objects("production")) == [COPIES[1], "avatar/of-the-application.png"]
     assert sorted(product.objects("legacy")) == list(KEYS)
-    # and the move can begin anew
+    # and the move can begin again
     account = flow.run()
     assert (account.copied, account.deleted) == (4, 4)
     assert unserved(product) == set()
@@ -119,7 +119,7 @@ def test_copies_wait_for_the_grace_period_too(product: Product, flow: Flow) -> N
     assert sorted(product.objects("production")) == COPIES
 
 
-def test_the_brake_stops_the_removal_of_copies_too(product: Product, flow: Flow) -> None:
+def test_stopping_deletion_stops_the_removal_of_copies_too(product: Product, flow: Flow) -> None:
     flow.run(Mode.SWITCH)
     product.sql("UPDATE s3_migration.migration SET deletion_stopped = 'wait'")
     flow.attempt(Mode.UNDO, remove_copies=True)

@@ -178,7 +178,7 @@ def ignore_conditions(request: Request, forward: Forward) -> Answer:
 
 
 def signed(request: Request) -> Request:
-    """The request signed anew, as the identity that had signed it; body digests are made anew, too."""
+    """The request signed again, as the identity that had signed it; body digests are made again, too."""
     identity = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", request.headers["authorization"])
     if identity is None:
         raise ValueError(f"not signed: {request.headers}")

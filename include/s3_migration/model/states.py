@@ -213,7 +213,7 @@ TRANSITIONS = (
     _transition("first listed", "-", "listed copied conflict"),
     _transition("a row names it, and legacy never held it", "-", "moved dangling"),
     _transition(
-        "listed again, and judged anew by what production holds",
+        "listed again, and judged again by what production holds",
         "listed copied moved failed damaged changed still_referenced row_refused superseded dangling",
         "listed copied damaged superseded",
     ),

@@ -144,7 +144,7 @@ def _tell_late(migration: str, context: Mapping[str, Any]) -> None:
 def _tell(declared: Declaration, alert: Alert, context: Mapping[str, Any]) -> None:
     for _, each in _everyone(declared.alerts):
         try:
-            # A notifier made anew each time, with a context of its own: it renders its arguments in place, into both.
+            # A notifier made again each time, with a context of its own: it renders its arguments in place, into both.
             _kind(each.notifier)(**each.arguments)({**context, "alert": alert})
         except Exception:
             log.exception("%s did not tell: %s", each.notifier, alert.subject)

@@ -91,7 +91,7 @@ def make_dag(declared: Declaration) -> DAG:
 
         @task(trigger_rule="all_done")
         def verify_copies() -> None:
-            """Both sides looked at anew, against the ledger: the proof that deletion rests on."""
+            """Both sides looked at again, against the ledger: the proof that deletion rests on."""
             verification.verify_copies(declared, run_id(), retries_left=retries_left())
 
         @task(trigger_rule="all_done")

@@ -44,7 +44,7 @@ BEGIN
 END
 $$;
 
--- One row a migration: its lease (one run at a time) and its brake.
+-- One row a migration: its lease (one run at a time), and whether its deletion is stopped.
 CREATE TABLE IF NOT EXISTS s3_migration.migration (
     migration_id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,
@@ -265,10 +265,10 @@ GRANT USAGE ON SCHEMA s3_migration TO "migrator";
 
 GRANT SELECT, INSERT, UPDATE ON s3_migration.ledger, s3_migration.run, s3_migration.tally, s3_migration.timing TO "migrator";
 
--- A listing that is taken again draws its chunks anew.
+-- A listing that is taken again draws its chunks again.
 GRANT SELECT, INSERT, DELETE ON s3_migration.chunk TO "migrator";
 
--- The lease may be moved, and the brake be set: whoever can stop a deletion at 3 a.m. is the on-call SRE with Airflow
+-- The lease may be moved, and deletion be stopped: whoever can stop a deletion at 3 a.m. is the on-call SRE with Airflow
 -- (python -m s3_migration stop), not the database's administrator. Making a migration is an administrator's.
 GRANT SELECT, UPDATE (lease_run_no, lease_token, lease_until, deletion_stopped) ON s3_migration.migration TO "migrator";
 

@@ -1,6 +1,7 @@
--- The next of a chunk that is copied, proven, unnamed and past its grace period: what legacy holds of it may go. Of an
+-- The next of a chunk that is copied, proven and past its grace period: what legacy holds of it may go. Of an
 -- undo that was asked to, our copy in production may: legacy holds the object, which the product may rewrite by now.
--- The run's proof, the brake and the lease stand in the same statement: nothing is found when any of them is gone.
+-- The run's proof, its lease and whether deletion is stopped stand in the same statement, so that nothing is found once
+-- one of them is gone.
 SELECT l.legacy_key, CASE WHEN %(undo)s THEN l.production_etag ELSE l.legacy_etag END AS etag
 FROM s3_migration.ledger AS l
 JOIN s3_migration.run AS r ON r.run_no = l.run_no

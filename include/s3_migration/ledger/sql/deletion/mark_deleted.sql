@@ -1,4 +1,4 @@
--- One batch of answers: gone, or rewritten since the copy (kept, copied anew by the next run), or refused.
+-- One batch of answers: gone, or rewritten since the copy (kept, copied again by the next run), or refused.
 UPDATE s3_migration.ledger AS l
 SET
     legacy_gone_at = CASE WHEN b.problem IS NULL THEN now() END,

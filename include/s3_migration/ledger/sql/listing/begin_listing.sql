@@ -1,4 +1,4 @@
--- Every later step rests on the listing: until it is done anew they have nothing to rest on.
+-- Every later step rests on the listing: until it is done again they have nothing to rest on.
 UPDATE s3_migration.run
 SET listed_at = NULL, verified_at = NULL, finished_at = NULL, account = NULL
 WHERE run_no = %(run_no)s

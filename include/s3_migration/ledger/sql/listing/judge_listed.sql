@@ -1,4 +1,4 @@
--- What the ledger knew and legacy still holds: judge anew what production holds of it.
+-- What the ledger knew and legacy still holds: judge again what production holds of it.
 UPDATE s3_migration.ledger AS l
 SET
     legacy_size = j.size,

@@ -1,4 +1,4 @@
--- Our copy is gone. Where a row names it, it is made anew while legacy lasts; where none does, the application
+-- Our copy is gone. Where a row names it, it is made again while legacy lasts; where none does, the application
 -- removed it: its own business. One pass over the table, run only where there is such an object; a grouping, as in
 -- count_rows_left.sql.
 UPDATE s3_migration.ledger AS l

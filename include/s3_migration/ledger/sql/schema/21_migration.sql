@@ -1,4 +1,4 @@
--- One row a migration: its lease (one run at a time) and its brake.
+-- One row a migration: its lease (one run at a time), and whether its deletion is stopped.
 CREATE TABLE IF NOT EXISTS s3_migration.migration (
     migration_id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,

@@ -1,7 +1,7 @@
 -- Point the rows of some pages at their copies: by physical range, since no index on the column can be counted on.
 -- Run again it changes nothing: a switched path begins with no legacy path. A row is switched only if it still names
 -- the legacy path when its lock is had. Where a row named the old path again after the switch, the object's grace
--- period starts anew: at the run's time (null here), or now where the run's switch is over (late).
+-- period starts again: at the run's time (null here), or now where the run's switch is over (late).
 -- An undo goes the other way, to whatever legacy still holds; not where the application wrote production since.
 -- Its shape leaves the planner no choice. As a join it read all of the ledger for every batch, and time grew with the
 -- square of the rows. ANY(ARRAY()) asks the ledger's index, for the keys of these pages alone; under IS TRUE an IN is

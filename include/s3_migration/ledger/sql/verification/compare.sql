@@ -35,7 +35,7 @@ FROM (
         AND l.legacy_key >= %(first_key)s AND l.legacy_key <= %(last_key)s
         AND (%(keys)s::text[] IS NULL OR l.legacy_key = ANY(%(keys)s))
         AND {may_be_compared}
-        -- Of a refused deletion the reason stays, until the verification is asked for anew.
+        -- Of a refused deletion the reason stays, until the verification is asked for again.
         AND (l.problem IS DISTINCT FROM 'failed' OR %(proving)s)
 ) AS j
 WHERE
