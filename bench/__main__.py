@@ -8,26 +8,24 @@ Parts that are measured alone take their places among the figures of earlier run
 from __future__ import annotations
 
 import argparse
-import fcntl
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from bench import copying, database, listing, machine, moving, report, workers
+from bench import copying, listing, machine, moving, report, scale, switching, workers
 from bench.bench import Bench, Options, Part
 from bench.results import Results
 from bench.servers import clean, servers
 from devstack.environment import ROOT, reach_loopback_directly
 from devstack.errors import LocalError
+from devstack.processes import alone
 
 DIRECTORY = ROOT / ".local" / "bench"
 PARTS: dict[str, Part] = {
     "copy": copying.measure,
     "move": moving.measure,
     "listing": listing.measure,
-    "switching": database.switching,
-    "scale": database.scale,
+    "switching": switching.measure,
+    "scale": scale.measure,
     "workers": workers.measure,
 }
 
@@ -39,9 +37,13 @@ def _number(text: str) -> int:
 
 
 def _parts(text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := set(names) - set(PARTS):
-        raise argparse.ArgumentTypeError(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    """The start of a part's name is enough: `switch`."""
+    names = []
+    for asked in text.split(","):
+        meant = [part for part in PARTS if asked and part.startswith(asked)]
+        if len(meant) != 1:
+            raise argparse.ArgumentTypeError(f"no part {asked!r}; there are {', '.join(PARTS)}")
+        names += meant
     return names
 
 
@@ -62,7 +64,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        with _alone():
+        with alone(DIRECTORY, "another bench is at work here, and would spoil the figures; repeat then"):
             # What a killed bench left running.
             workers.stop(DIRECTORY)
             if chosen.stop:
@@ -97,17 +99,6 @@ def _run(options: Options, parts: list[str], write: bool) -> int:
     for each in missed:
         print(f"MISSED: {each}", file=sys.stderr)
     return 1 if missed else 0
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    with (DIRECTORY / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LocalError("another bench is at work here, and would spoil the figures; repeat then") from error
-        yield
 
 
 if __name__ == "__main__":

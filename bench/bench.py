@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.children import Child
+from bench.processes import Child
 from bench.servers import Product, Servers
 
 # Added to each request by the delaying proxy: a store in another region.
@@ -69,7 +69,7 @@ class Bench:
         return Child("ours", described, {**product.environment, **(environment or {})}, log)
 
 
-Part = Callable[[Bench], None]
+Part = Callable[[Bench], object]
 
 
 def rounds(bench: Bench, contenders: list[str]) -> list[list[str]]:

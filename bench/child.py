@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 Job = dict[str, Any]
+_BEGUN = time.monotonic()
 
 
 def serve(prepare: Callable[[Job], Callable[[], Job | None]]) -> None:
@@ -30,6 +31,11 @@ def serve(prepare: Callable[[Job], Callable[[], Job | None]]) -> None:
     answer = work() or {}
     took = {"seconds": time.monotonic() - begun, "cpu": _cpu() - cpu}
     print(json.dumps({**took, "rss": own_peak(), **answer}), file=out, flush=True)
+
+
+def say(line: str) -> None:
+    """Progress, to where the errors go."""
+    print(f"[{time.monotonic() - _BEGUN:4.0f} s] {line}", file=sys.stderr, flush=True)
 
 
 def _cpu() -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench import peers
 from bench.bench import PLACES, SAMPLES, Bench, rounds
-from bench.children import Child, Usage, run_children, run_tool
+from bench.processes import Child, Usage, run_children, run_tool
 from bench.servers import KEPT
 from devstack.errors import LocalError
 
@@ -75,7 +75,7 @@ def _limit(conditional: bool, bench: Bench, endpoint: str, bucket: str) -> tuple
 
 
 def _threads(bench: Bench, endpoint: str, bucket: str) -> tuple[int, Usage]:
-    child = _script(bench, "threads", endpoint, KEPT, bucket)
+    child = _script(bench, endpoint, KEPT, bucket, do="threads")
     return bench.options.objects, run_children([child], bench.patience(bench.options.objects))
 
 
@@ -88,15 +88,12 @@ def move_one_by_one(bench: Bench, place: str, endpoint: str, bucket: str) -> tup
         bench.servers.product(legacy, bucket, objects, endpoint) as product,
     ):
         database = bench.servers.postgres.dsn(product.database)
-        child = _script(bench, "one_by_one", endpoint, legacy, bucket, database=database, sample=sample)
+        child = _script(bench, endpoint, legacy, bucket, do="one_by_one", database=database, sample=sample)
         return sample, run_children([child], bench.patience(objects))
 
 
-def _script(bench: Bench, module: str, endpoint: str, source: str, bucket: str, **job: Any) -> Child:
-    who = bench.servers.migrator
-    keys = {"access_key": who.access_key, "secret_key": who.secret_key}
-    described = {"endpoint": endpoint, **keys, "source": source, "bucket": bucket, **job}
-    return Child(module, described, bench.servers.environment(), bench.servers.log(module))
+def _script(bench: Bench, endpoint: str, source: str, bucket: str, **job: Any) -> Child:
+    return bench.servers.client("scripts", endpoint=endpoint, source=source, bucket=bucket, **job)
 
 
 CONTENDERS: dict[str, Measure] = {

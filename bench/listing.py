@@ -1,21 +1,19 @@
 """Listing a bucket of a million keys into the ledger, against the mere receipt of the same pages.
 
-The bucket is a stub's: no real server here answers fast enough to be the measure of a lister.
+The bucket is one of arithmetic: no real server here answers fast enough to be the measure of a lister.
 """
 
 from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from bench.bench import PLACES, Bench
-from bench.children import Child, helper, run_children
-from bench.servers import KEPT, Product
+from bench.processes import run_children
+from bench.servers import KEPT
 from devstack.errors import LocalError
-from devstack.ports import HOST, free_port
+from devstack.ports import HOST
 
 # Milliseconds added to each request; so far away a listing lives by what is asked for at once, not by this machine.
 FARTHEST = {**PLACES, "farthest": 200.0}
@@ -24,32 +22,24 @@ FARTHEST = {**PLACES, "farthest": 200.0}
 def measure(bench: Bench) -> None:
     """Ours, and one page after the other, by distance; then of a real server, which is what makes the pages."""
     for place, delay in FARTHEST.items():
-        with _stub(bench, delay) as port:
+        keys, patience = bench.options.keys, _patience(bench)
+        with bench.servers.served("arithmetic_store", patience, keys=keys, milliseconds=delay) as port:
             for number in range(1, bench.options.runs + 1):
                 bench.say(f"listing, {place}, round {number} of {bench.options.runs}")
                 for how in ("raw", "receipt", "boto3", "lanes") if place == "near" else ("receipt", "lanes"):
-                    _plain(bench, place, bench.options.keys, port=port, bucket="legacy-any", how=how)
+                    _plain(bench, place, keys, how=how, bucket="legacy-any", port=port)
                 if place != "farthest":
                     _ours(bench, place, port)
-    who = bench.servers.migrator
-    real = {"bucket": KEPT, "access_key": who.access_key, "secret_key": who.secret_key, "port": bench.servers.s3.port}
+    real = {"bucket": KEPT, "port": bench.servers.s3.port}
     for number in range(1, bench.options.runs + 1):
         bench.say(f"listing, the real server, round {number} of {bench.options.runs}")
         for how in ("receipt", "boto3", "lanes"):
             _plain(bench, "real", bench.options.objects, how=how, **real)
 
 
-@contextmanager
-def _stub(bench: Bench, delay: float) -> Iterator[int]:
-    port = free_port()
-    job = {"port": port, "keys": bench.options.keys, "milliseconds": delay}
-    with helper("stub", job, bench.servers.environment(), bench.servers.log("stub"), patience=_patience(bench)):
-        yield port
-
-
 def _plain(bench: Bench, place: str, keys: int, **job: Any) -> None:
-    child = Child("plain_listing", job, bench.servers.environment(), bench.servers.log("plain_listing"))
-    usage = run_children([child], _patience(bench))
+    endpoint = f"http://{HOST}:{job['port']}"
+    usage = run_children([bench.servers.client("plain_listing", endpoint=endpoint, **job)], _patience(bench))
     if usage.answer["keys"] != keys:
         raise LocalError(f"listing ({job['how']}): {usage.answer['keys']} keys of {keys}")
     bench.say(f"  {job['how']:<20} {keys / usage.seconds:10,.0f} keys/s")
@@ -62,15 +52,15 @@ def _ours(bench: Bench, place: str, port: int) -> None:
     with (
         bench.servers.bucket("legacy") as legacy,
         bench.servers.bucket("production") as production,
-        # The check, whose canaries the stub does not know, is made against the real server.
+        # The check, whose canaries that store does not know, is made against the real server.
         bench.servers.product(legacy, production, keys, bench.servers.s3.endpoint_url, **bench.fields()) as product,
     ):
         run_children([bench.ours(product, "bench", "check")], _patience(bench))
-        stub = bench.servers.connections(product.database, f"http://{HOST}:{port}")
+        made_up = bench.servers.connections(product.database, f"http://{HOST}:{port}")
         _seen(port)
-        usage = run_children([bench.ours(product, "bench", "list_checked", stub)], _patience(bench))
+        usage = run_children([bench.ours(product, "bench", "list_checked", made_up)], _patience(bench))
         seen = _seen(port)
-        listed = _count_ledger(bench, product)
+        listed = bench.servers.number(product, "SELECT count(*) FROM s3_migration.ledger")
     if listed != keys:
         raise LocalError(f"listing: {listed} of {keys} keys in the ledger")
     receipt = seen[legacy]["last"] - seen[legacy]["first"]
@@ -94,12 +84,6 @@ def _seen(port: int) -> dict[str, Any]:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(f"http://{HOST}:{port}/-/seen", timeout=30) as answer:
         return dict(json.load(answer))
-
-
-def _count_ledger(bench: Bench, product: Product) -> int:
-    with bench.servers.connect(product.database) as connection:
-        row = connection.execute("SELECT count(*) FROM s3_migration.ledger").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _patience(bench: Bench) -> float:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from bench.bench import PLACES, Bench
-from bench.children import run_children
 from bench.copying import ONE_BY_ONE, move_one_by_one
+from bench.processes import run_children
 from bench.servers import Product
 
 # The account of a second run, and what PostgreSQL counted of writes to the table since.
 NOTHING = {"copied": 0, "deleted": 0, "rows_switched": 0, "rows_written": 0}
+# Rows of the table ever written; counted by whoever wrote them at the end of their connection.
+ROWS_WRITTEN = "SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 'avatars'"
+LEDGER_BYTES = "SELECT pg_total_relation_size('s3_migration.ledger')"
 # Below that many objects the few requests of each step weigh too much for a claim about many.
 ENOUGH = 5_000
-MOST_REQUESTS = 1.01
+MAX_REQUESTS = 1.01
 
 
 def measure(bench: Bench) -> None:
@@ -49,21 +52,21 @@ def _move(bench: Bench, place: str, endpoint: str, objects: int) -> None:
         bench.require(set(done.values()) == {objects}, f"a move of {objects} objects did {done}")
         if objects >= ENOUGH:
             bench.require(
-                requests <= MOST_REQUESTS,
+                requests <= MAX_REQUESTS,
                 f"{requests:.4f} S3 requests for each of {objects} objects: {account['requests']}",
             )
         if whole and place == "near":
-            bench.record(name, ledger_bytes=_ledger_bytes(bench, product) / objects)
+            bench.record(name, ledger_bytes=bench.servers.number(product, LEDGER_BYTES) / objects)
             _again(bench, product)
 
 
 def _again(bench: Bench, product: Product) -> None:
     """A second run over finished work: it must find nothing to do."""
-    before = _rows_written(bench, product)
+    before = bench.servers.number(product, ROWS_WRITTEN)
     usage = run_children([bench.ours(product, "second", "move")], bench.patience(bench.options.objects))
     account: dict[str, Any] = usage.answer["account"]
     done = {each: int(account.get(each, 0)) for each in ("copied", "deleted", "rows_switched")}
-    done["rows_written"] = _rows_written(bench, product) - before
+    done["rows_written"] = bench.servers.number(product, ROWS_WRITTEN) - before
     sent = sum(account["requests"].values())
     bench.say(f"  a second run {usage.seconds:17.1f} s; {sent} S3 requests; {done}")
     bench.record("move/again", seconds=usage.seconds, requests=sent, **done)
@@ -85,20 +88,3 @@ def _one_by_one(bench: Bench, place: str, endpoint: str) -> None:
 
 def _shares(steps: dict[str, float]) -> str:
     return "(" + ", ".join(f"{step} {seconds:.1f}" for step, seconds in steps.items()) + ")"
-
-
-def _rows_written(bench: Bench, product: Product) -> int:
-    """Rows of the table ever written; counted by whoever wrote them at the end of their connection."""
-    return _ask(
-        bench, product, "SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 'avatars'"
-    )
-
-
-def _ledger_bytes(bench: Bench, product: Product) -> int:
-    return _ask(bench, product, "SELECT pg_total_relation_size('s3_migration.ledger')")
-
-
-def _ask(bench: Bench, product: Product, query: str) -> int:
-    with bench.servers.connect(product.database) as connection:
-        row = connection.execute(query.encode()).fetchone()
-    return int(row[0]) if row else 0

@@ -16,21 +16,18 @@ from typing import cast
 from urllib.parse import quote
 
 from bench.child import Job, serve
-from bench.clients import client
+from bench.scripts import client
 from devstack.awkward import LEGACY
 from devstack.ports import HOST
 from devstack.s3 import REGION
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.transport import CrtTransport
 
-_TOKEN, _COUNT = (b"<NextContinuationToken>", b"</NextContinuationToken>"), (b"<KeyCount>", b"</KeyCount>")
-
 
 def prepare(job: Job) -> Callable[[], Job]:
     bucket = job["bucket"]
     if job["how"] == "raw":
         return lambda: {"keys": _raw(job["port"], bucket)}
-    job = {"endpoint": f"http://{HOST}:{job['port']}", "access_key": "any", "secret_key": "any", **job}
     if job["how"] == "boto3":
         pages = client(job).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=LEGACY)
         return lambda: {"keys": sum(len(page.get("Contents", [])) for page in pages)}
@@ -51,53 +48,49 @@ def _hook(job: Job) -> BulkS3Hook:
 
 def _receipt(hook: BulkS3Hook, bucket: str) -> int:
     """The pages as they come, counted and dropped."""
-    token: bytes | None = b""
-    keys = 0
-    while token is not None:
-        query = f"encoding-type=url&list-type=2&prefix={quote(LEGACY, safe='')}"
-        query += f"&continuation-token={quote(unescape(token.decode()), safe='')}" if token else ""
-        answer = cast("CrtTransport", hook.transport).client.ask("ListObjectsV2", "GET", bucket, "", query=query)
-        keys += answer.body.count(b"<Key>")
-        token = _between(answer.body, _TOKEN)
-    return keys
+
+    def ask(query: str) -> tuple[int, bytes]:
+        body = cast("CrtTransport", hook.transport).client.ask("ListObjectsV2", "GET", bucket, "", query=query).body
+        return body.count(b"<Key>"), body
+
+    return _count(ask)
 
 
 def _raw(port: int, bucket: str) -> int:
-    target, keys = f"/{bucket}?list-type=2&prefix={quote(LEGACY, safe='')}", 0
-    token: bytes | None = b""
-    buffer = bytearray(1024 * 1024)
-    with socket.create_connection((HOST, port), timeout=60) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while token is not None:
-            more = f"&continuation-token={quote(token, safe='')}" if token else ""
-            connection.sendall(f"GET {target}{more} HTTP/1.1\r\nHost: {HOST}:{port}\r\n\r\n".encode())
-            start = _read(connection, buffer)
-            keys += int(_between(start, _COUNT) or 0)
-            token = _between(start, _TOKEN)
-    return keys
+    connection, buffer = socket.create_connection((HOST, port), timeout=60), memoryview(bytearray(2**20))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    answers = connection.makefile("rb", buffering=2**16)
 
-
-def _read(connection: socket.socket, buffer: bytearray) -> bytes:
-    """Read one answer; answers its start, in which all that is needed stands."""
-    start, length = b"", None
-    got = 0
-    while length is None or got < length:
-        read = connection.recv_into(buffer)
-        if not read:
+    def ask(query: str) -> tuple[int, bytes]:
+        connection.sendall(f"GET /{bucket}?{query} HTTP/1.1\r\nHost: {HOST}:{port}\r\n\r\n".encode())
+        length = 0
+        while (line := answers.readline()) > b"\r\n":
+            if line.lower().startswith(b"content-length:"):
+                length = int(line[15:])
+        if answers.readinto(buffer[:length]) != length or not length:  # type: ignore[attr-defined]
             raise ConnectionError("the server hung up")
-        got += read
-        if length is None:
-            start += bytes(buffer[: min(read, 4096)])
-            head, found, _ = start.partition(b"\r\n\r\n")
-            if found:
-                said = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-                length = len(head) + len(found) + int(said)
-    return start
+        start = bytes(buffer[: min(length, 4096)])  # in which all that is needed stands
+        return int(_between(start, "KeyCount") or 0), start
+
+    return _count(ask)
 
 
-def _between(text: bytes, tags: tuple[bytes, bytes]) -> bytes | None:
-    _, found, rest = text.partition(tags[0])
-    return rest.partition(tags[1])[0] if found else None
+def _count(ask: Callable[[str], tuple[int, bytes]]) -> int:
+    """One page after the other, each asked for by its query; answers the number of all keys."""
+    keys, token = 0, ""
+    while True:
+        query = f"encoding-type=url&list-type=2&prefix={quote(LEGACY, safe='')}"
+        query += f"&continuation-token={quote(token, safe='')}" if token else ""
+        number, page = ask(query)
+        keys += number
+        if not (token := _between(page, "NextContinuationToken")):
+            return keys
+
+
+def _between(text: bytes, tag: str) -> str:
+    """What an element holds, empty where there is none."""
+    _, _, rest = text.partition(f"<{tag}>".encode())
+    return unescape(rest.partition(b"<")[0].decode())
 
 
 if __name__ == "__main__":

@@ -74,8 +74,7 @@ def _copy_rows(found: Results, place: str) -> Iterator[Sequence[str]]:
         key = f"copy/{place}/{name}"
         times = found.ratio(f"copy/{place}/{OURS}/rate", f"{key}/rate")
         rate, cpu = _figure(found.figure(f"{key}/rate")), _figure(found.figure(f"{key}/cpu"))
-        peak = found.figure(f"{key}/rss", 1 / 2**20)
-        yield name, *rate, f"{_number(times.median)}×" if times else "", *cpu, _number(peak.most) if peak else ""
+        yield name, *rate, _median(times, "×"), *cpu, _peak(found, key)
 
 
 def _sizes(found: Results) -> list[int]:
@@ -86,21 +85,16 @@ def _sizes(found: Results) -> list[int]:
 
 def _move_rows(found: Results) -> Iterator[Sequence[str]]:
     yield "what", "seconds", "min to max", "objects/s", "CPU ms an object", "S3 requests an object"
+    objects = found.option("move", "objects")
     runs = [(f"{size:,} objects", f"move/near/{size}") for size in _sizes(found)]
-    runs += [(f"{found.option('move', 'objects'):,} objects, 20 ms", f"move/far/{found.option('move', 'objects')}")]
+    runs += [(f"{objects:,} objects, 20 ms", f"move/far/{objects}")]
     for place in PLACES:
         runs.append((f"one by one{', 20 ms' if place == 'far' else ''} (from a sample)", f"move/{place}/{ONE_BY_ONE}"))
     for what, key in runs:
-        singles = (found.figure(f"{key}/{each}") for each in ("rate", "cpu", "requests"))
-        yield what, *_figure(found.figure(f"{key}/seconds")), *(_number(one.median) if one else "" for one in singles)
-    again = found.figure("move/again/requests")
-    yield (
-        "second run over finished work",
-        *_figure(found.figure("move/again/seconds")),
-        "",
-        "",
-        (f"{_number(again.median)} in all" if again else ""),
-    )
+        singles = (_median(found.figure(f"{key}/{each}")) for each in ("rate", "cpu", "requests"))
+        yield what, *_figure(found.figure(f"{key}/seconds")), *singles
+    seconds, requests = (found.figure(f"move/again/{each}") for each in ("seconds", "requests"))
+    yield "second run over finished work", *_figure(seconds), "", "", _median(requests, " in all")
 
 
 def _step_rows(found: Results) -> Iterator[Sequence[str]]:
@@ -108,26 +102,23 @@ def _step_rows(found: Results) -> Iterator[Sequence[str]]:
     objects = found.option("move", "objects")
     for place, where in WHERE.items():
         figures = [found.figure(f"move/{place}/{objects}/seconds/{step}") for step in _STEPS]
-        yield f"{objects:,} objects, {where}", *(_number(figure.median) if figure else "" for figure in figures)
+        yield f"{objects:,} objects, {where}", *map(_median, figures)
 
 
 def _listing_rows(found: Results) -> Iterator[Sequence[str]]:
     yield "who", "keys/s", "min to max", "CPU µs a key", "peak MiB"
     kinds = {
-        "ours, in the ledger": "ours/rate",
-        "ours, received": "lanes/rate",
-        "one page after the other, received with our client": "receipt/rate",
-        "one page after the other, boto3": "boto3/rate",
-        "one page after the other, dropped by a bare socket": "raw/rate",
+        "ours, in the ledger": "ours",
+        "ours, received": "lanes",
+        "one page after the other, received with our client": "receipt",
+        "one page after the other, boto3": "boto3",
+        "one page after the other, dropped by a bare socket": "raw",
     }
     for place, where in {**WHERE, "farthest": "200 ms added to each request", "real": "of the real server"}.items():
-        for what, key in kinds.items():
-            who = f"listing/{place}/{key.partition('/')[0]}"
-            if f"listing/{place}/{key}" not in found.samples:
-                continue
-            cpu, peak = found.figure(f"{who}/cpu"), found.figure(f"{who}/rss", 1 / 2**20)
-            rates = _figure(found.figure(f"listing/{place}/{key}"))
-            yield f"{what}, {where}", *rates, _number(cpu.median) if cpu else "", _number(peak.most) if peak else ""
+        for what, who in kinds.items():
+            key = f"listing/{place}/{who}"
+            if rate := found.figure(f"{key}/rate"):
+                yield f"{what}, {where}", *_figure(rate), _median(found.figure(f"{key}/cpu")), _peak(found, key)
 
 
 def _worker_rows(found: Results) -> Iterator[Sequence[str]]:
@@ -135,16 +126,10 @@ def _worker_rows(found: Results) -> Iterator[Sequence[str]]:
     for place, where in WHERE.items():
         for workers in WORKERS:
             key = f"workers/{place}/{workers}"
-            times = found.ratio(f"{key}/copy", f"workers/{place}/1/copy")
-            rate = found.figure(f"{key}/rate")
-            yield (
-                f"{workers}, {where}",
-                str(workers * SLOTS),
-                *_figure(found.figure(f"{key}/copy")),
-                f"{_number(times.median)}×" if times else "",
-                *_figure(found.figure(f"{key}/seconds")),
-                _number(rate.median) if rate else "",
-            )
+            copies, seconds = (_figure(found.figure(f"{key}/{each}")) for each in ("copy", "seconds"))
+            times = _median(found.ratio(f"{key}/copy", f"workers/{place}/1/copy"), "×")
+            rate = _median(found.figure(f"{key}/rate"))
+            yield f"{workers}, {where}", str(workers * SLOTS), *copies, times, *seconds, rate
 
 
 def _all_rows(found: Results, part: str) -> Iterator[Sequence[str]]:
@@ -164,6 +149,16 @@ def _figure(figure: Figure | None, unit: str = "") -> tuple[str, str]:
     if figure is None:
         return "not measured", ""
     return f"{_number(figure.median)}{unit}", f"{_number(figure.least)} to {_number(figure.most)}"
+
+
+def _median(figure: Figure | None, unit: str = "") -> str:
+    return f"{_number(figure.median)}{unit}" if figure else ""
+
+
+def _peak(found: Results, key: str) -> str:
+    """MiB, at most in any round."""
+    peak = found.figure(f"{key}/rss", 1 / 2**20)
+    return _number(peak.most) if peak else ""
 
 
 def _number(value: float) -> str:

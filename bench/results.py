@@ -60,7 +60,7 @@ class Results:
         pairs = list(zip(self.samples.get(name, ()), self.samples.get(to, ()), strict=False))
         return Figure.of([one / other for one, other in pairs if other]) if pairs else None
 
-    def highest(self, *names: str) -> Figure | None:
+    def highest(self, *names: str, factor: float = 1) -> Figure | None:
         """Of the greatest value in each round."""
         found = [self.samples[name] for name in names if name in self.samples]
-        return Figure.of([max(values) for values in zip(*found, strict=False)]) if found else None
+        return Figure.of([factor * max(values) for values in zip(*found, strict=False)]) if found else None

@@ -1,195 +1,158 @@
 """What a run asks of the database at a tenth, a third and all of N objects: is the time a straight line?
 
-    python -m bench.scale [--objects N]
-
-The objects are made in SQL, as a listing would have left them in the staging tables; S3 has no part in it. Progress
-goes to stderr, one JSON object of results to stdout. PostgreSQL's settings are as they ship.
+The real steps, over a store of numbered keys that answers at once; PostgreSQL's settings as shipped. Only what a store
+would do by copying and deleting is marked in SQL, as fast as that goes. `measure` is the part of the bench; what
+follows it is the child that does the work. Job: `dsn` of the administrator, `declaration`, `objects`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 
-from bench.switching import DECLARATION, RUN, Switch, arguments, database, fill, results, run_again, say
-from devstack.errors import LocalError
-from s3_migration.ledger import listing, staging
-from s3_migration.ledger.connection import Ledger, RunLedger
-from s3_migration.ledger.run import find_run
-from s3_migration.ledger.statements import statement
+from bench.bench import Bench
+from bench.child import Job, own_peak, say, serve
+from bench.numbered_store import NumberedStore
+from bench.recorder import Recorder, wal_bytes
+from bench.switching import RUN, fill, measure_database, run_again, switch
 from s3_migration.model.chunking import chunk_length
+from s3_migration.model.declaration import Declaration
 
-# Of listed objects: keys, ETags and times as S3 gives them, in the order of a listing.
-SEEN = """
-INSERT INTO pg_temp.listed_{side} (key, size, etag, modified)
-SELECT key, 50000, md5(key), '2026-01-01'
-FROM (SELECT 'image/avatar-' || n || '.png' AS key FROM generate_series(1, %(objects)s) AS n) AS k
-ORDER BY key COLLATE "C"
-"""
-COPIED = """
-UPDATE s3_migration.ledger AS l
-SET copied_etag = l.legacy_etag, production_etag = l.legacy_etag, production_modified = now()
+# Objects in the ledger, whatever the number that is really moved: ten times the rows of the switch, at most.
+MAX_OBJECTS = 10_000_000
+# What the store has done to the objects of one chunk.
+COPIED = "copied_etag = l.legacy_etag, production_etag = l.legacy_etag, production_modified = now()"
+DELETED = "legacy_gone_at = now()"
+MARK = """
+UPDATE s3_migration.ledger AS l SET {what}
 FROM s3_migration.chunk AS c
 WHERE c.chunk = %(chunk)s AND l.migration_id = 1 AND l.legacy_key BETWEEN c.first_key AND c.last_key
 """
-GONE = """
-UPDATE s3_migration.ledger AS l SET legacy_gone_at = now()
-FROM s3_migration.chunk AS c
-WHERE c.chunk = %(chunk)s AND l.migration_id = 1 AND l.legacy_key BETWEEN c.first_key AND c.last_key
-"""
-# By step, the statements that go over all objects or all rows, in their order.
-LIST = ("find_unlisted_rows",)
-FORECAST = ("forecast", "count_referenced")
-MERGE = (
-    *("adopt", "judge_listed", "judge_gone", "judge_unlisted_rows", "insert_listed", "count_missing", "clear_chunks"),
-)
-VERIFY = ("compare", "count_missing", "mark_still_referenced", "end_verification", "count_states")
-CLOSE = ("count_states", "count_rows_left", "grace_left")
-VALUES: dict[str, Any] = {
-    "takes_all": True,
-    "keys": None,
-    "proving": True,
-    "first_key": "",
-    "last_key": "~",
-    "since": "2026-01-01",
+# Of the statements of each step those that go over all objects or all rows: what its seconds are.
+STATEMENTS = {
+    "list": ("find_unlisted_rows",),
+    "forecast": ("forecast", "count_referenced"),
+    "verify": ("compare", "count_missing", "mark_still_referenced", "end_verification", "count_states"),
+    "close": ("count_states", "count_rows_left", "grace_left"),
 }
 # Of what every run has besides its mapped tasks.
 SINGLE_TASKS = 7
 
 
+def measure(bench: Bench) -> dict[int, dict[str, float]]:
+    """Answers all figures, by number of objects; the samples are those of the greatest number."""
+    answer = measure_database(bench, "scale", objects=min(MAX_OBJECTS, 10 * bench.options.rows))
+    figures = {int(objects): each for objects, each in answer["figures"].items()}
+    bench.say(f"as docs/scale.md has it:\n{table(figures)}")
+    return figures
+
+
 class Scale:
     """The figures by number of objects."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self.connection = connection
+    def __init__(self, connection: psycopg.Connection[Any], declaration: Declaration) -> None:
+        self.connection, self.declaration = connection, declaration
         self.figures: dict[int, dict[str, float]] = {}
 
     def measure(self, objects: int) -> None:
+        from s3_migration.steps import hooks, reconciliation, run, verification
+
+        self.objects, store = objects, NumberedStore(objects)
         figures = self.figures[objects] = {}
-
-        def record(name: str, value: float) -> None:
-            figures[name] = value
-
-        @contextmanager
-        def timed(name: str) -> Iterator[None]:
-            wal, begun = self._wal(), time.monotonic()
-            yield
-            seconds = time.monotonic() - begun
-            record(f"{name}/seconds", seconds)
-            record(f"{name}/wal_bytes", (self._wal() - wal) / objects)
-            say(f"{objects:,} objects: {name}: {seconds:.2f} s")
-
         say(f"{objects:,} objects: a fresh product")
         # Its statistics stay, as those of an earlier night do: what they say of it is wrong.
         self.connection.execute("TRUNCATE s3_migration.ledger, s3_migration.chunk")
-        fill(self.connection, objects, indexed=False)
-        run_again(self.connection)
-        ledger = self._ledger()
-        with timed("staging"):  # what a listing COPYs, made in SQL
-            self._fill_scratch(ledger, "legacy", objects)
-        record("scratch_bytes", self._scratch_bytes(ledger) / objects)
-        self._list(ledger, timed, "")
-        record("chunks", self._chunks())
-        with timed("copy"):
-            self._mark(COPIED)
-        self._switch(objects, record)
-        self._fill_scratch(ledger, "production", objects)
-        with timed("verify"):
-            self._run(ledger, VERIFY, timed, "verify")
-        with timed("delete"):
-            self._mark(GONE)
-        with timed("close"):
-            self._run(ledger, CLOSE, timed, "close")
-        (size,) = self._row("SELECT pg_total_relation_size('s3_migration.ledger')")
-        record("ledger_bytes", size / objects)
-        # As after a run that was killed before its copies were marked: all is listed once more, and adopted.
-        self.connection.execute("TRUNCATE s3_migration.ledger")
-        listing.insert_listed(ledger)
-        self._list(ledger, timed, "again/")
-        record("rss", peak())
-        ledger.connection.close()
-        say(f"{objects:,} objects: {size / objects:.0f} bytes an object in the ledger, peak {peak() / 2**20:.0f} MiB")
+        fill(self.connection, objects)
+        with patch.object(hooks, "make_hooks", lambda *_, **__: (store, store)):
+            listed = self._list("")
+            figures["scratch_bytes"] = listed.staging_bytes / objects
+            figures["chunks"] = self._value("SELECT count(*) FROM s3_migration.chunk")
+            self._mark("copy", COPIED)
+            store.copied = True
+            self._switch()
+            with self._step() as verified:
+                verification.verify_copies(self.declaration, RUN)
+            self._record("verify", _seconds(verified, "verify"))
+            self._mark("delete", DELETED)
+            store.deleted = True
+            with self._step() as closed:
+                with run.working(self.declaration, RUN, "grace") as grace:
+                    grace.ledger.value("grace_left")
+                reconciliation.reconcile(self.declaration, RUN, last=True)
+            self._record("close", _seconds(closed, "close"))
+            size = self._value("SELECT pg_total_relation_size('s3_migration.ledger')")
+            figures["ledger_bytes"] = size / objects
+            # As after a run that was killed before its copies were marked: all is listed once more, and adopted.
+            self.connection.execute("TRUNCATE s3_migration.ledger")
+            store.copied = store.deleted = False
+            self._list("of nothing/")
+            store.copied = True
+            self._list("again/")
+        figures["rss"] = own_peak()
+        say(f"{objects:,} objects: {size / objects:.0f} bytes an object in the ledger, {own_peak() / 2**20:.0f} MiB")
 
-    def _list(self, ledger: RunLedger, timed: Any, when: str) -> None:
-        """As list_legacy does, once both sides are in the staging tables."""
-        with timed(f"{when}list"):
-            self._run(ledger, LIST, timed, f"{when}list")
-        with timed(f"{when}forecast"):
-            self._run(ledger, FORECAST, timed, f"{when}forecast")
-        with timed(f"{when}merge"), ledger.batch():
-            self._run(ledger, MERGE, timed, f"{when}merge")
-            length = chunk_length(listing.count_scope(ledger), DECLARATION.chunk_size)
-            with timed(f"{when}merge/create_chunks"):
-                listing.create_chunks(ledger, length)
+    def _list(self, when: str) -> Recorder:
+        from s3_migration.steps import listing
 
-    def _mark(self, statement: str) -> None:
+        with self._step() as listed:
+            listing.take_listing(self.declaration, RUN)
+        for part in ("list", "forecast"):
+            self._record(when + part, _seconds(listed, part))
+        self._record(f"{when}merge", *max(listed.transactions))
+        return listed
+
+    @contextmanager
+    def _step(self) -> Iterator[Recorder]:
+        run_again(self.connection, "move")
+        recorder = Recorder(self.connection)
+        with recorder.recording():
+            yield recorder
+
+    def _mark(self, step: str, what: str) -> None:
         """As so many batches would; autovacuum, which has hours for this, comes after every fifth."""
-        chunks = self._chunks()
+        wal, begun = wal_bytes(self.connection), time.monotonic()
+        chunks = int(self.figures[self.objects]["chunks"])
         for chunk in range(1, chunks + 1):
-            self.connection.execute(statement.encode(), {"chunk": chunk})
+            self.connection.execute(MARK.format(what=what).encode(), {"chunk": chunk})
             if chunk % max(1, chunks // 5) == 0:
                 self.connection.execute("VACUUM (ANALYZE) s3_migration.ledger")
+        self._record(step, time.monotonic() - begun, wal_bytes(self.connection) - wal)
 
-    def _run(self, ledger: RunLedger, files: tuple[str, ...], timed: Any, step: str) -> None:
-        for file in files:
-            with timed(f"{step}/{file}"):
-                ledger.connection.execute(statement(file, **ledger.parts), {**ledger.values, **VALUES})
+    def _switch(self) -> None:
+        run_again(self.connection, "move")
+        wal = wal_bytes(self.connection)
+        seconds, transactions = switch(self.declaration, self.objects)
+        self._record("switch", seconds, wal_bytes(self.connection) - wal)
+        self.figures[self.objects]["switch/longest"] = max(transactions)
 
-    def _fill_scratch(self, ledger: RunLedger, side: str, objects: int) -> None:
-        ledger.connection.execute(SEEN.format(side=side).encode(), {"objects": objects})
-        staging.finish(ledger, side)
+    def _record(self, name: str, seconds: float, wal: float | None = None) -> None:
+        figures = self.figures[self.objects]
+        figures[f"{name}/seconds"] = seconds
+        if wal is not None:
+            figures[f"{name}/wal_bytes"] = wal / self.objects
+        say(f"{self.objects:,} objects: {name}: {seconds:.2f} s")
 
-    def _switch(self, objects: int, record: Any) -> None:
-        run_again(self.connection)
-        wal = self._wal()
-        made = Switch.measure()
-        if made.rows != objects:
-            raise SystemExit(f"{made.rows} rows were switched, expected {objects}")
-        record("switch/seconds", made.seconds)
-        record("switch/wal_bytes", (self._wal() - wal) / objects)
-        record("switch/longest", max(made.batches))
-        say(f"{objects:,} objects: switch: {made.seconds:.2f} s, longest transaction {max(made.batches):.2f} s")
-
-    def _ledger(self) -> RunLedger:
-        migration = Ledger.connect(DECLARATION).of_migration(1)
-        record = find_run(migration, RUN)
-        if record is None:
-            raise SystemExit(f"run {RUN} is not there")
-        ledger = migration.of_run(record.run_no)
-        staging.create(ledger)
-        return ledger
-
-    def _row(self, text: str) -> Any:
-        return self.connection.execute(text.encode()).fetchone()
-
-    def _wal(self) -> float:
-        return float(self._row("SELECT pg_current_wal_insert_lsn() - '0/0'")[0])
-
-    def _chunks(self) -> int:
-        return int(self._row("SELECT count(*) FROM s3_migration.chunk")[0])
-
-    def _scratch_bytes(self, ledger: RunLedger) -> int:
-        row = ledger.connection.execute("SELECT pg_total_relation_size('pg_temp.listed_legacy') AS size").fetchone()
-        return int(row["size"]) if row else 0
+    def _value(self, query: str) -> float:
+        return float(self.connection.execute(query.encode()).fetchall()[0][0])
 
 
-def peak() -> int:
-    """Bytes of memory that this process held at most; 0 where the system does not tell."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+def _seconds(recorder: Recorder, step: str) -> float:
+    """:raises LookupError: a statement of the step was not run."""
+    if missing := set(STATEMENTS[step]) - set(recorder.statements):
+        raise LookupError(f"{step} no longer runs {sorted(missing)}: see STATEMENTS")
+    return sum(recorder.statements[file] for file in STATEMENTS[step])
 
 
-def planned(objects: int) -> dict[str, float]:
+def planned(objects: int, chunk_size: int = Declaration.model_fields["chunk_size"].default) -> dict[str, float]:
     """What a run of so many objects comes to in Airflow: nothing has to be measured for that."""
-    chunks = -(-objects // chunk_length(objects, DECLARATION.chunk_size))
+    chunks = -(-objects // chunk_length(objects, chunk_size))
     return {"xcom_bytes": len(json.dumps(list(range(1, chunks + 1)))), "task_instances": 2 * chunks + SINGLE_TASKS}
 
 
@@ -228,28 +191,16 @@ def _shown(value: float, unit: str) -> str:
     return f"{value:.2f} s" if unit == "s" and value < 10 else f"{value:,.0f} {unit}".strip()
 
 
-def main() -> None:
-    parser = arguments(__doc__, "scale")
-    parser.add_argument("--objects", type=int, default=10_000_000)
-    options, out = parser.parse_args(), results()
-    try:
-        with database(options.directory) as connection:
-            scale = Scale(connection)
-            for objects in (options.objects // 10, options.objects * 3 // 10, options.objects):
-                scale.measure(objects)
-    except LocalError as error:
-        sys.exit(str(error))
-    say(f"as docs/scale.md has it:\n{table(scale.figures)}")
-    largest = scale.figures[options.objects]
-    most = planned(100_000_000)
-    samples = {
-        "scale/rss": [largest["rss"]],
-        "scale/ledger_bytes": [largest["ledger_bytes"]],
-        **{f"scale/{name}": [value] for name, value in most.items()},
-    }
-    json.dump({"objects": options.objects, "figures": scale.figures, "samples": samples}, out)
-    print(file=out, flush=True)
+def _measure(job: Job) -> Job:
+    objects = job["objects"]
+    with psycopg.connect(job["dsn"], autocommit=True) as connection:
+        scale = Scale(connection, Declaration.model_validate(job["declaration"]))
+        for each in (objects // 10, objects * 3 // 10, objects):
+            scale.measure(each)
+    largest = scale.figures[objects]
+    found = {**{name: largest[name] for name in ("rss", "ledger_bytes")}, **planned(100_000_000)}
+    return {"figures": scale.figures, "samples": {f"scale/{name}": [value] for name, value in found.items()}}
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda job: partial(_measure, job))

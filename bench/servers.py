@@ -15,32 +15,21 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from bench.children import Child, helper, run_children
+from bench.processes import Child, helper, run_children
+from devstack.awkward import LEGACY, PRODUCTION
 from devstack.environment import ROOT, environment
 from devstack.ports import HOST, free_port
 from devstack.postgres import Postgres
-from devstack.product import TABLE, ensure_role
+from devstack.product import ROLE, TABLE, connections, declare, ensure_role, set_up
 from devstack.s3 import REGION, Identity, SeaweedFS
-from devstack.seed import Target, Uploader, put_avatars
+from devstack.seed import Target, put_avatars
 from s3_migration.commands import policies
-from s3_migration.ledger import schema
 from s3_migration.model.declaration import Declaration
 
 # The objects that every measurement starts from; none takes anything away from here.
 KEPT = "legacy-kept"
-ROLE = schema.ROLE
-
-
-def declare(legacy: str, production: str, **fields: Any) -> dict[str, Any]:
-    """The fields of include/migrations/avatars.yaml, without a grace period."""
-    return {
-        "name": "avatars",
-        "legacy": {"conn_id": "legacy_s3", "bucket": legacy, "prefix": "image/"},
-        "production": {"conn_id": "production_s3", "bucket": production, "prefix": "avatar/"},
-        "database": {"conn_id": "proddatabase", "table": "avatars", "column": "path"},
-        "grace_period": "0s",
-        **fields,
-    }
+# A row for each object.
+ROWS = "INSERT INTO avatars (path) SELECT format('image/avatar-%%s.png', n) FROM generate_series(1, %s) AS n"
 
 
 @dataclass(frozen=True)
@@ -92,9 +81,9 @@ class Servers:
         """Put `image/avatar-1.png` to `image/avatar-<objects>.png` into the bucket that is kept."""
         who = self.s3.identities[0]
         self.s3.client().create_bucket(Bucket=KEPT)
-        target = Target(self.s3.endpoint_url, who.access_key, who.secret_key, REGION, "")
-        with Uploader(target, KEPT) as uploader:
-            put_avatars(uploader, range(1, objects + 1))
+        put_avatars(
+            Target(self.s3.endpoint_url, who.access_key, who.secret_key, REGION, ""), KEPT, range(1, objects + 1)
+        )
 
     @contextmanager
     def bucket(self, kind: str, objects: int = 0) -> Iterator[str]:
@@ -103,7 +92,7 @@ class Servers:
         self.create_bucket(name)
         try:
             if objects:
-                run_children([self.raw_copies(name, objects, prefix="image/", who=self.s3.identities[0])], 600)
+                self.copy_kept(name, objects)
             yield name
         finally:
             self.s3.client().delete_bucket(Bucket=name)  # with all that is in it
@@ -115,32 +104,20 @@ class Servers:
         client.put_object(Bucket=name, Key="first", Body=b"first")
         client.delete_object(Bucket=name, Key="first")
 
-    def raw_copies(
-        self,
-        bucket: str,
-        objects: int,
-        *,
-        endpoint: str = "",
-        prefix: str = "avatar/",
-        conditional: bool = False,
-        connections: int = 64,
-        who: Identity | None = None,
-    ) -> Child:
+    def copy_kept(self, bucket: str, objects: int) -> None:
+        """Fill a legacy bucket with so many of the objects that are kept."""
+        run_children([self.raw_copies(bucket, objects, prefix=LEGACY, who=self.s3.identities[0])], 600)
+
+    def raw_copies(self, bucket: str, objects: int, **job: Any) -> Child:
         """The fastest client there is, about to copy the kept objects into the bucket."""
+        how = {"prefix": PRODUCTION, "conditional": False, "connections": 64, **job}
+        return self.client("raw_copies", source=KEPT, bucket=bucket, objects=objects, **how)
+
+    def client(self, module: str, *, who: Identity | None = None, **job: Any) -> Child:
+        """A child that asks the S3 server, as the migrator where nobody else is named."""
         who = who or self.migrator
-        job = {
-            "endpoint": endpoint or self.s3.endpoint_url,
-            "access_key": who.access_key,
-            "secret_key": who.secret_key,
-            "source": KEPT,
-            "bucket": bucket,
-            "prefix": prefix,
-            "first": 1,
-            "last": objects,
-            "connections": connections,
-            "conditional": conditional,
-        }
-        return Child("raw_copies", job, self.environment(), self.log("raw_copies"))
+        keys = {"endpoint": self.s3.endpoint_url, "access_key": who.access_key, "secret_key": who.secret_key}
+        return Child(module, {**keys, **job}, self.environment(), self.log(module))
 
     @contextmanager
     def far_away(self, milliseconds: float) -> Iterator[str]:
@@ -148,10 +125,15 @@ class Servers:
         if not milliseconds:
             yield self.s3.endpoint_url
             return
-        port = free_port()
-        job = {"port": port, "to": self.s3.port, "milliseconds": milliseconds}
-        with helper("delay", job, self.environment(), self.log("delay")):
+        with self.served("delay", to=self.s3.port, milliseconds=milliseconds) as port:
             yield f"http://{HOST}:{port}"
+
+    @contextmanager
+    def served(self, module: str, patience: float = 60, **job: Any) -> Iterator[int]:
+        """A server of this package for as long as it is needed; its port."""
+        job["port"] = free_port()
+        with helper(module, job, self.environment(), self.log(module), patience):
+            yield job["port"]
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -164,20 +146,21 @@ class Servers:
         try:
             with self.postgres.connect(name) as connection:
                 connection.execute(TABLE)
-                connection.execute(
-                    "INSERT INTO avatars (path) SELECT format('image/avatar-%%s.png', n) FROM generate_series(1, %s) n",
-                    [rows],
-                )
+                connection.execute(ROWS, [rows])
                 connection.execute("VACUUM ANALYZE avatars")
-                for statement in schema.statements(Declaration.model_validate(declared), ROLE):
-                    connection.execute(statement.encode())
+                set_up(connection, Declaration.model_validate(declared))
             yield Product(declared, name, {**self.environment(), **self.connections(name, endpoint)})
         finally:
             with self.postgres.connect() as connection:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
-        return self.postgres.connect(database)
+    def connect(self, product: Product) -> psycopg.Connection[tuple[Any, ...]]:
+        return self.postgres.connect(product.database)
+
+    def number(self, product: Product, query: str) -> int:
+        """The answer of a query, as an administrator."""
+        with self.connect(product) as connection:
+            return int(connection.execute(query.encode()).fetchall()[0][0])
 
     # -- processes ----------------------------------------------------------------------------------------------
 
@@ -194,16 +177,8 @@ class Servers:
         logs.mkdir(parents=True, exist_ok=True)
         return logs / f"{name}.log"
 
-    def connections(self, database: str, endpoint: str) -> dict[str, str]:
-        who = self.migrator
-        store = {"conn_type": "aws", "login": who.access_key, "password": who.secret_key}
-        described = json.dumps({**store, "extra": {"endpoint_url": endpoint, "region_name": REGION}})
-        rows = {"conn_type": "postgres", "host": HOST, "port": self.postgres.port, "schema": database}
-        return {
-            "AIRFLOW_CONN_LEGACY_S3": described,
-            "AIRFLOW_CONN_PRODUCTION_S3": described,
-            "AIRFLOW_CONN_PRODDATABASE": json.dumps({**rows, "login": ROLE, "password": self.postgres.password}),
-        }
+    def connections(self, database: str, endpoint_url: str) -> dict[str, str]:
+        return connections(self.postgres, self.postgres.password, endpoint_url, self.migrator, database)
 
 
 @contextmanager

@@ -13,13 +13,11 @@ from typing import Any
 import yaml
 
 from bench.bench import PLACES, Bench, rounds
-from bench.children import run_children
-from bench.servers import ROLE, Product, Servers
+from bench.servers import ROWS, Product, Servers
 from devstack.airflow import ADMIN, VIEWER, Airflow
 from devstack.ports import free_port
-from devstack.product import ensure_database, ensure_role
+from devstack.product import ensure_database, ensure_role, set_up
 from devstack.redis import Redis
-from s3_migration.ledger import schema
 from s3_migration.model.declaration import Declaration
 
 WORKERS = (1, 2, 4)
@@ -72,9 +70,8 @@ def _airflow(bench: Bench, product: Product, far: str) -> Iterator[Airflow]:
                 side["conn_id"] = "far_s3"
         described = {**fields, **sides, "name": place}
         (declared / f"{place}.yaml").write_text(yaml.safe_dump(described))
-        with servers.connect(product.database) as connection:
-            for statement in schema.statements(Declaration.model_validate(described), ROLE):
-                connection.execute(statement.encode())
+        with servers.connect(product) as connection:
+            set_up(connection, Declaration.model_validate(described))
     ensure_role(servers.postgres, _AIRFLOW, servers.postgres.password)
     ensure_database(servers.postgres, _AIRFLOW, owner=_AIRFLOW)
     airflow = Airflow(
@@ -123,14 +120,11 @@ def _prepare(servers: Servers, product: Product, objects: int) -> None:
     for bucket in (legacy, production):
         s3.delete_bucket(Bucket=bucket)  # with all that is in it
         servers.create_bucket(bucket)
-    run_children([servers.raw_copies(legacy, objects, prefix="image/", who=servers.s3.identities[0])], 600)
-    with servers.connect(product.database) as connection:
+    servers.copy_kept(legacy, objects)
+    with servers.connect(product) as connection:
         connection.execute("TRUNCATE avatars RESTART IDENTITY")
         connection.execute("TRUNCATE s3_migration.ledger, s3_migration.chunk, s3_migration.tally, s3_migration.timing")
-        connection.execute(
-            "INSERT INTO avatars (path) SELECT format('image/avatar-%%s.png', n) FROM generate_series(1, %s) n",
-            [objects],
-        )
+        connection.execute(ROWS, [objects])
         connection.execute("VACUUM ANALYZE avatars")
 
 

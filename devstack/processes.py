@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,6 +24,21 @@ from devstack.errors import LocalError
 
 # The shell becomes the process, which thus writes its own pid: no kill of ours can come between start and note.
 _NOTE_PID_AND_RUN = 'echo $$ > "$0" && exec "$@"'
+
+
+@contextmanager
+def alone(directory: Path, refusal: str) -> Iterator[None]:
+    """Nobody else of this machine works in the directory meanwhile.
+
+    :raises LocalError: somebody does, with this refusal.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LocalError(refusal) from error
+        yield
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psycopg
 from psycopg import Connection, sql
 
+from devstack.awkward import LEGACY, PRODUCTION
 from devstack.ports import HOST
 from devstack.postgres import SUPERUSER, Postgres
-from devstack.s3 import REGION, Identity, SeaweedFS
+from devstack.s3 import REGION, Identity
 from s3_migration.commands import policies
 from s3_migration.ledger import schema
 from s3_migration.model import declaration as declarations
@@ -55,26 +56,33 @@ def migrator_policy() -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def connections(postgres: Postgres, password: str, s3: SeaweedFS, migrator: Identity) -> dict[str, str]:
+def declare(legacy: str = BUCKETS[0], production: str = BUCKETS[1], **fields: Any) -> dict[str, Any]:
+    """The fields of a declaration of this product, without a grace period; `fields` are more of them, or others."""
+    return {
+        "name": "avatars",
+        "legacy": {"conn_id": "legacy_s3", "bucket": legacy, "prefix": LEGACY},
+        "production": {"conn_id": "production_s3", "bucket": production, "prefix": PRODUCTION},
+        "database": {"conn_id": "proddatabase", "table": "avatars", "column": "path"},
+        "grace_period": "0s",
+        **fields,
+    }
+
+
+def connections(
+    postgres: Postgres, password: str, endpoint_url: str, migrator: Identity, database: str = DATABASE
+) -> dict[str, str]:
     """Airflow's connections, as environment: those of the migrator, never an administrator's."""
     store = {
         "conn_type": "aws",
         "login": migrator.access_key,
         "password": migrator.secret_key,
-        "extra": {"endpoint_url": s3.endpoint_url, "region_name": REGION},
+        "extra": {"endpoint_url": endpoint_url, "region_name": REGION},
     }
-    database = {
-        "conn_type": "postgres",
-        "host": HOST,
-        "port": postgres.port,
-        "login": ROLE,
-        "password": password,
-        "schema": DATABASE,
-    }
+    rows = {"conn_type": "postgres", "host": HOST, "port": postgres.port, "login": ROLE, "password": password}
     return {
         "AIRFLOW_CONN_LEGACY_S3": json.dumps(store),
         "AIRFLOW_CONN_PRODUCTION_S3": json.dumps(store),
-        "AIRFLOW_CONN_PRODDATABASE": json.dumps(database),
+        "AIRFLOW_CONN_PRODDATABASE": json.dumps({**rows, "schema": database}),
     }
 
 
@@ -94,12 +102,17 @@ def create_database(postgres: Database, password: str) -> list[str]:
         connection.execute(TABLE)
         for declaration in declared():
             try:
-                with connection.transaction():
-                    for statement in schema.statements(declaration, ROLE):
-                        connection.execute(statement.encode())
+                set_up(connection, declaration)
             except psycopg.Error as error:
                 notes.append(f"migration {declaration.name} is not set up: {str(error).splitlines()[0]}")
     return notes
+
+
+def set_up(connection: Connection[Any], declaration: Declaration) -> None:
+    """The one-time set-up, as an administrator runs what `setup --sql` prints."""
+    with connection.transaction():
+        for statement in schema.statements(declaration, ROLE):
+            connection.execute(statement.encode())
 
 
 def ensure_role(postgres: Database, role: str, password: str) -> None:

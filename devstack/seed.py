@@ -10,28 +10,20 @@ May be repeated: what is there stays single, and what has been moved is not brou
 from __future__ import annotations
 
 import argparse
-import http.client
 import os
 import shlex
 import struct
 import sys
-import threading
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
 
 import boto3
 import psycopg
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
@@ -39,6 +31,8 @@ from devstack import awkward
 from devstack.awkward import LEGACY, PRODUCTION, Case
 from devstack.environment import reach_loopback_directly
 from devstack.errors import LocalError
+from devstack.http_client import Signer, send_all
+from devstack.http_messages import run
 from devstack.parts import SMALLEST_PART, upload_in_parts
 from devstack.product import BUCKETS, TABLE
 from devstack.stack import DIRECTORY
@@ -46,7 +40,7 @@ from devstack.stack import DIRECTORY
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_THREADS, _BATCH = 16, 50
+_CONNECTIONS = 16
 _ALL_CASES = awkward.GREEN + awkward.CONFLICTS
 _LEGACY_BUCKET, _PRODUCTION_BUCKET = BUCKETS
 _S3_VARIABLES = ("S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
@@ -89,55 +83,6 @@ class Target:
         )
 
 
-class Uploader:
-    """Plain PUTs from many threads, at a quarter of the processor time that boto3 takes for each."""
-
-    def __init__(self, target: Target, bucket: str) -> None:
-        self._url, self._bucket = urlsplit(target.endpoint_url), bucket
-        self._auth = S3SigV4Auth(Credentials(target.access_key, target.secret_key), "s3", target.region)
-        self._kept = threading.local()
-        self._opened = ExitStack()
-
-    def __enter__(self) -> Uploader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
-
-    def put(self, key: str, body: bytes) -> None:
-        """Write one object; tries again where the connection breaks or the server is busy.
-
-        :raises LocalError: the server refuses, or does not answer.
-        """
-        path = quote(f"/{self._bucket}/{key}")
-        for attempt in range(5):
-            request = AWSRequest("PUT", self._url._replace(path=path).geturl(), {"Content-Type": "image/png"}, body)
-            self._auth.add_auth(request)
-            try:
-                connection = self._connection()
-                connection.request("PUT", path, body, dict(request.headers.items()))
-                answer = connection.getresponse()
-                text = answer.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._kept.connection, problem = None, repr(error)
-            else:
-                if answer.status == 200:
-                    return
-                problem = f"{answer.status} {text.decode(errors='replace')[:300]}"
-                if answer.status < 500:
-                    break
-            time.sleep(0.1 * 2**attempt)
-        raise LocalError(f"cannot write {key} to {self._url.geturl()} ({self._bucket}): {problem}")
-
-    def _connection(self) -> http.client.HTTPConnection:
-        kept: http.client.HTTPConnection | None = getattr(self._kept, "connection", None)
-        if kept is None:
-            kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-            kept = self._kept.connection = kind(self._url.netloc, timeout=60)
-            self._opened.callback(kept.close)
-        return kept
-
-
 def png(number: int) -> bytes:
     """A valid PNG of one pixel, whose colour is the number."""
 
@@ -155,26 +100,27 @@ def seed_avatars(target: Target, database: psycopg.Connection[Any], count: int) 
     if moved:
         print(f"{len(moved):,} of them have been moved already, and stay where they are")
     numbers = [number for number in range(1, count + 1) if number not in moved]
-    with Uploader(target, _LEGACY_BUCKET) as uploader:
-        put_avatars(uploader, numbers)
+    put_avatars(target, _LEGACY_BUCKET, numbers)
     added = _add_rows(database, (f"{LEGACY}avatar-{number}.png" for number in numbers))
     print(f"{len(numbers):,} objects, {added:,} new rows")
 
 
-def put_avatars(uploader: Uploader, numbers: Sequence[int]) -> None:
-    def put(batch: Sequence[int]) -> int:
-        for number in batch:
-            uploader.put(f"{LEGACY}avatar-{number}.png", png(number))
-        return len(batch)
+def put_avatars(target: Target, bucket: str, numbers: Sequence[int]) -> None:
+    """:raises LocalError: the server refuses, or does not answer."""
 
-    batches = [numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH)]
-    with ThreadPoolExecutor(_THREADS) as pool, tqdm(total=len(numbers), desc="objects", unit="", disable=None) as bar:
+    def took(status: int, body: bytes) -> None:
+        if status != 200:
+            raise OSError(f"{status} {body[:300].decode(errors='replace')}")
+        bar.update()
+
+    signer, described = Signer(target.access_key, target.secret_key, target.region), {"Content-Type": "image/png"}
+    keys = ((number, f"{LEGACY}avatar-{number}.png") for number in numbers)
+    requests = (signer.put(target.endpoint_url, bucket, key, described, png(number)) for number, key in keys)
+    with tqdm(total=len(numbers), desc="objects", unit="", disable=None) as bar:
         try:
-            for done in pool.map(put, batches):
-                bar.update(done)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+            run(send_all(target.endpoint_url, requests, _CONNECTIONS, took, tries=5))
+        except OSError as error:  # TimeoutError is one
+            raise LocalError(f"cannot write to {target.endpoint_url} ({bucket}): {error}") from error
 
 
 def _already_moved(database: psycopg.Connection[Any], count: int) -> set[int]:

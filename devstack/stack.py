@@ -8,15 +8,14 @@ Everything lies in one directory, `.local`: `down` and `up` go on with the same 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
@@ -28,6 +27,7 @@ from devstack.errors import LocalError
 from devstack.files import write_private
 from devstack.ports import free_port, is_free
 from devstack.postgres import Postgres, binary
+from devstack.processes import alone
 from devstack.redis import Redis, server
 from devstack.s3 import REGION, Identity, SeaweedFS, weed
 
@@ -111,7 +111,7 @@ class Stack:
             kept.airflow_secret,
             {
                 "S3_MIGRATION_GRACE_PERIOD": os.environ.get("S3_MIGRATION_GRACE_PERIOD", "5s"),
-                **product.connections(postgres, kept.migrator_password, self.s3, self.migrator),
+                **product.connections(postgres, kept.migrator_password, self.s3.endpoint_url, self.migrator),
                 **self.settings,
             },
             self.workers,
@@ -216,15 +216,8 @@ class Stack:
         # Only the one that people open by hand: two stacks that start at once would both find 8080 free.
         return free_port(kept or (_PREFERRED_PORTS.get(name, 0) if self.directory == DIRECTORY else 0))
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LocalError(f"another up or down is at work in {self.directory}; repeat then") from error
-            yield
+    def _alone(self) -> AbstractContextManager[None]:
+        return alone(self.directory, f"another up or down is at work in {self.directory}; repeat then")
 
 
 def _describe(stack: Stack) -> str:

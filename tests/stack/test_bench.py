@@ -16,14 +16,17 @@ import pytest
 from botocore.client import Config
 from botocore.exceptions import ClientError
 
-from bench import report, sockets
+from bench import report
 from bench.bench import Bench, Options, rounds
-from bench.children import Child, helper, run_children, run_tool
 from bench.goals import Goal, goals
+from bench.processes import Child, helper, run_children, run_tool
 from bench.results import Figure, Results
 from bench.servers import Servers
 from devstack.environment import ROOT, environment
 from devstack.errors import LocalError
+from devstack.http_client import send_all
+from devstack.http_messages import Messages, run
+from devstack.http_server import Requests, listen
 from devstack.ports import HOST, free_port
 
 KEYS = 2_345
@@ -37,18 +40,18 @@ def _environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
     job = {"port": port, "keys": KEYS, "milliseconds": 0}
-    with helper("stub", job, _environment(), tmp_path_factory.mktemp("stub") / "log"):
+    with helper("arithmetic_store", job, _environment(), tmp_path_factory.mktemp("store") / "log"):
         yield port
 
 
 @pytest.fixture
-def client(stub: int) -> Any:
+def client(store: int) -> Any:
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
     keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
-    return boto3.client("s3", endpoint_url=f"http://{HOST}:{stub}", config=config, **keys)
+    return boto3.client("s3", endpoint_url=f"http://{HOST}:{store}", config=config, **keys)
 
 
 def _all_keys() -> list[str]:
@@ -75,12 +78,12 @@ def _listed(client: Any, **asked: Any) -> list[str]:
         ("image/avatar-2", "image/avatar-3", 1_000),
     ],
 )
-def test_the_stub_lists_as_s3_does(client: Any, prefix: str, after: str, size: int) -> None:
+def test_the_store_lists_as_s3_does(client: Any, prefix: str, after: str, size: int) -> None:
     found = _listed(client, Prefix=prefix, StartAfter=after, PaginationConfig={"PageSize": size})
     assert found == [key for key in _all_keys() if key.startswith(prefix) and key > after]
 
 
-def test_the_stub_says_of_an_object_what_a_ledger_needs(client: Any) -> None:
+def test_the_store_says_of_an_object_what_a_ledger_needs(client: Any) -> None:
     page = client.list_objects_v2(Bucket="legacy-any", MaxKeys=1)
     (entry,) = page["Contents"]
     assert (page["KeyCount"], page["IsTruncated"], entry["StorageClass"]) == (1, True, "STANDARD")
@@ -89,24 +92,26 @@ def test_the_stub_says_of_an_object_what_a_ledger_needs(client: Any) -> None:
     assert entry["LastModified"].year == 2023
 
 
-def test_the_stub_has_an_empty_production_and_knows_no_single_object(client: Any) -> None:
+def test_the_store_has_an_empty_production_and_knows_no_single_object(client: Any) -> None:
     assert client.list_objects_v2(Bucket="production-any")["KeyCount"] == 0
     with pytest.raises(ClientError, match="404"):
         client.head_object(Bucket="production-any", Key="avatar/avatar-1.png")
 
 
-def test_the_stub_refuses_what_it_does_not_know(client: Any) -> None:
+def test_the_store_refuses_what_it_does_not_know(client: Any) -> None:
     with pytest.raises(ClientError, match="NotImplemented"):
         client.list_objects_v2(Bucket="legacy-any", Delimiter="/")
 
 
 @pytest.mark.parametrize("how", ["raw", "receipt", "boto3", "lanes"])
-def test_plain_listings_receive_every_key(stub: int, how: str, tmp_path: Path) -> None:
-    child = Child("plain_listing", {"port": stub, "bucket": "legacy-any", "how": how}, _environment(), tmp_path / "log")
+def test_plain_listings_receive_every_key(store: int, how: str, tmp_path: Path) -> None:
+    keys = {"endpoint": f"http://{HOST}:{store}", "access_key": "any", "secret_key": "any"}
+    job = {"port": store, "bucket": "legacy-any", "how": how, **keys}
+    child = Child("plain_listing", job, _environment(), tmp_path / "log")
     assert run_children([child], 60).answer["keys"] == KEYS
 
 
-# -- sockets and the delay ----------------------------------------------------------------------------------------
+# -- HTTP by hand ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
@@ -114,20 +119,18 @@ def test_answers_are_cut_wherever_the_network_cuts_them(piece: int) -> None:
     first = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
     second = b"HTTP/1.1 503 Slow Down\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     third = b"HTTP/1.1 204 No Content\r\n\r\n"
-    text, answers, found = first + second + third, sockets.Answers(), []
+    text, messages, found = first + second + third, Messages(), []
     for start in range(0, len(text), piece):
-        found += answers.feed(text[start : start + piece])
-    assert found == [(200, b"hello"), (503, b"3\r\nabc\r\n"), (204, b"")]
+        found += messages.feed(text[start : start + piece])
+    assert [(int(head[9:12]), body) for head, body in found] == [(200, b"hello"), (503, b"3\r\nabc\r\n"), (204, b"")]
 
 
-def test_many_requests_through_the_delay_are_late_but_not_fewer(stub: int, tmp_path: Path) -> None:
+def test_many_requests_through_the_delay_are_late_but_not_fewer(store: int, tmp_path: Path) -> None:
     port, seen = free_port(), []
     request = f"GET /production-any?list-type=2 HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
-    with helper("delay", {"port": port, "to": stub, "milliseconds": 50}, _environment(), tmp_path / "log"):
+    with helper("delay", {"port": port, "to": store, "milliseconds": 50}, _environment(), tmp_path / "log"):
         begun = time.monotonic()
-        sockets.run(
-            sockets.send_all(f"http://{HOST}:{port}", [request] * 80, 40, lambda status, _: seen.append(status))
-        )
+        run(send_all(f"http://{HOST}:{port}", [request] * 80, 40, lambda status, _: seen.append(status)))
         took = time.monotonic() - begun
     assert seen == [200] * 80
     # Two after each other on each of 40 connections; one after the other they would take 4 s.
@@ -142,10 +145,59 @@ def test_a_server_that_hangs_up_is_an_error() -> None:
     async def ask() -> None:
         server = await asyncio.start_server(hang_up, HOST, port := free_port())
         async with server:
-            await sockets.send_all(f"http://{HOST}:{port}", [b"GET / HTTP/1.1\r\n\r\n"], 1, lambda *_: None)
+            await send_all(f"http://{HOST}:{port}", [b"GET / HTTP/1.1\r\n\r\n"], 1, lambda *_: None)
 
     with pytest.raises(ConnectionError):
-        sockets.run(ask())
+        run(ask())
+
+
+@pytest.mark.parametrize("trouble", ["busy", "hangs up"])
+def test_what_is_tried_again_is_sent_once_more_and_answered_once(trouble: str) -> None:
+    """As the seeder asks for."""
+    asked: list[bytes] = []
+
+    class Troubled(Requests):
+        def asked(self, head: bytes, body: bytes) -> None:
+            asked.append(body)
+            first = asked.count(body) == 1
+            if first and trouble == "hangs up":
+                self.transport.close()
+            else:
+                self.transport.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % (503 if first else 200))
+
+    async def ask() -> list[int]:
+        server, seen = await listen(Troubled, 0), []
+        requests = [b"PUT / HTTP/1.1\r\nContent-Length: 1\r\n\r\n%d" % number for number in range(4)]
+        endpoint = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+        await send_all(endpoint, requests, 2, lambda status, _: seen.append(status), tries=2)
+        server.close()
+        return seen
+
+    assert run(ask()) == [200] * 4
+    assert sorted(asked) == sorted([b"0", b"1", b"2", b"3"] * 2)
+
+
+def test_one_who_waits_to_be_asked_for_the_body_is_asked() -> None:
+    got = []
+
+    class Store(Requests):
+        def asked(self, head: bytes, body: bytes) -> None:
+            got.append(body)
+            self.transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async def ask() -> bytes:
+        server = await listen(Store, 0)
+        reader, writer = await asyncio.open_connection(HOST, server.sockets[0].getsockname()[1])
+        writer.write(b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        first = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"body")
+        answer = first + await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        server.close()
+        return answer
+
+    assert run(ask()) == b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"
+    assert got == [b"body"]
 
 
 # -- children -----------------------------------------------------------------------------------------------------
@@ -167,9 +219,9 @@ def test_a_tool_that_fails_or_hangs_is_told(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 10
 
 
-def test_a_helper_ends_with_the_bench(stub: int, tmp_path: Path) -> None:
+def test_a_helper_ends_with_the_bench(store: int, tmp_path: Path) -> None:
     port = free_port()
-    with helper("delay", {"port": port, "to": stub, "milliseconds": 1}, _environment(), tmp_path / "log"):
+    with helper("delay", {"port": port, "to": store, "milliseconds": 1}, _environment(), tmp_path / "log"):
         socket.create_connection((HOST, port), timeout=5).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((HOST, port), timeout=5)

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from devstack import product
 from devstack.postgres import Postgres
 from devstack.s3 import SeaweedFS
 from s3_migration.ledger.schema import statements
@@ -24,17 +25,7 @@ from .transitions import GUARD
 
 def declare(legacy: str = "legacy-s3", production: str = "production-s3", **fields: Any) -> Declaration:
     """A declaration as in include/migrations/avatars.yaml, small and without a grace period."""
-    return Declaration.model_validate(
-        {
-            "name": "avatars",
-            "legacy": {"conn_id": "legacy_s3", "bucket": legacy, "prefix": "image/"},
-            "production": {"conn_id": "production_s3", "bucket": production, "prefix": "avatar/"},
-            "database": {"conn_id": "proddatabase", "table": "avatars", "column": "path"},
-            "grace_period": "0s",
-            "retries": 0,
-            **fields,
-        }
-    )
+    return Declaration.model_validate(product.declare(legacy, production, **{"retries": 0, **fields}))
 
 
 @dataclass

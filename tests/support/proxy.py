@@ -15,23 +15,25 @@ signed asks for a signature of its own, as the same identity.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import http.client
 import re
-import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from devstack.http_client import Signer
+from devstack.http_messages import END, Connection
+from devstack.http_server import Requests, listen
+from devstack.ports import HOST
 
 # Of every identity of the tests.
 SECRET = "secret"
@@ -187,9 +189,8 @@ def signed(request: Request) -> Request:
     if request.body:
         headers["content-md5"] = base64.b64encode(hashlib.md5(request.body).digest()).decode()  # noqa: S324 - S3's own
     url = f"http://{request.headers['host']}{request.target}"
-    made = AWSRequest(request.method, url, headers, request.body)
-    S3SigV4Auth(Credentials(identity[1], SECRET), "s3", identity[2]).add_auth(made)
-    return replace(request, headers={name.lower(): str(value) for name, value in made.headers.items()})
+    made = Signer(identity[1], SECRET, identity[2]).sign(request.method, url, headers, request.body)
+    return replace(request, headers={name.lower(): value for name, value in made.items()})
 
 
 # -- the proxy ----------------------------------------------------------------------------------------------------
@@ -205,23 +206,25 @@ class _Rule:
 class Proxy:
     """Forwards to `endpoint_url`, through the faults that match; the fault added last is the outermost.
 
-    `seen` counts what clients asked for by operation, `forwarded` what reached the server.
+    `seen` counts what clients asked for by operation, `forwarded` what reached the server. With `tls` its clients speak
+    HTTPS to it.
     """
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, tls: ssl.SSLContext | None = None) -> None:
         self.seen: Counter[str] = Counter()
         self.forwarded: Counter[str] = Counter()
         self.requests: list[Request] = []
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
         self._upstream = urlsplit(endpoint_url).netloc
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.proxy = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self.clients: set[Connection] = set()
+        self._loop = asyncio.new_event_loop()
+        self._server = self._loop.run_until_complete(listen(lambda: _Client(self), 0, tls))
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     @property
     def endpoint_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{HOST}:{self._server.sockets[0].getsockname()[1]}"
 
     def __enter__(self) -> Proxy:
         self._thread.start()
@@ -230,8 +233,13 @@ class Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._server.close()
+        for client in self.clients:
+            client.transport.abort()
+        self._loop.run_until_complete(asyncio.sleep(0))  # they are told
+        self._loop.close()
 
     def fault(self, what: str | Matches, fault: Fault, times: int | None = None) -> None:
         """From now on, `times` times or always.
@@ -299,57 +307,46 @@ def _ask(request: Request, upstream: http.client.HTTPConnection) -> Answer:
     return Answer(got.status, got.getheaders(), got.read())
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    proxy: Proxy
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Client(Requests):
     """One client connection; it has a connection of its own to the server."""
 
-    protocol_version = "HTTP/1.1"
-    server: _Server
-    _upstream: http.client.HTTPConnection
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._upstream = proxy.connect()
 
-    def setup(self) -> None:
-        super().setup()
-        # Answers go out in two writes; without this each waits for the client's delayed acknowledgement.
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self._upstream = self.server.proxy.connect()
+    def asked(self, head: bytes, body: bytes) -> None:
+        start, *lines = head.decode("latin-1").split("\r\n")
+        method, target, _ = start.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        # In a thread: faults wait, and do what they like meanwhile.
+        work = threading.Thread(target=self._handle, args=(Request(method, target, headers, body),), daemon=True)
+        work.start()
 
-    def finish(self) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._loop = asyncio.get_running_loop()
+        self._proxy.clients.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._proxy.clients.discard(self)
         self._upstream.close()
-        super().finish()
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Tests say what they saw."""
+    def _handle(self, request: Request) -> None:
+        try:
+            answered = self._proxy.handle(request, self._upstream)
+        except (OSError, http.client.HTTPException):
+            answered = Answer(0, [], b"", sent=-1)  # the server is gone
+        with suppress(RuntimeError):  # so are we
+            self._loop.call_soon_threadsafe(self._answer, request, answered)
 
-    def _handle(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
-        answered = self.server.proxy.handle(Request(self.command, self.path, headers, body), self._upstream)
-        if answered.sent == -1:
-            self.close_connection = True
-            return
-        self._answer(answered)
-
-    def _answer(self, answered: Answer) -> None:
-        self.send_response_only(answered.status)
-        for name, value in answered.headers:
-            if name.lower() not in _OF_THE_CONNECTION:
-                self.send_header(name, value)
-        length = str(len(answered.body))
-        if self.command == "HEAD":
-            length = next((value for name, value in answered.headers if name.lower() == "content-length"), "0")
-        if answered.status not in {204, 304}:
-            self.send_header("Content-Length", length)
-        self.end_headers()
-        self.wfile.write(answered.body[: answered.sent])
+    def _answer(self, request: Request, answered: Answer) -> None:
+        if answered.sent != -1:
+            length = str(len(answered.body))
+            if request.method == "HEAD":
+                length = next((value for name, value in answered.headers if name.lower() == "content-length"), "0")
+            lines = [f"HTTP/1.1 {answered.status} {http.client.responses.get(answered.status, '')}"]
+            lines += [f"{name}: {value}" for name, value in answered.headers if name.lower() not in _OF_THE_CONNECTION]
+            lines += [f"Content-Length: {length}"] if answered.status not in {204, 304} else []
+            self.transport.write("\r\n".join(lines).encode("latin-1") + END + answered.body[: answered.sent])
         if answered.sent is not None:
-            self.close_connection = True
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle
+            self.transport.close()

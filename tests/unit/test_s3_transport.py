@@ -163,10 +163,9 @@ def certificate(tmp_path: Path) -> Path:
 def test_tls_as_the_connection_says(
     s3: SeaweedFS, certificate: Path, monkeypatch: pytest.MonkeyPatch, verify: Any, code: str, engine_: Engine
 ) -> None:
-    with made_stores(s3.endpoint_url, Engine.CRT) as stores, Proxy(s3.endpoint_url) as secure:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-        secure._server.socket = context.wrap_socket(secure._server.socket, server_side=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    with made_stores(s3.endpoint_url, Engine.CRT) as stores, Proxy(s3.endpoint_url, context) as secure:
         connect_s3(monkeypatch, secure.endpoint_url.replace("http:", "https:"))
         trusted = str(certificate) if verify == "trusted" else verify
         hook = BulkS3Hook("legacy_s3", attempts=1, verify=trusted, engine=engine_)

@@ -1,33 +1,33 @@
-"""A made-up S3 server of huge buckets: it answers listings as AWS writes them, as fast as can be, and nothing else.
+"""A store of arithmetic, of huge buckets: it answers listings as AWS writes them, as fast as can be, and nothing else.
 
 A bucket whose name begins with `legacy` holds `image/avatar-<n>.png` for n from 1 to `keys`; any other one is empty,
 and HEAD finds nothing. No signature is checked. Job: its `port`, `keys`, `milliseconds` (kept back from each answer).
 GET /-/seen tells of the listings of each bucket since the last time: their number, and when the first was asked for and
-the last one answered. It ends with its standard input.
+the last one answered.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import itertools
 import json
-import sys
 import time
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
 
-from bench import sockets
-from devstack.ports import HOST
+from devstack.http_server import Requests, serve
 
 PREFIX, SUFFIX = b"image/avatar-", b".png"
 BEYOND = b"\xff"  # no UTF-8 holds it: a prefix and this come after all keys with the prefix
 _HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
 _FOOT = b"</ListBucketResult>"
-_MOST = 1_000
+_MAX_KEYS = 1_000
 
 
 class Keys:
@@ -64,7 +64,7 @@ class Seen:
         self.first = self.first or time.monotonic()
 
 
-class Server:
+class Store:
     """Answers requests; knows nothing of connections."""
 
     def __init__(self, count: int) -> None:
@@ -77,15 +77,15 @@ class Server:
         if url.path == "/-/seen":
             text = json.dumps({name: vars(seen) for name, seen in self.seen.items()}).encode()
             self.seen = {}
-            return _whole(200, [text])
+            return _answer(200, [text])
         if method == b"HEAD" and key:
             return [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nContent-Type: application/xml\r\n\r\n"]
         query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         if method == b"GET" and not key and query.get("list-type") == "2" and not query.get("delimiter"):
             return self._list(bucket, query)
         # Whoever needs more is to notice.
-        refused = f"{method.decode()} {target}".replace("&", "&amp;")
-        return _whole(501, [f"<Error><Code>NotImplemented</Code><Message>{refused}</Message></Error>".encode()])
+        refused = escape(f"{method.decode()} {target}")
+        return _answer(501, [f"<Error><Code>NotImplemented</Code><Message>{refused}</Message></Error>".encode()])
 
     def _list(self, bucket: str, query: dict[str, str]) -> list[bytes | memoryview]:
         seen = self.seen.setdefault(bucket, Seen())
@@ -98,63 +98,46 @@ class Server:
         if token := query.get("continuation-token"):
             first = int(base64.b64decode(token))
         end = bisect_left(held.keys, prefix + BEYOND)
-        most = min(int(query.get("max-keys", _MOST)), _MOST)
-        last = max(first, min(first + most, end))
+        limit = min(int(query.get("max-keys", _MAX_KEYS)), _MAX_KEYS)
+        last = max(first, min(first + limit, end))
         # These keys and prefixes look the same URL-encoded, as far as an encoding is asked for.
         said = [b"<Name>%b</Name><Prefix>%b</Prefix>" % (bucket.encode(), prefix)]
-        if last < end and most:
+        if last < end and limit:
             said.append(b"<NextContinuationToken>%b</NextContinuationToken>" % base64.b64encode(b"%024d" % last))
-        said.append(b"<KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>" % (last - first, most))
+        said.append(b"<KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>" % (last - first, limit))
         if "encoding-type" in query:
             said.append(b"<EncodingType>url</EncodingType>")
-        said.append(b"<IsTruncated>%b</IsTruncated>" % (b"true" if last < end and most else b"false"))
-        whole = _whole(200, [_HEAD + b"".join(said), held.page(first, last), _FOOT])
+        said.append(b"<IsTruncated>%b</IsTruncated>" % (b"true" if last < end and limit else b"false"))
+        answer = _answer(200, [_HEAD + b"".join(said), held.page(first, last), _FOOT])
         seen.last = time.monotonic()
-        return whole
+        return answer
 
 
-def _whole(status: int, body: list[bytes | memoryview]) -> list[bytes | memoryview]:
+def _answer(status: int, body: list[bytes | memoryview]) -> list[bytes | memoryview]:
     length = sum(len(part) for part in body)
     reason = b"OK" if status == 200 else b"Not Implemented"
     head = b"HTTP/1.1 %d %b\r\nContent-Type: application/xml\r\nServer: AmazonS3\r\nContent-Length: %d\r\n\r\n"
     return [head % (status, reason, length), *body]
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, server: Server, seconds: float) -> None:
-        self._server, self._seconds = server, seconds
-        self._buffer = b""
+class _Client(Requests):
+    def __init__(self, store: Store, seconds: float) -> None:
+        self._store, self._seconds = store, seconds
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        sockets.no_delay(transport)
-        self._transport: Any = transport
-        self._loop = asyncio.get_running_loop()
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while b"\r\n\r\n" in self._buffer:
-            head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-            method, target, _ = head.split(b"\r\n", 1)[0].split(b" ")
-            if self._seconds and not target.startswith(b"/-/"):
-                self._loop.call_later(self._seconds, self._answer, method, target.decode())
-            else:
-                self._answer(method, target.decode())
+    def asked(self, head: bytes, body: bytes) -> None:
+        method, target, _ = head.split(b"\r\n", 1)[0].split(b" ")
+        if self._seconds and not target.startswith(b"/-/"):
+            asyncio.get_running_loop().call_later(self._seconds, self._answer, method, target.decode())
+        else:
+            self._answer(method, target.decode())
 
     def _answer(self, method: bytes, target: str) -> None:
-        self._transport.writelines(self._server.answer(method, target))
+        self.transport.writelines(self._store.answer(method, target))
 
 
-async def serve(job: dict[str, Any]) -> None:
-    loop = asyncio.get_running_loop()
-    answers = Server(job["keys"])
-    seconds = job["milliseconds"] / 1000
-    server = await loop.create_server(lambda: _Connection(answers, seconds), HOST, job["port"], backlog=1024)
-    print("{}", flush=True)
-    # Only the bench holds the other end: it closes when the bench ends, however that comes about.
-    await loop.run_in_executor(None, sys.stdin.read)
-    server.close()
+def accept(job: dict[str, Any]) -> Callable[[], Requests]:
+    return partial(_Client, Store(job["keys"]), job["milliseconds"] / 1000)
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sockets.run(serve(json.loads(sys.argv[1])))
+    serve(accept)

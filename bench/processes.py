@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -64,11 +64,14 @@ def run_tool(command: Sequence[str | Path], environment: Mapping[str, str], log:
 
 
 class Child:
-    """A module of this package that serves one job (`child.serve`)."""
+    """A module of this package that serves one job (`child.serve`).
 
-    def __init__(self, module: str, job: Mapping[str, Any], environment: Mapping[str, str], log: Path) -> None:
+    :param log: of its errors and progress; None: for all to see.
+    """
+
+    def __init__(self, module: str, job: Mapping[str, Any], environment: Mapping[str, str], log: Path | None) -> None:
         self.name, self.log = module, log
-        with log.open("wb") as file:
+        with log.open("wb") if log else nullcontext() as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"bench.{module}", json.dumps(job)],
                 env=dict(environment),
@@ -111,11 +114,11 @@ class Child:
 
     def _line(self, patience: float) -> str:
         if not select.select([self._from], [], [], patience)[0]:
-            raise LocalError(f"{self.name} has not answered after {patience:.0f} s; see {self.log}")
+            raise LocalError(f"{self.name} has not answered after {patience:.0f} s; see {self.log or 'above'}")
         return self._from.readline()
 
     def _fail(self, what: str) -> NoReturn:
-        raise LocalError(f"{self.name} {what}:\n{tail(self.log)}")
+        raise LocalError(f"{self.name} {what}:\n{tail(self.log)}" if self.log else f"{self.name} {what}, see above")
 
 
 def run_children(children: Sequence[Child], patience: float) -> Usage:
