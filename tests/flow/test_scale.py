@@ -44,8 +44,8 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
     run_again(product.database, "move")
     product.sql(
         "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, legacy_modified, run_no, "
-        "legacy_gone_at, production_modified, problem) "
-        "SELECT 1, 'image/' || n, 1, 'e', now(), r.run_no, now(), now(), 'withdrawn' "
+        "legacy_gone_at, copied_etag, production_etag, production_modified) "
+        "SELECT 1, 'image/' || n, 1, 'e', now(), r.run_no, now(), 'e', 'e', now() "
         "FROM generate_series(1, %s) AS n CROSS JOIN s3_migration.run AS r",
         MANY,
     )
