@@ -42,7 +42,7 @@ class Results:
         write_private(path, json.dumps(asdict(self), indent=1))
 
     def replace(self, part: str, samples: dict[str, list[float]], options: Options, machine: dict[str, str]) -> None:
-        """A part measured anew: what was known of it is forgotten."""
+        """A part measured again: what was known of it is forgotten."""
         others = {name: values for name, values in self.samples.items() if not name.startswith(f"{part}/")}
         self.samples = {**others, **samples}
         at = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
