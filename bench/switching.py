@@ -58,8 +58,9 @@ def run_again(connection: psycopg.Connection[Any], mode: str = "switch") -> None
         [RUN, mode],
     )
     connection.execute(
-        "UPDATE s3_migration.migration SET lease_run_no = (SELECT run_no FROM s3_migration.run), "
-        "lease_until = now() + interval '1 day'"
+        "UPDATE s3_migration.migration SET lease_until = now() + interval '1 day', "
+        "lease_run_no = (SELECT run_no FROM s3_migration.run WHERE run_id = %s)",
+        [RUN],
     )
 
 

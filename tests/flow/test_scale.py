@@ -41,7 +41,9 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
 ) -> None:
     """All was moved then, and nothing was left; now as much has come again."""
     declaration = product.declaration
-    run_again(product.database, "move")
+    product.sql(
+        "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'earlier', 'move', '0')"
+    )
     product.sql(
         "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, legacy_modified, run_no, "
         "legacy_gone_at, copied_etag, production_etag, production_modified) "
@@ -53,6 +55,7 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
     product.sql("VACUUM ANALYZE s3_migration.ledger")
     product.sql("VACUUM ANALYZE avatars")
 
+    run_again(product.database, "move")
     product.sql(ROWS, MANY)
     store.copied = True
     for _ in range(2):  # what is new is inserted, then adopted
