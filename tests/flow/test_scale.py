@@ -39,15 +39,15 @@ def store(product: Product, monkeypatch: pytest.MonkeyPatch) -> NumberedStore:
 def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
     product: Product, store: NumberedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All was moved then, and nothing was left; now as much has come again."""
+    """All was withdrawn then, and nothing was left; now as much has come again."""
     declaration = product.declaration
     product.sql(
         "INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period) VALUES (1, 'earlier', 'move', '0')"
     )
     product.sql(
         "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, legacy_modified, run_no, "
-        "legacy_gone_at, copied_etag, production_etag, production_modified) "
-        "SELECT 1, 'image/' || n, 1, 'e', now(), r.run_no, now(), 'e', 'e', now() "
+        "legacy_gone_at, problem) "
+        "SELECT 1, 'image/' || n, 1, 'e', now(), r.run_no, now(), 'withdrawn' "
         "FROM generate_series(1, %s) AS n CROSS JOIN s3_migration.run AS r",
         MANY,
     )
