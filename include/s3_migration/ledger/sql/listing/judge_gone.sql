@@ -1,5 +1,6 @@
 -- Unfinished, and no longer in legacy: someone removed it, or a crash lost the mark of our own deletion. Damage and what
--- is superseded are of production, whatever legacy holds.
+-- is superseded are of production, whatever legacy holds. All of it is the run's by now
+-- (adopt.sql), which is not asked, as in judge_listed.sql.
 UPDATE s3_migration.ledger AS l
 SET
     legacy_gone_at = now(),
@@ -7,6 +8,6 @@ SET
     error_code = NULL,
     detail = CASE WHEN {has_copy} AND l.problem IN ('damaged', 'superseded') THEN l.detail END
 WHERE
-    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
+    l.migration_id = %(migration_id)s
     AND {in_legacy}
     AND NOT EXISTS (SELECT FROM {legacy} AS s WHERE s.key = l.legacy_key)

@@ -1,4 +1,5 @@
--- What the ledger knew and legacy still holds: judge again what production holds of it.
+-- What the ledger knew and legacy still holds: judge again what production holds of it. All of it is the run's by now
+-- (adopt.sql), which is not asked: by the statistics the run owns next to nothing, and rows would be joined one by one.
 UPDATE s3_migration.ledger AS l
 SET
     legacy_size = j.size,
@@ -16,7 +17,7 @@ SET
 FROM (
     SELECT s.key, s.size, s.etag, s.modified, w.*
     FROM {legacy} AS s
-    JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = s.key
+    JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = s.key
     LEFT JOIN {production} AS p ON p.key = s.key
     CROSS JOIN LATERAL (SELECT l.copied_etag IS NOT NULL AS ours, {production_holds} AS holds) AS v
     CROSS JOIN LATERAL (
