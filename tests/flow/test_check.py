@@ -16,9 +16,13 @@ from devstack.ports import free_port
 from devstack.postgres import Postgres
 from devstack.s3 import SeaweedFS
 from s3_migration.ledger.schema import SCHEMA_VERSION, statements
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.key_mapping import CANARY, canary
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import check
+from s3_migration.steps.hooks import make_hooks
+from s3_migration.steps.preflight.canary import check_rights
 from s3_migration.steps.preflight.errors import PreflightFailed, PreflightRetryable
 from tests.support import proxy as faults
 from tests.support.connections import ROLE, connect_database, connect_s3
@@ -78,7 +82,7 @@ class Checked:
     def heal(self) -> None:
         """Undo what a test did: the set-up may be run again and again."""
         product = self.product
-        product.remove("legacy", product.declaration.keys.legacy_canary)
+        product.remove("legacy", *(key for key in product.objects("legacy") if CANARY in key))
         for text in (
             "DROP SCHEMA IF EXISTS shop CASCADE",
             "ALTER TABLE avatars DISABLE ROW LEVEL SECURITY",
@@ -136,16 +140,57 @@ def test_a_plan_writes_no_canary(checked: Checked, proxy: Proxy) -> None:
 def test_a_canary_left_by_a_killed_check_is_no_obstacle_and_is_not_moved(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = product.declaration.keys
     product.seed(*KEYS)
     with shared_clients(product.declaration, monkeypatch) as hooks:
         for mode in (Mode.PLAN, Mode.MOVE):
-            product.put("legacy", keys.legacy_canary, b"killed")
-            product.put("production", keys.production_canary, b"killed, too")
+            product.put("legacy", canary("image/", "avatars", "killed"), b"killed")
+            product.put("production", canary("avatar/", "avatars", "killed"), b"killed, too")
             account = Flow(product.declaration, hooks).run(mode)
             assert account.staged == len(KEYS)
             assert set(product.problems()) <= set(KEYS)
-    assert keys.production_canary not in product.objects("production")
+    for side in ("legacy", "production"):
+        assert not any(CANARY in key for key in product.objects(side))
+
+
+def test_checks_of_two_migrations_at_the_same_moment_do_not_disturb_each_other(
+    checked: Checked, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both start at 02:00, and production has one prefix for both: whatever one does, in the midst of the other's."""
+    product, second = checked.product, {"name": "thumbnails", "legacy": {"prefix": "thumb/"}}
+    fields = {**product.declaration.model_dump(mode="json"), "name": second["name"]}
+    fields["legacy"] = {**fields["legacy"], "prefix": "thumb/", "path_prefix": "thumb/"}
+    other = Declaration.model_validate(fields)
+    connect_s3(monkeypatch, proxy.endpoint_url, "admin")
+    hooks = make_hooks(other)
+
+    def the_other_checks() -> None:
+        assert check_rights(other, "at the same moment", *hooks)
+
+    for operation in ("PutObject", "DeleteObject", "HeadObject", "CopyObject", "DeleteObjects"):
+        proxy.fault(operation, faults.before(the_other_checks), times=1)
+        product.sql("UPDATE s3_migration.migration SET lease_run_no = NULL")
+        assert checked.run()
+    for hook in hooks:
+        hook.close()
+
+
+def test_a_canary_of_another_migration_is_not_moved(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    product.seed(*KEYS)
+    product.put("legacy", canary("image/", "thumbnails", "at work"))
+    with shared_clients(product.declaration, monkeypatch) as hooks:
+        assert Flow(product.declaration, hooks).run().staged == len(KEYS)
+    assert list(product.objects("legacy")) == [canary("image/", "thumbnails", "at work")]
+
+
+def test_a_store_that_carries_out_what_is_late_is_waited_for_longer(checked: Checked, proxy: Proxy) -> None:
+    asked = "SELECT requests_expire FROM s3_migration.migration"
+    assert checked.run()
+    assert checked.product.sql(asked) == [(True,)]
+    checked.product.sql("UPDATE s3_migration.migration SET lease_run_no = NULL")
+    late = faults.Answer(204, [], b"")  # no server of the tests ignores an expiry
+    proxy.fault("DeleteObject", lambda request, forward: late if "X-Amz-Expires" in request.query else forward(request))
+    assert checked.run()
+    assert checked.product.sql(asked) == [(False,)]
 
 
 def test_while_another_run_is_at_work_nothing_is_probed(checked: Checked, proxy: Proxy) -> None:
@@ -219,8 +264,6 @@ def test_two_stores(checked: Checked, proxy: Proxy, monkeypatch: pytest.MonkeyPa
 
 
 # -- rights in the stores -----------------------------------------------------------------------------------------
-
-CANARY = ".s3-migration-canary"
 
 
 @pytest.mark.parametrize(

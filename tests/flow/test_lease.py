@@ -19,6 +19,7 @@ from psycopg.errors import AdminShutdown
 from s3_migration.ledger import lease as leases
 from s3_migration.ledger import staging
 from s3_migration.ledger.connection import Ledger, RunLedger
+from s3_migration.ledger.deletion import deletions_left
 from s3_migration.ledger.lease import Lease, LeaseHeld
 from s3_migration.ledger.run import database_time, find_migration, open_run
 from s3_migration.model.modes import Mode
@@ -26,10 +27,10 @@ from s3_migration.model.objects import S3Object
 from s3_migration.model.run_request import Request
 from s3_migration.steps import check, copying, deletion
 from s3_migration.steps.completeness import Incomplete
-from s3_migration.steps.run import Run, working
+from s3_migration.steps.run import ConnectionLost, Run, working
 from s3_migration.steps.stopping import Stopped
 from s3_migration.ui import sensors
-from tests.support.flow import Flow, lapse
+from tests.support.flow import Flow, expire, lapse
 from tests.support.product import Product
 
 Open = Callable[[str], RunLedger]
@@ -229,7 +230,7 @@ def test_a_lost_connection_is_what_a_task_says_and_its_lease_is_kept(
 
     monkeypatch.setattr(copying, "mark", lose_the_connection_first)
     labels: list[str] = []
-    with pytest.raises(AdminShutdown, match="terminating connection due to administrator command"):
+    with pytest.raises(ConnectionLost, match=r"terminating connection due to administrator command.*next try goes on"):
         copying.copy_chunk(flow.declaration, flow.run_id, 1, labels.append, retries_left=True)
     assert len(labels) == 1, "its range"
     assert lease_until(product) - datetime.now(timezone.utc) > timedelta(minutes=19)
@@ -340,23 +341,32 @@ def test_a_former_holder_writes_nothing(
     assert holder(product) == "second"
 
 
-def test_no_other_run_begins_between_a_deletion_and_its_mark(
+def test_another_run_works_only_once_the_deletions_on_their_way_are_over(
     product: Product, flow: Flow, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     product.seed("image/1.png", "image/2.png")
-    monkeypatch.setattr(leases, "TAKE_TIMEOUT", "50ms")
-    original, refused = deletion._delete_batch, []
+    second, original, seen = opened("second"), deletion._ask_legacy, []
+    product.sql("UPDATE s3_migration.run SET listed_at = now() WHERE run_id = 'second'")
 
-    def lose_the_lease_first(run: Any, versions: Any) -> None:
+    def work() -> None:
+        with working(product.declaration, "second", "verify"):
+            seen.append(deletions_left(second))
+
+    def lose_the_lease_first(run: Run, *asked: Any) -> Any:
         lapse(product)
-        with pytest.raises(LeaseHeld) as error:
-            take(opened("second"))
-        refused.append(error)
-        original(run, versions)
+        other = ThreadPoolExecutor(1).submit(work)
+        until(lambda: holder(product) == "second")
+        time.sleep(0.3)
+        assert not other.done()
+        answers = original(run, *asked)
+        expire(product)
+        other.result()
+        return answers
 
-    monkeypatch.setattr(deletion, "_delete_batch", lose_the_lease_first)
-    assert flow.run().deleted == 2
-    assert refused
+    monkeypatch.setattr(deletion, "_ask_legacy", lose_the_lease_first)
+    flow.attempt()
+    assert seen == [None]
+    assert isinstance(flow.red["delete", 1], LeaseHeld), "what it deleted is not marked: the other run sees it gone"
 
 
 def test_a_former_holder_has_scratch_tables_of_its_own(product: Product, opened: Open) -> None:

@@ -19,14 +19,14 @@ from s3_migration.model.run_request import Request
 from s3_migration.s3 import lookup, pipeline
 from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.hook import BulkS3Hook
-from s3_migration.s3.types import Copy, CopyResult, DeleteResult
+from s3_migration.s3.types import Copy, CopyResult, DeleteResult, Deletions
 from s3_migration.steps import check, copying, deletion, listing, reconciliation
 from s3_migration.steps.completeness import Incomplete, IncompleteRetryable
 from s3_migration.steps.copying import SameError, SameErrorFailed
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.run import ListingUnfinished
-from tests.support.flow import Flow, Killed, lapse, unserved
+from tests.support.flow import Flow, Killed, expire, lapse, unserved
 from tests.support.product import Product
 
 pytestmark = pytest.mark.declared(chunk_size=2, requests_in_flight=8)
@@ -597,10 +597,10 @@ def refuse_deletions(monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
     """The store does not let go of this key."""
     original = BulkS3Hook.delete_versions
 
-    def delete(hook: BulkS3Hook, bucket: str, versions: Sequence[tuple[str, str]]) -> list[DeleteResult]:
-        allowed = original(hook, bucket, [pair for pair in versions if pair[0] != refused])
+    def delete(hook: BulkS3Hook, bucket: str, versions: Sequence[tuple[str, str]], until: float) -> Deletions:
+        results, under_way = original(hook, bucket, [pair for pair in versions if pair[0] != refused], until)
         no = DeleteResult(refused, problem="failed", code="AccessDenied", detail="AccessDenied: no")
-        return [*allowed, *[no for key, _ in versions if key == refused]]
+        return Deletions([*results, *[no for key, _ in versions if key == refused]], under_way)
 
     monkeypatch.setattr(BulkS3Hook, "delete_versions", delete)
 
@@ -698,6 +698,7 @@ def test_a_run_killed_at_any_moment_ends_whole(product: Product, flow: Flow, mom
             flow.attempt()
     assert unserved(product) == set()
     first = flow.run_id
+    expire(product)
     if recovery == "rerun":
         if not flow.chunks:
             flow.list()
@@ -752,7 +753,11 @@ def test_every_step_run_twice_changes_nothing(product: Product, flow: Flow) -> N
         changing = (
             "SELECT what, sum(number) FROM s3_migration.tally WHERE what ~ 'S3 (Put|Delete)|rows|deleted' GROUP BY 1"
         )
-        return world(product), sorted(product.sql("SELECT * FROM s3_migration.ledger")), sorted(product.sql(changing))
+        # Listed again, the run owns them anew.
+        ledger = product.sql(
+            "SELECT (to_jsonb(l) - 'owned_since')::text FROM s3_migration.ledger AS l ORDER BY legacy_key"
+        )
+        return world(product), ledger, sorted(product.sql(changing))
 
     flow.begin()
     before = everything()
@@ -866,9 +871,9 @@ def pass_time(product: Product, interval: str) -> None:
     product.sql("UPDATE s3_migration.run SET switched_at = switched_at - %s::interval", interval)
     product.sql(
         "UPDATE s3_migration.ledger "
-        "SET production_modified = production_modified - %s::interval, switched_at = switched_at - %s::interval",
-        interval,
-        interval,
+        "SET production_modified = production_modified - %s::interval, switched_at = switched_at - %s::interval, "
+        "owned_since = owned_since - %s::interval",
+        *[interval] * 3,
     )
 
 
@@ -962,9 +967,10 @@ def test_the_gate_may_close_between_two_batches(
     monkeypatch.setattr(deletion, "DELETED_TOGETHER", 1)
     original = deletion._delete_batch
 
-    def close_behind_it(run: Any, versions: Any) -> None:
-        original(run, versions)
+    def close_behind_it(run: Any, after: str) -> Any:
+        found = original(run, after)
         product.sql(closer)
+        return found
 
     monkeypatch.setattr(deletion, "_delete_batch", close_behind_it)
     flow.attempt()
@@ -997,10 +1003,11 @@ def test_a_proof_that_grows_too_old_between_two_batches_is_taken_anew(
     monkeypatch.setattr(deletion, "DELETED_TOGETHER", 1)
     original = deletion._delete_batch
 
-    def take_long(run: Any, versions: Any) -> None:
-        original(run, versions)
+    def take_long(run: Any, after: str) -> Any:
+        found = original(run, after)
         product.sql(AGE_THE_PROOF)
         product.remove("production", *["avatar/good-3.png"] * damage)
+        return found
 
     monkeypatch.setattr(deletion, "_delete_batch", take_long)
     account = flow.attempt()

@@ -171,7 +171,7 @@ OF_BUCKETS = {"s3:ListBucket"}
 
 def asked(request: Request, declaration: Declaration) -> Iterator[Right]:
     """The rights that AWS would look for."""
-    signed = re.search(r"Credential=([^/]+)/", request.headers["authorization"])
+    signed = re.search(r"Credential=([^/]+)/", request.headers.get("authorization") or unquote(request.target))
     assert signed is not None
     bucket = unquote(request.target.partition("?")[0]).lstrip("/").partition("/")[0]
     copied = unquote(request.headers.get("x-amz-copy-source", "")).lstrip("/")

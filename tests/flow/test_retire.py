@@ -29,6 +29,7 @@ from s3_migration.ledger.schema import statements
 from s3_migration.model import declaration as declarations
 from s3_migration.model.completion import LastRun, Rows, find_unfinished
 from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.model.key_mapping import canary
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import check
@@ -314,8 +315,8 @@ def test_a_killed_try_leaves_no_archive_and_the_next_one_works(moved: Product, t
 
 
 def test_canaries_of_a_killed_check_are_removed_and_hinder_nothing(moved: Product, tmp_path: Path) -> None:
-    moved.put("legacy", moved.declaration.keys.legacy_canary)
-    moved.put("production", moved.declaration.keys.production_canary)
+    moved.put("legacy", canary("image/", "avatars", "killed"))
+    moved.put("production", canary("avatar/", "avatars", "killed"))
     write(moved, tmp_path)
     assert moved.objects("legacy") == {}
     assert set(moved.objects("production")) == {"avatar/1.png", "avatar/2.png"}

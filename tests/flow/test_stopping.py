@@ -11,7 +11,7 @@ import pytest
 
 from s3_migration.model.modes import Mode
 from s3_migration.s3.hook import BulkS3Hook
-from s3_migration.s3.types import DeleteResult
+from s3_migration.s3.types import Deletions
 from s3_migration.steps import copying, deletion
 from s3_migration.steps.stopping import Stopped, listening
 from tests.support.flow import Flow
@@ -76,9 +76,9 @@ def test_a_deletion_stops_between_two_batches(product: Product, flow: Flow, monk
     monkeypatch.setattr(deletion, "DELETED_TOGETHER", 2)
     real = BulkS3Hook.delete_versions
 
-    def told(hook: BulkS3Hook, bucket: str, versions: list[tuple[str, str]]) -> list[DeleteResult]:
+    def told(hook: BulkS3Hook, bucket: str, versions: list[tuple[str, str]], until: float) -> Deletions:
         os.kill(os.getpid(), signal.SIGTERM)
-        return real(hook, bucket, versions)
+        return real(hook, bucket, versions, until)
 
     with monkeypatch.context() as patch:
         flow.attempt(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 
 from s3_migration.s3.hook import BulkS3Hook
-from s3_migration.s3.types import Copy, CopyResult, DeleteResult
+from s3_migration.s3.types import Copy, CopyResult, DeleteResult, Deletions
 from s3_migration.steps.completeness import Incomplete, IncompleteRetryable
 from s3_migration.steps.reconciliation import reconcile
 from tests.support.flow import Flow
@@ -43,10 +43,11 @@ def test_a_row_that_is_named_again_is_not_taken_for_a_refused_one(
 ) -> None:
     """The deletion was refused, and the object then removed by hand: what was said of that is of the past."""
 
-    def refuse(hook: BulkS3Hook, bucket: str, versions: Sequence[tuple[str, str]]) -> list[DeleteResult]:
-        return [
+    def refuse(hook: BulkS3Hook, bucket: str, versions: Sequence[tuple[str, str]], until: float) -> Deletions:
+        no = [
             DeleteResult(key, problem="failed", code="AccessDenied", detail="AccessDenied: no") for key, _ in versions
         ]
+        return Deletions(no, under_way=False)
 
     product.seed(KEY)
     with monkeypatch.context() as broken:

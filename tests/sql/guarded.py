@@ -33,6 +33,7 @@ WORLD: Facts = {
     "all migration.lease_run_no": 2,
     "all migration.lease_token": 7,
     "all migration.lease_until": Time(180),
+    "all object.owned_since": Time(-170),
     "migration_id": 1,
     "run_no": 2,
     "undo": False,
@@ -90,6 +91,15 @@ DELETABLE = Guarded(
             LEGACY_MAY_GO,
         ),
         "of a run not switched": ({"run.switched_at": None}, NOTHING),
+        "owned since just before the proof": (
+            {"object.owned_since": Time(-60), "object.switched_at": Time(-300), "run.grace_period": seconds(200)},
+            LEGACY_MAY_GO,
+        ),
+        "owned since just after the proof": (
+            {"object.owned_since": Time(-59), "object.switched_at": Time(-300), "run.grace_period": seconds(200)},
+            NOTHING,
+        ),
+        "owned since after the run's switch": ({"object.owned_since": Time(-119)}, NOTHING),
         "of a run not proven": ({"run.verified_at": None}, NOTHING),
         "proof just too old": ({"proof_max_age": seconds(60)}, NOTHING),
         "deletion stopped": ({"migration.deletion_stopped": "why"}, NOTHING),
@@ -107,13 +117,60 @@ DELETABLE = Guarded(
 )  # fmt: skip
 
 GATE = Guarded(
-    {**RUN, "proof_max_age": seconds(61)},
+    {**RUN, "proof_max_age": seconds(61), "migration.requests_expire": True},
     {
-        "open": ({}, {"answers": [(Time(-60), True, 0, None)]}),
-        "proof just too old": ({"proof_max_age": seconds(60)}, {"answers": [(Time(-60), False, 0, None)]}),
-        "no proof": ({"run.verified_at": None}, {"answers": [(None, False, 0, None)]}),
-        "damage": ({"run.damaged": 3}, {"answers": [(Time(-60), True, 3, None)]}),
-        "deletion stopped": ({"migration.deletion_stopped": "why"}, {"answers": [(Time(-60), True, 0, "why")]}),
+        "open": ({}, {"answers": [(Time(-60), True, 0, None, True)]}),
+        "proof just too old": ({"proof_max_age": seconds(60)}, {"answers": [(Time(-60), False, 0, None, True)]}),
+        "no proof": ({"run.verified_at": None}, {"answers": [(None, False, 0, None, True)]}),
+        "damage": ({"run.damaged": 3}, {"answers": [(Time(-60), True, 3, None, True)]}),
+        "deletion stopped": ({"migration.deletion_stopped": "why"}, {"answers": [(Time(-60), True, 0, "why", True)]}),
+    },
+)
+
+BATCH: Facts = {"chunk": 1, "beside": False}
+UNDER_WAY: Facts = {**BATCH, "deletion.deleting_until": Time(30)}
+DELETIONS_LEFT = Guarded(
+    BATCH,
+    {
+        "none": ({}, {"answers": [(None,)]}),
+        "under way": (UNDER_WAY, {"answers": [(seconds(30),)]}),
+        "of another migration": ({"elsewhere.deleting_until": Time(30)}, {"answers": [(None,)]}),
+        "of our other chunk, beside which we may delete": (
+            {**UNDER_WAY, "beside": True, "chunk": 2},
+            {"answers": [(None,)]},
+        ),
+        "of our other chunk, beside which we may not": ({**UNDER_WAY, "chunk": 2}, {"answers": [(seconds(30),)]}),
+        "of our own chunk": ({**UNDER_WAY, "beside": True}, {"answers": [(seconds(30),)]}),
+        "of another run's chunk": (
+            {**UNDER_WAY, "beside": True, "chunk": 2, "run_no": 3},
+            {"answers": [(seconds(30),)]},
+        ),
+    },
+)
+
+BEGIN_DELETION = Guarded(
+    {"chunk": 9, "lasts": seconds(90)},
+    {
+        "as long as it lasts": (
+            {},
+            {
+                "deletion 1 2 9": {"migration_id": 1, "run_no": 2, "chunk": 9, "deleting_until": Time(90)},
+                "answers": [(5,)],
+            },
+        )
+    },
+)
+
+END_DELETION = Guarded(
+    {"deletion_no": 1},
+    {
+        "ours": ({}, {"deletion 1 2 1": {"deleted": True}}),
+        "and another, over for a day": (
+            {"other.deleting_until": Time(-86401)},
+            {"deletion 1 2 1": {"deleted": True}, "deletion 1 2 2": {"deleted": True}},
+        ),
+        "and another, over for less": ({"other.deleting_until": Time(-86399)}, {"deletion 1 2 1": {"deleted": True}}),
+        "of another migration": ({"deletion_no": 4}, NOTHING),
     },
 )
 
@@ -135,10 +192,11 @@ BEGIN_TIMING = Guarded(
     },
 )
 
+TAKEN: Facts = {"run_no": 2, "owned_since": NOW}
 RECLAIM = Guarded(
     {**RUN, **COPIED, **CHUNK, "all object.run_no": 3, "all run.switched_at": Time(-50)},
     {
-        "adopted by a later run": ({}, {"image/a": {"run_no": 2, "switched_at": Time(-50)}}),
+        "adopted by a later run": ({}, {"image/a": {**TAKEN, "switched_at": Time(-50)}}),
         "before the chunk": ({"first_key": "image/aa"}, NOTHING),
         "gone": ({"object.legacy_gone_at": NOW}, NOTHING),
         "left by an earlier run": ({"object.run_no": 1}, NOTHING),
@@ -146,20 +204,26 @@ RECLAIM = Guarded(
         "of a canary": ({"run.object_limit": 5}, NOTHING),
         "later was a canary": (
             {"later.object_limit": 5},
-            {"image/a": {"run_no": 2, "switched_at": Time(-50)}},
+            {"image/a": {**TAKEN, "switched_at": Time(-50)}},
         ),
         "switched by the later run": (
             {"all run.switched_at": None, "later.switched_at": Time(-40)},
-            {"image/a": {"run_no": 2, "switched_at": Time(-40)}},
+            {"image/a": {**TAKEN, "switched_at": Time(-40)}},
         ),
-        "not switched by the later run": ({"later.switched_at": None}, {"image/a": {"run_no": 2}}),
-        "switched before": ({"object.switched_at": Time(-90)}, {"image/a": {"run_no": 2}}),
+        "not switched by the later run": ({"later.switched_at": None}, {"image/a": TAKEN}),
+        "owned by the later run since before its switch": (
+            {"object.owned_since": Time(-50)},
+            {"image/a": {**TAKEN, "switched_at": Time(-50)}},
+        ),
+        "owned by the later run since after its switch": ({"object.owned_since": Time(-49)}, {"image/a": TAKEN}),
+        "the later run is an undo": ({"later.mode": "undo"}, {"image/a": TAKEN}),
+        "switched before": ({"object.switched_at": Time(-90)}, {"image/a": TAKEN}),
         "copied just before the switch": (
             {"object.production_modified": Time(-50)},
-            {"image/a": {"run_no": 2, "switched_at": Time(-50)}},
+            {"image/a": {**TAKEN, "switched_at": Time(-50)}},
         ),
-        "copied after the switch": ({"object.production_modified": Time(-49)}, {"image/a": {"run_no": 2}}),
-        "with a problem": ({"object.problem": "conflict"}, {"image/a": {"run_no": 2}}),
+        "copied after the switch": ({"object.production_modified": Time(-49)}, {"image/a": TAKEN}),
+        "with a problem": ({"object.problem": "conflict"}, {"image/a": TAKEN}),
         **{
             f"last modified {name} the window": (
                 {
@@ -170,7 +234,7 @@ RECLAIM = Guarded(
                 effect,
             )
             for name, modified, effect in (
-                ("at the start of", -100, {"image/a": {"run_no": 2, "switched_at": Time(-50)}}),
+                ("at the start of", -100, {"image/a": {**TAKEN, "switched_at": Time(-50)}}),
                 ("before", -101, NOTHING),
                 ("at the end of", -10, NOTHING),
             )
@@ -427,9 +491,12 @@ TAKEN: Effect = {
 }
 
 GUARDED: dict[str, Guarded] = {
+    "begin_deletion": BEGIN_DELETION,
     "begin_listing": BEGIN_LISTING,
     "begin_timing": BEGIN_TIMING,
     "begin_verification": BEGIN_VERIFICATION,
+    "deletions_left": DELETIONS_LEFT,
+    "end_deletion": END_DELETION,
     "fence": of_holder(HELD),
     "find_deletable": DELETABLE,
     "gate": GATE,

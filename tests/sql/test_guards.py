@@ -35,6 +35,8 @@ VALUES (1, 'former', 'move', '0'), (1, 'now', 'move', '0'), (1, 'later', 'move',
 INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no)
 VALUES (1, 'image/a', 2), (1, 'image/b', 2), (2, 'image/a', 2);
 INSERT INTO s3_migration.timing (run_no, step, chunk, started_at) VALUES (2, 'copy', 1, now()), (2, 'copy', 2, now());
+INSERT INTO s3_migration.deletion (migration_id, run_no, chunk, deleting_until)
+SELECT * FROM (VALUES (1, 2, 1), (1, 2, 2), (1, 3, 1), (2, 4, 1)) AS d, LATERAL (SELECT now() - interval '1h') AS over;
 CREATE TABLE held (path varchar);
 INSERT INTO held VALUES ('image/a'), ('image/a');
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -46,6 +48,9 @@ TABLES = {
     "later": ("s3_migration.run", "run_no = 3"),
     "object": ("s3_migration.ledger", "migration_id = 1 AND legacy_key = 'image/a'"),
     "timing": ("s3_migration.timing", "chunk = 1"),
+    "deletion": ("s3_migration.deletion", "deletion_no = 1"),
+    "other": ("s3_migration.deletion", "deletion_no = 2"),
+    "elsewhere": ("s3_migration.deletion", "deletion_no = 4"),
 }
 # The rows of all tables that a guarded statement writes, each under the name by which an effect tells of it.
 CONTENTS = """
@@ -54,6 +59,8 @@ UNION ALL SELECT 'migration ' || migration_id, ctid::text, to_jsonb(t) FROM s3_m
 UNION ALL SELECT 'run ' || run_no, ctid::text, to_jsonb(t) FROM s3_migration.run AS t
 UNION ALL SELECT legacy_key || CASE WHEN migration_id <> 1 THEN ' of another migration' ELSE '' END,
     ctid::text, to_jsonb(t) FROM s3_migration.ledger AS t
+UNION ALL SELECT concat_ws(' ', 'deletion', migration_id, run_no, chunk), ctid::text, to_jsonb(t) - 'deletion_no'
+    FROM s3_migration.deletion AS t
 UNION ALL SELECT concat_ws(' ', 'timing', run_no, step, chunk), ctid::text, to_jsonb(t) FROM s3_migration.timing AS t
 """
 NAMES = {"column": sql.Identifier("path")}
@@ -89,6 +96,8 @@ class Database:
                     columns = ", ".join(f"{column} = %({column})s" for column in new)
                     where = "true" if everywhere else ours
                     self.connection.execute(f"UPDATE {table} SET {columns} WHERE {where}".encode(), new)  # noqa: S608
+        # What a sequence has counted is not rolled back.
+        self.connection.execute("SELECT setval(pg_get_serial_sequence('s3_migration.deletion', 'deletion_no'), 4)")
         if "rows" in facts:
             # From the first place of the first page on, whatever was there and rolled back.
             self.connection.execute("TRUNCATE avatars RESTART IDENTITY")
@@ -107,11 +116,13 @@ class Database:
     def _told(self, value: Any) -> Any:
         if isinstance(value, str) and TIME(value):
             value = isoparse(value)
+        # clock_timestamp() goes on within the transaction
+        if isinstance(value, timedelta):
+            return timedelta(seconds=round(value.total_seconds()))
         if not isinstance(value, datetime):
             return value
         seconds = (value - self.now).total_seconds()
-        # clock_timestamp() goes on within the transaction
-        return Time(0 if seconds >= 0 and value <= datetime.now(timezone.utc) else seconds)
+        return Time(0 if seconds >= 0 and value <= datetime.now(timezone.utc) else round(seconds))
 
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:").match

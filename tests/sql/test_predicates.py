@@ -69,9 +69,10 @@ def ledger() -> sql.Composed:
                 "v1" if ours else None,
                 "v1" if current else "v2",
                 NOW - timedelta(hours=1 if in_grace else 3),
+                NOW - timedelta(hours=9),
             )
         )
-    columns = "number, problem, legacy_gone_at, production_modified, copied_etag, legacy_etag, switched_at"
+    columns = "number, problem, legacy_gone_at, production_modified, copied_etag, legacy_etag, switched_at, owned_since"
     run = [("move", False, NOW - timedelta(hours=9), timedelta(hours=2), NOW)]
     return sql.SQL("{}, {}").format(
         values(rows, "l", columns), values(run, "r", "mode, remove_copies, switched_at, grace_period, verified_at")

@@ -84,16 +84,17 @@ INSERT INTO s3_migration.run
 VALUES
     (1, 'former', 'move', '1h', now() - interval '3h', now() - interval '2h', NULL, NULL),
     (1, 'now', 'move', '0s', now() - interval '2 min', now() - interval '1 min', now() - interval '1 min', 0);
+INSERT INTO s3_migration.deletion (migration_id, run_no, chunk, deleting_until) VALUES (1, 2, 1, now() + interval '1h');
 INSERT INTO s3_migration.chunk VALUES (2, 1, 'image/', 'image/m', 9), (2, 2, 'image/n', 'image/z', 9);
 INSERT INTO s3_migration.tally VALUES (2, 'copy', 1, 'copied', 5), (2, 'copy', 2, 'copied', 2);
 INSERT INTO s3_migration.timing VALUES
     (2, 'copy', 1, now() - interval '9s', now()), (2, 'list', 0, now() - interval '10s', NULL);
 INSERT INTO s3_migration.ledger (
-    migration_id, run_no, legacy_size, legacy_key, legacy_etag, copied_etag, production_etag, production_modified,
-    legacy_gone_at, problem, error_code, copy_missing, detail
+    migration_id, run_no, owned_since, legacy_size, legacy_key, legacy_etag, copied_etag, production_etag,
+    production_modified, legacy_gone_at, problem, error_code, copy_missing, detail
 )
-SELECT 1, run_no, 1, 'image/' || key, etag, copied, production, now() - c::interval, now() - g::interval,
-    problem, code, missing, detail
+SELECT 1, run_no, now() - interval '150 min', 1, 'image/' || key, etag, copied, production, now() - c::interval,
+    now() - g::interval, problem, code, missing, detail
 FROM (VALUES
     (2, 'listed', 'v1', NULL, NULL, NULL, NULL, NULL, NULL, false, NULL),
     (2, 'copied', 'v1', 'v1', 'p1', '1h', NULL, NULL, NULL, false, NULL),
@@ -164,6 +165,7 @@ KEYS = {
     "run": ("run_id",),
     "ledger": ("legacy_key",),
     "chunk": ("chunk",),
+    "deletion": ("chunk", "deletion_no"),
     "tally": ("step", "chunk", "what"),
     "timing": ("step", "chunk"),
     "acknowledged": ("legacy_key",),
@@ -270,7 +272,8 @@ WITH later AS (
     INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period)
     VALUES (1, 'later', 'copy', '0') RETURNING run_no
 )
-UPDATE s3_migration.ledger SET run_no = later.run_no FROM later WHERE legacy_key = 'image/failed'
+UPDATE s3_migration.ledger SET run_no = later.run_no, owned_since = now() - interval '1h'
+FROM later WHERE legacy_key = 'image/failed'
 """
 OPENED: dict[str, Any] = {
     **{"mode": "move", "object_limit": None, "grace_period": HOUR},
@@ -305,7 +308,11 @@ CASES: dict[str, Case] = {
     "adopt": Case(
         {"takes_all": True},
         before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2",
-        writes={"ledger": "left:copied vanished:failed"},
+        writes={
+            "ledger": "changed:changed conflict:conflict copied:copied damaged-named:damaged damaged-unnamed:damaged "
+            "failed:failed kept:failed left:copied listed:listed named:still_referenced superseded:superseded "
+            "vanished:failed"
+        },
     ),
     "judge_gone": Case(before=GIVEN, writes={"ledger": "vanished:moved"}),
     "judge_listed": Case(
@@ -481,7 +488,12 @@ CASES: dict[str, Case] = {
     "switch_unlocked_rows": Case(
         PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:still_referenced"}, again="(0)"
     ),
-    "wait_for_batches": Case(NAME, "(1)"),
+    "lock_migration": Case(NAME, "(1)"),
+    "set_requests_expire": Case({"expire": True}, writes={"migration": 1}),
+    "has_unproven": Case({"first_key": "", "last_key": "~"}, "(False)"),
+    "begin_deletion": Case({"chunk": 7, "lasts": HOUR}, None, writes={"deletion": 1}, rewrites={"deletion": 1}),
+    "end_deletion": Case({"deletion_no": 1}, writes={"deletion": 1}),
+    "deletions_left": Case({"beside": True, "chunk": 2}, "(None)"),
     "withdraw_acknowledgement": Case(
         {"key": "image/kept", "problem": None}, before=KNOWN.format("kept"), writes={"acknowledged": 1}
     ),
@@ -498,7 +510,10 @@ WRITES: dict[str, dict[str, str]] = {
         "tally copy 1 copied": "number=8",
     },
     "adopt": {
-        "ledger left, vanished": "run_no=2 switched_at=-2h",
+        "ledger changed, conflict, copied, damaged-named, damaged-unnamed, failed, kept, listed, named, superseded": (
+            "owned_since=now"
+        ),
+        "ledger left, vanished": "owned_since=now run_no=2 switched_at=-2h",
     },
     "judge_gone": {
         "ledger vanished": "detail=null error_code=null legacy_gone_at=now problem=null",
@@ -510,8 +525,9 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger failed, kept": "detail=null error_code=null legacy_modified=2020-01-01 problem=null",
     },
     "judge_unlisted_rows": {
-        "ledger only-row": "copy_missing=False legacy_gone_at=now migration_id=1 problem=dangling run_no=2",
-        "ledger only-there": "copy_missing=False legacy_gone_at=now migration_id=1 "
+        "ledger only-row": "copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now problem=dangling "
+        "run_no=2",
+        "ledger only-there": "copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now "
         "production_etag=x production_modified=2020-01-01 run_no=2",
     },
     "allow_deletion": {
@@ -519,6 +535,15 @@ WRITES: dict[str, dict[str, str]] = {
     },
     "begin_listing": {
         "run now": "listed_at=null verified_at=null",
+    },
+    "begin_deletion": {
+        "deletion 7 2": "deleting_until=+1h migration_id=1 run_no=2",
+    },
+    "end_deletion": {
+        "deletion 1 1": "gone",
+    },
+    "set_requests_expire": {
+        "migration avatars": "requests_expire=True",
     },
     "begin_timing": {
         "timing copy 1": "ended_at=null started_at=now",
@@ -564,11 +589,11 @@ WRITES: dict[str, dict[str, str]] = {
     },
     "insert_listed": {
         "ledger new": "copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 "
-        "legacy_size=1 migration_id=1 run_no=2",
+        "legacy_size=1 migration_id=1 owned_since=now run_no=2",
         "ledger taken": "copy_missing=False detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
-        "legacy_size=1 migration_id=1 problem=conflict run_no=2",
+        "legacy_size=1 migration_id=1 owned_since=now problem=conflict run_no=2",
         "ledger there": "copied_etag=v1 copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 "
-        "migration_id=1 production_etag=v1 production_modified=2020-01-01 run_no=2",
+        "migration_id=1 owned_since=now production_etag=v1 production_modified=2020-01-01 run_no=2",
     },
     "invalidate_run": {
         "run now": "listed_at=null verified_at=null",
@@ -601,7 +626,7 @@ WRITES: dict[str, dict[str, str]] = {
         "run now": "grace_period=1:00:00 mode=copy object_limit=5",
     },
     "reclaim": {
-        "ledger failed": "run_no=2",
+        "ledger failed": "owned_since=now run_no=2",
     },
     "record_damage": {
         "run now": "damaged=1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.statements import run, statement, takes
 from tests.support.product import declare
 
-NOWHERE: Any = None  # it is refused before it is sent
+NOWHERE: Any = SimpleNamespace(connection=None)  # it is refused before it is sent
 BOUNDS = {"first_key": "", "last_key": "~"}
 
 

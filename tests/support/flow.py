@@ -163,3 +163,8 @@ def unserved(product: Product) -> set[str]:
 def lapse(product: Product) -> None:
     """The run's worker is dead: nothing renews its lease any more."""
     product.sql("UPDATE s3_migration.migration SET lease_until = now() - interval '1s'")
+
+
+def expire(product: Product) -> None:
+    """What a dead worker had asked the store to delete has had its time."""
+    product.sql("UPDATE s3_migration.deletion SET deleting_until = now()")

@@ -180,10 +180,15 @@ def ignore_conditions(request: Request, forward: Forward) -> Answer:
 
 
 def signed(request: Request) -> Request:
-    """The request signed again, as the identity that had signed it; body digests are made again, too."""
-    identity = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", request.headers["authorization"])
+    """The request signed again, as the identity that had signed it; body digests are made again, too.
+
+    One that was signed in the query does not expire any more.
+    """
+    signature = request.headers.get("authorization") or unquote(request.target)
+    identity = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", signature)
     if identity is None:
         raise ValueError(f"not signed: {request.headers}")
+    request = replace(request, target=re.sub(r"[?&]X-Amz-.*", "", request.target))
     old = re.compile(r"authorization|x-amz-(date|content-sha256|checksum-.*|sdk-checksum-.*)|content-(md5|length)")
     headers = {name: value for name, value in request.headers.items() if not old.fullmatch(name)}
     if request.body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from botocore import retryhandler
 from s3_migration.model.declaration import Engine
 from s3_migration.model.objects import S3Object, Version
 from s3_migration.s3.hook import BulkS3Hook
-from s3_migration.s3.types import Copy, CopyResult, DeleteResult
+from s3_migration.s3.types import Copy, CopyResult, DeleteResult, Deletions
 from tests.support.connections import client, connect_s3
 from tests.support.proxy import Proxy
 
@@ -68,8 +69,11 @@ class Stores:
         (result,) = self.copy_all(Copy(KEY, target, version, replaces))
         return result
 
-    def delete(self, *versions: tuple[str, str]) -> dict[str, DeleteResult]:
-        return {result.key: result for result in self.hook.delete_versions(self.legacy, versions)}
+    def delete(self, *versions: tuple[str, str], seconds: float = 60) -> dict[str, DeleteResult]:
+        return {result.key: result for result in self.deletions(*versions, seconds=seconds).results}
+
+    def deletions(self, *versions: tuple[str, str], seconds: float = 60) -> Deletions:
+        return self.hook.delete_versions(self.legacy, versions, time.monotonic() + seconds)
 
     def drop(self, key: str = KEY) -> None:
         self.s3.delete_object(Bucket=self.legacy, Key=key)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from s3_migration.model.key_mapping import CANARY, KeyMapping
+from s3_migration.model.key_mapping import KeyMapping, canaries, canary
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 PREFIX = TEXT.filter(bool)
@@ -57,5 +57,17 @@ def test_a_key_of_elsewhere_is_refused(keys: KeyMapping, key: str) -> None:
             keys.legacy_key(key)
 
 
-def test_the_canaries_are_each_others_copies() -> None:
-    assert AVATARS.production_key(AVATARS.legacy_canary) == AVATARS.production_canary == f"avatar/{CANARY}"
+def test_each_run_of_each_migration_has_a_canary_of_its_own_which_is_no_object_of_the_product() -> None:
+    keys = [canary("image/", name, run) for name in ("avatars", "avatars-2") for run in ("manual__1", "manual__2")]
+    assert len(set(keys)) == 4
+    assert all(map(AVATARS.is_canary, [*keys, "image/.s3-migration-canary"]))
+    assert all(
+        key.startswith(canaries("image/", name)) for key, name in zip(keys[::2], ("avatars", "avatars-2"), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "a.png", ".s3-migration-canary-", ".s3-migration-canary-a.png", "a/.s3-migration-canary"]
+)
+def test_what_only_looks_like_a_canary_is_an_object(rest: str) -> None:
+    assert not AVATARS.is_canary(f"image/{rest}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from xml.sax.saxutils import escape
 
 import pytest
@@ -116,4 +118,96 @@ def test_a_request_deletes_a_thousand_keys(stores: Stores, keys: int, requests: 
     stores.proxy.fault("DeleteObjects", all_deleted)
     deleted = stores.delete(*((f"image/{number}", "e") for number in range(keys)))
     assert deleted == {f"image/{number}": DeleteResult(f"image/{number}") for number in range(keys)}
-    assert stores.proxy.seen == Counter(DeleteObjects=requests)
+    # Before the first of all a HEAD asks the store what time it is.
+    assert stores.proxy.seen - Counter(HeadObject=1) == Counter(DeleteObjects=requests)
+
+
+# -- the expiry: what is sent cannot take effect later -----------------------------------------------------------------
+
+
+def is_deletion(request: Request) -> bool:
+    return request.operation.startswith("DeleteObject")
+
+
+@SPELLINGS
+def test_each_request_is_signed_to_expire_by_the_time_it_was_given(stores: Stores, key: str) -> None:
+    version, seen = stores.put(key=key), []
+
+    def note(request: Request, forward: Forward) -> Answer:
+        seen.append((request, time.time()))
+        return forward(request)
+
+    stores.proxy.fault(is_deletion, note)
+    begun = time.time()
+    stores.delete((key, version.etag), seconds=20)
+    ((request, _),) = seen
+    assert "authorization" not in request.headers
+    signed = datetime.strptime(request.query["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z").timestamp()
+    expires = signed + int(request.query["X-Amz-Expires"][0])
+    assert begun + 15 <= expires <= begun + 20 + (time.time() - begun), "never later than it was given"
+
+
+@SPELLINGS
+def test_the_store_refuses_what_comes_after_its_expiry(stores: Stores, key: str) -> None:
+    """A worker that is frozen between signing and sending."""
+    version = stores.put(key=key)
+    stores.proxy.fault(is_deletion, faults.delay(3.2), times=1)
+    result = stores.delete((key, version.etag), seconds=2)[key]
+    assert (result.problem, result.code, retryable(result.code)) == ("failed", "RequestExpired", True)
+    assert set(stores.list(stores.legacy)) == {key}
+
+
+@SPELLINGS
+def test_nothing_is_sent_once_its_time_is_over(stores: Stores, key: str) -> None:
+    version = stores.put(key=key)
+    deletions = stores.deletions((key, version.etag), seconds=0)
+    assert [(each.problem, each.code) for each in deletions.results] == [("failed", "RequestExpired")]
+    assert not deletions.under_way
+    assert not any(operation.startswith("DeleteObject") for operation in stores.proxy.seen)
+
+
+@SPELLINGS
+def test_no_retry_is_sent_after_it(stores: Stores, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = stores.put(key=key)
+    stores.proxy.fault(is_deletion, lambda request, forward: faults.delay(1.1)(request, lambda _: refused))
+    refused = faults.slow_down(None, None)  # type: ignore[arg-type]
+    result = stores.delete((key, version.etag), seconds=3)[key]
+    assert result.code == "RequestExpired"
+    assert 1 <= stores.proxy.seen["DeleteObjects"] + stores.proxy.seen["DeleteObject"] <= 2
+
+
+@SPELLINGS
+def test_a_request_without_an_answer_may_be_under_way_whatever_its_retry_says(stores: Stores, key: str) -> None:
+    version = stores.put(key=key)
+    stores.proxy.fault(is_deletion, faults.lose_answer, times=1)
+    deletions = stores.deletions((key, version.etag))
+    assert (deletions.results, deletions.under_way) == ([DeleteResult(key)], True)
+
+
+@SPELLINGS
+def test_what_was_answered_is_not_under_way_whatever_the_answer(stores: Stores, key: str) -> None:
+    version = stores.put(key=key)
+    stores.proxy.fault(is_deletion, faults.slow_down, times=2)
+    assert not stores.deletions((key, version.etag)).under_way
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600], ids=["behind", "ahead"])
+def test_the_time_is_the_stores_however_wrong_ours_is(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    version, real = stores.put(), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + ahead)
+    assert stores.delete((KEY, version.etag)) == {KEY: DeleteResult(KEY)}
+
+
+def test_whether_a_store_refuses_what_is_late_is_seen(stores: Stores) -> None:
+    version = stores.put()
+    assert stores.hook.refuses_late(stores.legacy, KEY, version.etag)
+    assert set(stores.list(stores.legacy)) == {KEY}
+
+
+def test_a_store_that_carries_out_what_is_late_is_seen(stores: Stores) -> None:
+    version = stores.put()
+    deleted = Answer(204, [], b"")  # no server of the tests ignores an expiry
+    stores.proxy.fault("DeleteObject", lambda request, forward: deleted)
+    assert not stores.hook.refuses_late(stores.legacy, KEY, version.etag)

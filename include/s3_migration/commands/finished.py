@@ -47,11 +47,11 @@ def find_unexplained_keys(ledger: MigrationLedger) -> list[str]:
 
     :raises CommandError: legacy cannot be listed.
     """
-    legacy, canary = ledger.declaration.legacy, ledger.declaration.keys.legacy_canary
+    legacy, is_canary = ledger.declaration.legacy, ledger.declaration.keys.is_canary
     try:
         with opened_hooks(ledger.declaration, attempts=3) as (hook, _):
             for page in hook.list_objects(legacy.bucket, legacy.prefix):
-                keys = [entry.key for entry in page if entry.key != canary]
+                keys = [entry.key for entry in page if not is_canary(entry.key)]
                 if found := find_unexplained(ledger, keys, LEGACY_EXPLAINED):
                     return found
             return []

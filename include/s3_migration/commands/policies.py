@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.key_mapping import canaries
 
 SIDES = ("legacy", "production")
 _POLICY = Path(__file__).parents[2] / "iam" / "policy.json"
@@ -58,10 +59,10 @@ def policy(
     values = {
         "legacy_bucket": declaration.legacy.bucket,
         "legacy_prefix": _literal(keys.legacy_prefix),
-        "legacy_canary": _literal(keys.legacy_canary),
+        "legacy_canaries": _literal(canaries(keys.legacy_prefix, declaration.name)),
         "production_bucket": declaration.production.bucket,
         "production_prefix": _literal(keys.production_prefix),
-        "production_canary": _literal(keys.production_canary),
+        "production_canaries": _literal(canaries(keys.production_prefix, declaration.name)),
         "kms_legacy": kms_legacy or "",
         "kms_legacy_region": _region(kms_legacy),
         "kms_production": kms_production or "",

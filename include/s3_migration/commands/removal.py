@@ -11,6 +11,7 @@ from s3_migration.commands.archive_files import Manifest
 from s3_migration.ledger import schema
 from s3_migration.ledger import statements as files
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.key_mapping import canaries
 
 
 def script(declaration: Declaration, others: Sequence[Declaration], manifest: Manifest, role: str | None) -> str:
@@ -81,8 +82,8 @@ def checklist(declaration: Declaration, others: Sequence[Declaration]) -> list[s
         "connections that others use": ", ".join(conn_id for conn_id in connections if conn_id in used),
         "the pool": f"airflow pools delete {declaration.pool}" if pool_is_own else "",
         "canaries": f"archive removes what a killed check left: "
-        f"s3://{declaration.legacy.bucket}/{declaration.keys.legacy_canary}, "
-        f"s3://{production.bucket}/{declaration.keys.production_canary}",
+        f"s3://{declaration.legacy.bucket}/{canaries(declaration.keys.legacy_prefix, name)}…, "
+        f"s3://{production.bucket}/{canaries(declaration.keys.production_prefix, name)}…",
         "unfinished uploads": f"aws s3api list-multipart-uploads --bucket {production.bucket} --prefix "
         f"'{production.prefix}' shows what a killed copy of an object above 5 GiB left; "
         f"aws s3api abort-multipart-upload --bucket … --key … --upload-id …",

@@ -6,23 +6,22 @@ it is, `RunLedger` which run. The functions beside this file say which of them e
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from airflow.providers.postgres.hooks.postgres import PostgresHook
-from botocore.exceptions import BotoCoreError, ClientError
-from psycopg import Connection, Cursor, Error, OperationalError, sql
-from psycopg.rows import DictRow, dict_row
+from psycopg import Connection, Cursor, Error, sql
+from psycopg.rows import DictRow
 
+from s3_migration.ledger.session import Session
 from s3_migration.ledger.statements import run, statement, takes
 from s3_migration.model.declaration import Declaration
 
 # The staging tables of a listing: what legacy holds, what production holds, what only rows name.
 STAGING = ("legacy", "production", "rows")
 Row = TypeVar("Row")
+R = TypeVar("R")
 
 
 def _identifier(*names: str) -> sql.Identifier:
@@ -41,9 +40,9 @@ class Ledger:
     `values` and `parts` are what is known for every statement: each takes of them what it names.
     """
 
-    def __init__(self, connection: Connection[DictRow], declaration: Declaration) -> None:
+    def __init__(self, session: Session, declaration: Declaration) -> None:
         keys, database = declaration.keys, declaration.database
-        self.connection = connection
+        self.session = session
         self.declaration = declaration
         self.values: dict[str, Any] = {
             "legacy_prefix": keys.legacy_prefix,
@@ -66,30 +65,24 @@ class Ledger:
     def connect(cls, declaration: Declaration) -> Ledger:
         """Open a connection of the declared `conn_id`.
 
-        A hook each time: with IAM database authentication it signs a token, which lets in for a quarter of an hour.
-
         :raises psycopg.OperationalError: no such server, database, or login; no credentials to sign a token with.
         """
-        hook = PostgresHook(postgres_conn_id=declaration.database.conn_id)
-        try:
-            connection = cast("Connection[DictRow]", hook.get_conn())
-        except (BotoCoreError, ClientError) as error:
-            raise OperationalError(f"no token for IAM database authentication: {error}") from error
-        connection.autocommit = True
-        connection.row_factory = dict_row
-        # Rows of a live product are locked for moments only: rather give up than make the application wait, and
-        # do so before its deadlock detector (1 s) looks for a victim.
-        connection.execute("SET lock_timeout = '500ms'")
-        # pg_stat_activity tells whose statement it is, and which process to look at.
-        connection.execute("SELECT set_config('application_name', %s, false)", [f"s3_migration pid {os.getpid()}"])
-        return Ledger(connection, declaration)
+        return Ledger(Session(declaration.database.conn_id), declaration)
+
+    @property
+    def connection(self) -> Connection[DictRow]:
+        return self.session.connection
+
+    def outlast(self, work: Callable[[], R]) -> R:
+        """Do the work, one transaction that may be done twice, also where the connection is lost (Session)."""
+        return self.session.outlast(work)
 
     def of_migration(self, migration_id: int) -> MigrationLedger:
         """The same connection, for the statements about one migration."""
         return MigrationLedger(self, migration_id)
 
     def close(self) -> None:
-        self.connection.close()
+        self.session.close()
 
     # -- statements ---------------------------------------------------------------------------------------------
 
@@ -139,7 +132,7 @@ class MigrationLedger(Ledger):
     """What the ledger holds of one migration."""
 
     def __init__(self, ledger: Ledger, migration_id: int) -> None:
-        super().__init__(ledger.connection, ledger.declaration)
+        super().__init__(ledger.session, ledger.declaration)
         self.migration_id = migration_id
         self.values["migration_id"] = migration_id
 

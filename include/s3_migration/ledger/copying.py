@@ -17,7 +17,9 @@ class Uncopied(NamedTuple):
 
 
 def reclaim(ledger: RunLedger, chunk: Chunk) -> None:
-    ledger.execute("reclaim", **chunk.bounds)
+    """Not while a proof is taken, which would not see what is taken back, and be younger than that."""
+    with ledger.alone("proof"):
+        ledger.execute("reclaim", **chunk.bounds)
 
 
 def find_uncopied(ledger: RunLedger, chunk: Chunk, after: str, problem: str | None, limit: int) -> list[Uncopied]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from s3_migration.ledger.connection import Ledger, RunLedger
+from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
 from s3_migration.ledger.run import Chunk
 
 
@@ -16,11 +17,25 @@ class Gate(NamedTuple):
     fresh: bool  # the proof is not older than proof_max_age
     damaged: int | None
     deletion_stopped: str | None  # the reason
+    requests_expire: bool  # the store was seen to refuse what comes after its expiry
 
 
 class Deletable(NamedTuple):
     legacy_key: str
     etag: str  # of the object in legacy; of an undo, of our copy in production
+
+
+class Answer(NamedTuple):
+    """What became of one object that a store was asked to delete."""
+
+    key: str  # in legacy
+    problem: str | None = None
+    error_code: str = ""
+    detail: str | None = None
+    # What legacy holds now, where that is another version.
+    size: int | None = None
+    etag: str | None = None
+    modified: str | None = None
 
 
 def stop_deletion(ledger: Ledger, name: str, reason: str) -> None:
@@ -31,13 +46,17 @@ def allow_deletion(ledger: Ledger, name: str) -> None:
     ledger.execute("allow_deletion", name=name)
 
 
-def wait_for_batches(ledger: Ledger, name: str) -> None:
-    """:raises psycopg.errors.LockNotAvailable: a batch on its way has not ended."""
-    ledger.execute("wait_for_batches", name=name)
+def lock_migration(ledger: Ledger, name: str) -> None:
+    """:raises psycopg.errors.LockNotAvailable: a batch that is being written down holds it."""
+    ledger.execute("lock_migration", name=name)
 
 
 def gate(ledger: RunLedger) -> Gate:
     return ledger.one(Gate, "gate")
+
+
+def set_requests_expire(ledger: MigrationLedger, *, expire: bool) -> None:
+    ledger.execute("set_requests_expire", expire=expire)
 
 
 def grace_left(ledger: RunLedger) -> timedelta | None:
@@ -45,46 +64,53 @@ def grace_left(ledger: RunLedger) -> timedelta | None:
     return ledger.value("grace_left")  # type: ignore[no-any-return]
 
 
+def has_unproven(ledger: RunLedger, chunk: Chunk) -> bool:
+    return bool(ledger.value("has_unproven", **chunk.bounds))
+
+
 def find_deletable(ledger: RunLedger, chunk: Chunk, after: str, limit: int) -> list[Deletable]:
     """The next ones after this key."""
     return ledger.rows(Deletable, "find_deletable", **chunk.bounds, after=after, limit=limit)
+
+
+def begin_deletion(ledger: RunLedger, chunk: Chunk, lasts: timedelta) -> int:
+    """Its number. After `lasts` nothing of it can take effect any more."""
+    return int(ledger.value("begin_deletion", chunk=chunk.number, lasts=lasts))
+
+
+def end_deletion(ledger: RunLedger, deletion_no: int) -> None:
+    ledger.execute("end_deletion", deletion_no=deletion_no)
+
+
+def deletions_left(
+    ledger: MigrationLedger, run_no: int = 0, chunk: int = 0, *, beside: bool = False
+) -> timedelta | None:
+    """How long deletions of the migration may still take effect; None: none is under way.
+
+    :param beside: those of other chunks of this run do not count.
+    """
+    return ledger.value(  # type: ignore[no-any-return]
+        "deletions_left", run_no=run_no, chunk=chunk, beside=beside
+    )
 
 
 def retry_refused_deletes(ledger: RunLedger, chunk: Chunk) -> None:
     ledger.execute("retry_refused_deletes", **chunk.bounds)
 
 
-def mark_deleted(
-    ledger: RunLedger,
-    *,
-    keys: list[str],
-    problems: list[str | None],
-    error_codes: list[str],
-    details: list[str | None],
-    sizes: list[int | None],
-    etags: list[str | None],
-    modifieds: list[str | None],
-) -> None:
-    """One batch of answers, a list a column; sizes, etags and modifieds are what legacy holds now."""
-    ledger.execute(
-        "mark_deleted",
-        keys=keys,
-        problems=problems,
-        error_codes=error_codes,
-        details=details,
-        sizes=sizes,
-        etags=etags,
-        modifieds=modifieds,
-    )
+def mark_deleted(ledger: RunLedger, answers: Sequence[Answer]) -> None:
+    sizes, etags, modifieds = ([answer[field] for answer in answers] for field in (4, 5, 6))
+    ledger.execute("mark_deleted", **_columns(answers), sizes=sizes, etags=etags, modifieds=modifieds)
 
 
-def mark_removed(
-    ledger: RunLedger,
-    *,
-    keys: list[str],
-    problems: list[str | None],
-    error_codes: list[str],
-    details: list[str | None],
-) -> None:
-    """One batch of answers, a list a column."""
-    ledger.execute("mark_removed", keys=keys, problems=problems, error_codes=error_codes, details=details)
+def mark_removed(ledger: RunLedger, answers: Sequence[Answer]) -> None:
+    ledger.execute("mark_removed", **_columns(answers))
+
+
+def _columns(answers: Sequence[Answer]) -> dict[str, list[Any]]:
+    return {
+        "keys": [answer.key for answer in answers],
+        "problems": [answer.problem for answer in answers],
+        "error_codes": [answer.error_code for answer in answers],
+        "details": [answer.detail for answer in answers],
+    }

@@ -110,12 +110,8 @@ class Lease:
             raise LeaseHeld(self._held_by())
 
     def hold(self, pause: timedelta) -> None:
-        """Keep the lease while the run has no task at work: over a new connection where the task lost its own."""
-        lost = self._ledger.connection.closed
-        ledger = self._connect() if lost else self._ledger
-        ledger.execute("hold_lease", token=self._token, pause=pause)
-        if lost:
-            ledger.close()
+        """Keep the lease while the run has no task at work."""
+        self._ledger.execute("hold_lease", token=self._token, pause=pause)
 
     def release(self) -> None:
         self._ledger.execute("release_lease", token=self._token)
@@ -123,8 +119,8 @@ class Lease:
     def _renew(self) -> None:
         while not self._stopped.wait(TTL.total_seconds() / 4):
             try:
-                if self._renewing.connection.broken:
-                    self._renewing = self._connect()
+                if self._renewing.session.lost:
+                    self._renewing.session.reopen()
                 self._renewing.execute("renew_lease", token=self._token, ttl=TTL)
             except Error:
                 continue  # the next turn tries again; a lease that lapsed is noticed by the fence

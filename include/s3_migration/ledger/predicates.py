@@ -14,8 +14,16 @@ from s3_migration.model import copy_refusal
 from s3_migration.model.copy_refusal import Holds
 from s3_migration.model.states import DERIVED, PROBLEMS, RULES, STORED, UNSWITCHED, WITH_CODE, Act, Fact
 
-# From the switch of an object's rows: by an earlier run (its own time), else by the run that owns it.
-GRACE_ENDS = "coalesce(l.switched_at, r.switched_at) + r.grace_period"
+# From the switch of an object's rows: its own time, else that of the run that owns it, once it does.
+GRACE_ENDS = (
+    "coalesce(l.switched_at, CASE WHEN r.switched_at IS NOT NULL THEN greatest(r.switched_at, l.owned_since) END)"
+    " + r.grace_period"
+)
+# What a new owner carries over of the switch of the run that owned it before: none that the object was not part of.
+SWITCHED_BY_FORMER = """CASE
+    WHEN former.mode <> 'undo' AND l.owned_since <= former.switched_at AND l.production_modified <= former.switched_at
+        THEN former.switched_at
+END"""
 FACTS: Mapping[Fact, str] = {
     Fact.IN_LEGACY: "l.legacy_gone_at IS NULL",
     Fact.GONE: "l.legacy_gone_at IS NOT NULL",
@@ -101,6 +109,8 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "no_copy": FACTS[Fact.NO_COPY],
         "in_legacy": FACTS[Fact.IN_LEGACY],
         "grace_ends": GRACE_ENDS,
+        "switched_by_former": SWITCHED_BY_FORMER,
+        "problems": _list(PROBLEMS),
         "production_holds": HOLDS,
         "held": HELD,
         "problem_of_copy": _problem(copy_refusal.PROBLEM_OF_COPY),

@@ -9,6 +9,7 @@ _RETRYABLE = frozenset(
         "ServiceUnavailable",
         "InternalError",
         "RequestTimeout",
+        "RequestExpired",
         "Throttling",
         "ThrottlingException",
         "RequestLimitExceeded",

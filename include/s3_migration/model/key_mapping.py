@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 
-# The one key below each prefix that `check` writes, to see whether the store honours conditions.
-CANARY = ".s3-migration-canary"
+# What `check` writes below each prefix, to see whether the store honours conditions: with the names of the migration
+# and of the run, so that no check disturbs another.
+CANARY = ".s3-migration-canary-"
+_IS_CANARY = re.compile(r"\.s3-migration-canary(-.+-[0-9a-f]{12})?").fullmatch
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,20 @@ class KeyMapping:
     def production_path(self, legacy_key: str) -> str:
         return self.production_path_prefix + _rest(legacy_key, self.legacy_prefix)
 
-    @property
-    def legacy_canary(self) -> str:
-        return self.legacy_prefix + CANARY
+    def is_canary(self, legacy_key: str) -> bool:
+        """Of any migration's check: no object of the product."""
+        start = len(self.legacy_prefix)
+        return legacy_key.startswith(CANARY[:-1], start) and _IS_CANARY(legacy_key, start) is not None
 
-    @property
-    def production_canary(self) -> str:
-        return self.production_prefix + CANARY
+
+def canary(prefix: str, migration: str, run_id: str) -> str:
+    """The key of one run's canary."""
+    return f"{canaries(prefix, migration)}{hashlib.sha256(run_id.encode()).hexdigest()[:12]}"
+
+
+def canaries(prefix: str, migration: str) -> str:
+    """What the keys of all canaries of a migration begin with."""
+    return f"{prefix}{CANARY}{migration}-"
 
 
 def _rest(key: str, prefix: str) -> str:

@@ -229,7 +229,7 @@ TRANSITIONS = (
     _transition(
         "gone from legacy, and a row names it",
         "moved damaged still_referenced row_refused superseded withdrawn dangling",
-        "moved dangling",
+        "moved dangling conflict damaged",
     ),
     _transition("its copy is gone: the rows decide", "damaged", "listed moved superseded"),
     _transition(

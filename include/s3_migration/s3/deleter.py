@@ -1,15 +1,18 @@
-"""Conditional deletions: each key only while it still has the ETag that was proven."""
+"""Conditional deletions: each key only while it still has the ETag that was proven, and only until a moment."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 
 from s3_migration.s3.boto3_requests import Boto3Requests
 from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
+from s3_migration.s3.expiry import ExpiringSigner, Expiry
 from s3_migration.s3.threads import Threads
-from s3_migration.s3.types import BATCH, DeleteResult
+from s3_migration.s3.types import BATCH, DeleteResult, Deletions
 
 # Such a key cannot be named in a DeleteObjects body for every store: XML 1.0 has no way to write most control
 # characters, and white space at either end is trimmed by some parsers.
@@ -20,20 +23,53 @@ KeyAndEtag = tuple[str, str]
 
 
 class Deleter:
-    """Deletions from one bucket."""
+    """Deletions from one bucket.
 
-    def __init__(self, requests: Boto3Requests, threads: Threads, bucket: str) -> None:
-        self._requests, self._threads, self._bucket = requests, threads, bucket
+    :param signer: None where this connection's requests cannot be made to expire.
+    """
 
-    def delete(self, versions: Sequence[KeyAndEtag]) -> list[DeleteResult]:
-        """A thousand keys a request; those that its XML cannot name, by themselves."""
+    def __init__(self, requests: Boto3Requests, signer: ExpiringSigner | None, threads: Threads, bucket: str) -> None:
+        self._requests, self._signer, self._threads, self._bucket = requests, signer, threads, bucket
+
+    def delete(self, versions: Sequence[KeyAndEtag], until: float) -> Deletions:
+        """A thousand keys a request; those that its XML cannot name, by themselves.
+
+        :param until: time.monotonic() after which nothing is sent, and what was sent is refused.
+        """
+        if versions and self._signer is not None and not self._signer.knows_time:
+            with suppress(*STORE_ERRORS):
+                self._requests.head(self._bucket, versions[0][0])  # any answer tells
         single = [pair for pair in versions if _NO_XML.search(pair[0])]
         bulk = [pair for pair in versions if not _NO_XML.search(pair[0])]
         batches = [bulk[first : first + BATCH] for first in range(0, len(bulk), BATCH)]
-        asked = [self._threads.submit(self._delete_batch, batch) for batch in batches]
-        asked += [self._threads.submit(self._delete_one, *pair) for pair in single]
+        work: list[tuple[Callable[..., list[DeleteResult]], Sequence[KeyAndEtag]]] = [
+            *((self._delete_batch, batch) for batch in batches),
+            *((self._delete_one, [pair]) for pair in single),
+        ]
+        expiries = [Expiry(until) for _ in work]
+        asked = [
+            self._threads.submit(self._until, expiry, send, pairs)
+            for expiry, (send, pairs) in zip(expiries, work, strict=True)
+        ]
         etags = dict(versions)
-        return [self._explain(result, etags[result.key]) for each in asked for result in each.result()]
+        results = [self._explain(result, etags[result.key]) for each in asked for result in each.result()]
+        return Deletions(results, under_way=any(expiry.under_way for expiry in expiries))
+
+    def refuses_late(self, key: str, etag: str) -> bool:
+        """Whether the store refuses a deletion of this version that comes a minute after its expiry.
+
+        :raises ClientError: it refuses it for another reason.
+        """
+        expiry = Expiry(time.monotonic() + 60, ago=120)
+        result = self._until(expiry, self._delete_one, [(key, etag)])[0]
+        return result.code == "RequestExpired"
+
+    def _until(
+        self, expiry: Expiry, send: Callable[..., list[DeleteResult]], pairs: Sequence[KeyAndEtag]
+    ) -> list[DeleteResult]:
+        within: AbstractContextManager[None] = self._signer.expiring(expiry) if self._signer else nullcontext()
+        with within:
+            return send(pairs)
 
     def _delete_batch(self, batch: Sequence[KeyAndEtag]) -> list[DeleteResult]:
         """The per-key errors stand inside a 200."""
@@ -55,7 +91,8 @@ class Deleter:
             results.append(DeleteResult(key, "failed", code=code, detail=f"{code}: {refused.get('Message', '')}"))
         return results
 
-    def _delete_one(self, key: str, etag: str) -> list[DeleteResult]:
+    def _delete_one(self, pairs: Sequence[KeyAndEtag]) -> list[DeleteResult]:
+        ((key, etag),) = pairs
         try:
             self._requests.client.delete_object(Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"')
         except STORE_ERRORS as error:

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 NO_ANSWER = "ConnectionError"
+EXPIRED = "RequestExpired"
 # Refusals of a conditional copy that only a look at both sides explains.
 JUDGED = frozenset({404, 409, 412})
 _FIELD = re.compile(rb"<(Code|Message)>(.*?)</", re.DOTALL)
@@ -32,7 +33,10 @@ def error_status(error: Exception) -> int:
 def error_code(error: Exception) -> str:
     """The store's code of an error, `ConnectionError` where no answer came."""
     if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code") or "Unknown")
+        said = error.response.get("Error", {})
+        if said.get("Code") == "AccessDenied" and "expired" in said.get("Message", ""):
+            return EXPIRED  # S3 has no code of its own for a request that came after the expiry of its signature
+        return str(said.get("Code") or "Unknown")
     return NO_ANSWER if isinstance(error, (HTTPClientError, ConnectionError)) else type(error).__name__
 
 

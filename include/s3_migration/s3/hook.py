@@ -19,15 +19,17 @@ from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.crt_connection import unfit
 from s3_migration.s3.deleter import Deleter, KeyAndEtag
 from s3_migration.s3.errors import error_code
+from s3_migration.s3.expiry import ExpiringSigner
 from s3_migration.s3.lookup import Lookup
 from s3_migration.s3.parallel_listing import list_in_lanes
 from s3_migration.s3.pipeline import Pipeline
 from s3_migration.s3.request_counter import RequestCounter, Requests
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.transport import Boto3Transport, CrtTransport, Transport
-from s3_migration.s3.types import Copy, CopyResult, DeleteResult
+from s3_migration.s3.types import Copy, CopyResult, Deletions
 
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
     from mypy_boto3_s3 import S3Client
 
 # Pages of one listing that are asked for at once; threads beside the Common Runtime.
@@ -117,12 +119,17 @@ class BulkS3Hook(S3Hook):
         )
         return Pipeline[CopyResult](self.requests_in_flight).run(copier.start, copies)
 
-    def delete_versions(self, bucket: str, versions: Sequence[KeyAndEtag]) -> list[DeleteResult]:
+    def delete_versions(self, bucket: str, versions: Sequence[KeyAndEtag], until: float) -> Deletions:
         """Delete each key only while it still has this ETag: a thousand a request.
 
         :param versions: (key, ETag) pairs.
+        :param until: time.monotonic() after which nothing is sent, and the store is told to refuse what was.
         """
-        return Deleter(self._requests, self.transport.threads, bucket).delete(versions)
+        return self._deleter(bucket).delete(versions, until)
+
+    def refuses_late(self, bucket: str, key: str, etag: str) -> bool:
+        """Whether the store refuses a deletion that comes after its expiry; where it does not, the object is gone."""
+        return self._deleter(bucket).refuses_late(key, etag)
 
     def take_requests(self) -> Requests:
         """Requests sent since the last call, retries included, by (operation, HTTP status or `ConnectionError`)."""
@@ -145,10 +152,13 @@ class BulkS3Hook(S3Hook):
         return client
 
     @cached_property
+    def credentials(self) -> Credentials | None:
+        return self.get_session(region_name=self.region_name).get_credentials()
+
+    @cached_property
     def transport(self) -> Transport:
         """What sends the bulk."""
-        client = self.client  # made here: creating a client is not thread-safe
-        credentials = self.get_session(region_name=self.region_name).get_credentials()
+        client, credentials = self.client, self.credentials  # made here: creating a client is not thread-safe
         why = "so declared" if self.engine is Engine.THREADS else unfit(client, credentials)
         if why or credentials is None:
             log.info("%s: requests by boto3 in threads (%s)", self.aws_conn_id, why)
@@ -160,6 +170,17 @@ class BulkS3Hook(S3Hook):
     @cached_property
     def _requests(self) -> Boto3Requests:
         return Boto3Requests(self.client)
+
+    @cached_property
+    def _signer(self) -> ExpiringSigner | None:
+        """Only version 4 of S3's signatures expires."""
+        client, credentials = self.client, self.credentials
+        config = cast("Any", client.meta.config)
+        fit = credentials is not None and config.signature_version in {"s3v4", "v4"}
+        return ExpiringSigner(client, credentials) if fit and credentials else None
+
+    def _deleter(self, bucket: str) -> Deleter:
+        return Deleter(self._requests, self._signer, self.transport.threads, bucket)
 
     def _lookup(self, bucket: str) -> Lookup:
         return Lookup(self.transport, bucket, self.requests_in_flight)

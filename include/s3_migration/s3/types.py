@@ -61,3 +61,10 @@ class DeleteResult:
     now: S3Object | None = None  # what is there instead
     detail: str | None = None
     code: str = ""
+
+
+class Deletions(NamedTuple):
+    """What became of some deletions, and whether the store may still carry one out: a request was not answered."""
+
+    results: list[DeleteResult]
+    under_way: bool

@@ -10,6 +10,7 @@ from psycopg import Error
 
 from s3_migration.ledger.acknowledgement import acknowledge, is_known, withdraw_acknowledgement
 from s3_migration.ledger.connection import RunLedger
+from s3_migration.ledger.deletion import set_requests_expire
 from s3_migration.ledger.lease import Lease, LeaseHeld
 from s3_migration.ledger.run import find_last_mode, invalidate_run, open_run
 from s3_migration.model.declaration import Declaration
@@ -54,7 +55,8 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
             with Lease(of_run) as lease:
                 try:
                     if request.mode.copies or request.remove_copies:
-                        check_rights(declaration, legacy, production)
+                        expire = check_rights(declaration, run_id, legacy, production)
+                        set_requests_expire(of_migration, expire=expire)
                     if request.remove_copies:
                         check_removal(declaration, production)
                     _acknowledge(of_run, request)

@@ -19,7 +19,7 @@ class Incomplete(AirflowFailException):
 
 
 class IncompleteRetryable(AirflowException):
-    """As Incomplete, but every error in it is one that time fixes: worth a retry."""
+    """As Incomplete, but some errors in it are such that time fixes: worth a retry."""
 
 
 def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
@@ -27,7 +27,7 @@ def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
 
     :param retry: a retry of this very task would try again what failed.
     :raises Incomplete: names what, why and what next.
-    :raises IncompleteRetryable: the same, and time may fix all of it.
+    :raises IncompleteRetryable: the same, and time may fix some of it.
     """
     left = incomplete_states(run.count_states().unacknowledged, run.mode, step, remove_copies=run.record.remove_copies)
     if not left:
@@ -37,7 +37,8 @@ def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
     lines = [f"  {problem.state}: {problem.legacy_key!r}: {problem.detail or 'no detail'}" for problem in named]
     if total > len(lines) > 0:
         lines.append(f"  … and {total - len(lines)} more, each in s3_migration.ledger with its detail")
-    fixable = retry and set(left) == {"failed"} and all(map(retryable, find_failure_codes(run.ledger, run.chunk)))
+    # Whatever else is in the chunk.
+    fixable = retry and "failed" in left and any(map(retryable, find_failure_codes(run.ledger, run.chunk)))
     raise (IncompleteRetryable if fixable else Incomplete)(
         f"{place(run)}: incomplete after {run.step}: "
         + ", ".join(f"{number} {state}" for state, number in sorted(left.items()))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from s3_migration.ledger import copying, deletion
-from s3_migration.ledger.deletion import Deletable
+from s3_migration.ledger.deletion import Answer, Deletable
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import Step
 from s3_migration.s3.types import BATCH
@@ -22,6 +24,12 @@ log = logging.getLogger(__name__)
 
 # Some requests at once; between two such batches deletion can be stopped by hand.
 DELETED_TOGETHER = 4 * BATCH
+# How long a batch is sent, and sent again; then its requests expire.
+SEND_TIME = timedelta(seconds=60)
+# How long a store may be at work on a request that it accepted just before: some seconds a thousand keys were seen.
+STORE_TIME = timedelta(seconds=30)
+# The same where requests do not expire: S3 refuses any signature that is a quarter of an hour old.
+SIGNATURE_TIME = timedelta(minutes=15)
 
 
 class GateClosed(AirflowFailException):
@@ -99,6 +107,11 @@ def delete_chunk(
         if run.mode.deletes:
             copying.reclaim(run.ledger, run.chunk)
         require_open(run)
+        if deletion.has_unproven(run.ledger, run.chunk):
+            with run.ledger.alone("proof"):
+                if deletion.has_unproven(run.ledger, run.chunk):
+                    log.info("a later run had taken over some of these objects: the proof is taken again")
+                    prove(run)
         deletion.retry_refused_deletes(run.ledger, run.chunk)
         delete_proven(run)
         # What the store refused to delete, since it was rewritten: copied again, for a later run to delete.
@@ -115,47 +128,64 @@ def delete_proven(run: Run) -> None:
     while True:
         run.stop_if_asked()
         require_open(run)
-        # One transaction around request and mark: a run that takes the lease waits for this batch to end.
-        with run.ledger.batch():
-            run.lease.fence()
-            found = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER)
-            if not found:
-                log.info("%d objects answered", done)
-                return
-            after = found[-1].legacy_key
-            (_remove_copies if run.mode.undoes else _delete_batch)(run, found)
+        found = _delete_batch(run, after)
+        if not found:
+            log.info("%d objects answered", done)
+            return
+        after = found[-1].legacy_key
         done += len(found)
         progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
 
 
-def _delete_batch(run: Run, found: Sequence[Deletable]) -> None:
-    results = run.legacy.delete_versions(run.legacy_bucket, found)
-    deletion.mark_deleted(
-        run.ledger,
-        keys=[result.key for result in results],
-        problems=[result.problem for result in results],
-        error_codes=[result.code for result in results],
-        details=[result.detail for result in results],
-        sizes=[result.now.size if result.now else None for result in results],
-        etags=[result.now.etag if result.now else None for result in results],
-        modifieds=[result.now.modified if result.now else None for result in results],
-    )
-    for what, number in Counter(result.problem or "deleted" for result in results).items():
-        run.tally(what, number)
+def _delete_batch(run: Run, after: str) -> list[Deletable]:
+    """Intend, send, mark: no transaction is open while the store is asked.
+
+    Who may not act beside these deletions (another run, an undo, whoever stops deletion) waits for what is intended,
+    whatever becomes of this process; and what we send expires before that.
+    """
+    until = time.monotonic() + SEND_TIME.total_seconds()  # before the database's clock is asked
+    found, deletion_no = run.ledger.outlast(lambda: _intend(run, after))
+    if not found:
+        return found
+    answers, under_way = (_ask_production if run.mode.undoes else _ask_legacy)(run, found, until)
+
+    def mark() -> None:
+        with run.ledger.batch():
+            run.lease.fence()
+            (deletion.mark_removed if run.mode.undoes else deletion.mark_deleted)(run.ledger, answers)
+            if not under_way:
+                deletion.end_deletion(run.ledger, deletion_no)
+            gone = "removed" if run.mode.undoes else "deleted"
+            for what, number in Counter(answer.problem or gone for answer in answers).items():
+                run.tally(what, number)
+
+    run.ledger.outlast(mark)
     run.tally_requests()
+    return found
 
 
-def _remove_copies(run: Run, found: Sequence[Deletable]) -> None:
-    """Our copies of these legacy keys, each with the ETag of the copy."""
+def _intend(run: Run, after: str) -> tuple[list[Deletable], int]:
+    with run.ledger.batch():
+        run.lease.fence()
+        found = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER)
+        if not found:
+            return [], 0
+        lasts = SEND_TIME + (STORE_TIME if deletion.gate(run.ledger).requests_expire else SIGNATURE_TIME)
+        return found, deletion.begin_deletion(run.ledger, run.chunk, lasts)
+
+
+def _ask_legacy(run: Run, found: Sequence[Deletable], until: float) -> tuple[list[Answer], bool]:
+    results, under_way = run.legacy.delete_versions(run.legacy_bucket, found, until)
+    return [
+        Answer(each.key, each.problem, each.code, each.detail, each.now.size, each.now.etag, each.now.modified)
+        if each.now
+        else Answer(each.key, each.problem, each.code, each.detail)
+        for each in results
+    ], under_way
+
+
+def _ask_production(run: Run, found: Sequence[Deletable], until: float) -> tuple[list[Answer], bool]:
+    """For our copies of these legacy keys, each with the ETag of the copy."""
     copies = [(run.keys.production_key(key), etag) for key, etag in found]
-    results = run.production.delete_versions(run.production_bucket, copies)
-    deletion.mark_removed(
-        run.ledger,
-        keys=[run.keys.legacy_key(result.key) for result in results],
-        problems=[result.problem for result in results],
-        error_codes=[result.code for result in results],
-        details=[result.detail for result in results],
-    )
-    for what, number in Counter(result.problem or "removed" for result in results).items():
-        run.tally(what, number)
-    run.tally_requests()
+    results, under_way = run.production.delete_versions(run.production_bucket, copies, until)
+    return [Answer(run.keys.legacy_key(each.key), each.problem, each.code, each.detail) for each in results], under_way

@@ -19,11 +19,11 @@ Pages = Iterable[list[S3Object]]
 
 
 def list_legacy(run: Run) -> Iterator[list[S3Object]]:
-    """Legacy as listed; the canary of a check that was killed is not part of it. A limited run takes the first ones."""
-    store, canary, window = run.declaration.legacy, run.keys.legacy_canary, run.record.time_window
+    """Legacy as listed; the canaries of checks are not part of it. A limited run takes the first ones."""
+    store, is_canary, window = run.declaration.legacy, run.keys.is_canary, run.record.time_window
     for page in run.legacy.list_objects(store.bucket, store.prefix, in_order=run.record.object_limit is not None):
         run.stop_if_asked()
-        yield [entry for entry in page if entry.key != canary and (window is None or window.holds(entry.modified))]
+        yield [entry for entry in page if not is_canary(entry.key) and (window is None or window.holds(entry.modified))]
 
 
 def lookup_legacy(run: Run, keys: Sequence[str], expected: Iterable[str] = ()) -> Pages:

@@ -26,7 +26,9 @@ def prove(run: Run) -> None:
     compare_all(run)
     copy_changed_again(run)
     settle_rows(run)
-    damaged = verification.end_verification(run.ledger, since)
+    with run.ledger.batch():
+        run.lease.fence()
+        damaged = verification.end_verification(run.ledger, since)
     states = run.states()
     run.tally("objects", sum(states.get(state, 0) for state in ("copied", "waiting", "moved")), add=False)
     log.info("verified, %d damaged; objects by state: %s", damaged, states)

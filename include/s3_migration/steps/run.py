@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from datetime import timedelta
 from functools import cache
 from threading import Event
 
-from airflow.sdk.exceptions import AirflowFailException
-from psycopg import Error
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from psycopg import Error, OperationalError
 
-from s3_migration.ledger.connection import Ledger, RunLedger
+from s3_migration.ledger.connection import Ledger, RunLedger, first_line
+from s3_migration.ledger.deletion import deletions_left
 from s3_migration.ledger.lease import Lease
 from s3_migration.ledger.run import (
     Chunk,
@@ -44,6 +46,10 @@ LEASE_BEFORE_RETRY = timedelta(minutes=20)
 
 class ListingUnfinished(AirflowFailException):
     """The step that this one builds on never finished."""
+
+
+class ConnectionLost(AirflowException):
+    """The database went away in the middle of a step. Time fixes it, and the next try goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,20 +168,43 @@ def working(
             )
             begin_timing(ledger, step, chunk)
             try:
+                _wait_for_deletions(run)
                 yield run
             except BaseException as error:
                 # SIGTERM: a worker goes, or a person marked the task failed and wants the next run.
+                lost = ledger.session.lost
                 retried = retries_left and not isinstance(error, (AirflowFailException, Stopped))
                 try:
                     _end(run, LEASE_BEFORE_RETRY if retried else LEASE_BETWEEN_TASKS)
                 except Error as second:  # the first error is the one to show
                     log.warning("the end of this try is not recorded, nor all of its S3 requests: %s", second)
+                if isinstance(error, OperationalError) and lost:
+                    raise ConnectionLost(
+                        f"Migration {declaration.name}: the connection to the database was lost during {step}: "
+                        f"{first_line(error)}. What is done is recorded. Fix: see that the server of "
+                        f"{declaration.database.conn_id!r} is up; the next try goes on, or clear this task."
+                    ) from error
                 raise
             _end(run, LEASE_BETWEEN_TASKS)
 
 
+def _wait_for_deletions(run: Run) -> None:
+    """Until nothing that was asked of a store to delete, by whoever died or lost the lease since, can take effect."""
+    said = False
+    while left := deletions_left(
+        run.ledger, run.record.run_no, run.chunk.number, beside=run.step == "delete" and run.chunk.number > 0
+    ):
+        if not said:
+            log.info("deletions that nobody has ended may take effect for %s more: waiting for that", left)
+            said = True
+        run.stop_if_asked()
+        time.sleep(min(left.total_seconds(), 1))
+
+
 def _end(run: Run, pause: timedelta) -> None:
-    """Keep the lease for so long, and record what the task took."""
+    """Keep the lease for so long, and record what the task took: over a new connection where it lost its own."""
+    if run.ledger.session.lost:
+        run.ledger.session.reopen()
     run.lease.hold(pause)
     run.tally_requests()
     end_timing(run.ledger, run.step, run.chunk.number)

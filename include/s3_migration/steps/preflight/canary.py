@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_migration.model.declaration import Declaration, Store
+from s3_migration.model.key_mapping import CANARY, canaries, canary
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.preflight.stores import explained
 
 
-def check_rights(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
-    """With one canary key a bucket: every right is there, and conditions are honoured, by both."""
+def check_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, production: BulkS3Hook) -> bool:
+    """With one canary a bucket: every right is there, and conditions are honoured, by both.
+
+    :returns: whether the store refuses a deletion that comes after its expiry.
+    :raises PreflightFailed: says what fixes it.
+    """
     try:
-        _probe_rights(declaration, legacy, production)
-    except BaseException:
+        return _probe_rights(declaration, run_id, legacy, production)
+    finally:
+        # Those of earlier checks, too, that were killed.
         remove_canaries(declaration, legacy, production)
-        raise
 
 
-def _probe_rights(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
+def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, production: BulkS3Hook) -> bool:
     keys, source, target = declaration.keys, declaration.legacy.bucket, declaration.production.bucket
-    old, new = keys.legacy_canary, keys.production_canary
+    old, new = (canary(prefix, declaration.name, run_id) for prefix in (keys.legacy_prefix, keys.production_prefix))
     wrong = '"00000000000000000000000000000000"'
 
     def need(what: str, right: str, store: Store) -> AbstractContextManager[None]:
@@ -62,13 +68,16 @@ def _probe_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
             ignored.append("a copy with a wrong If-Match")
         if not _refused(lambda: copy(CopySourceIfMatch=wrong)):
             ignored.append("a copy with a wrong x-amz-copy-source-if-match")
+    expires = False
     with need(f"delete s3://{source}/{old}", "s3:DeleteObject", declaration.legacy):
-        if not legacy.delete_versions(source, [(old, wrong.strip('"'))])[0].problem:
+        refused = legacy.delete_versions(source, [(old, wrong.strip('"'))], time.monotonic() + 60)
+        if not refused.results[0].problem:
             ignored.append("a DeleteObjects with a wrong ETag")
         elif not _refused(lambda: legacy.client.delete_object(Bucket=source, Key=old, IfMatch=wrong)):
             ignored.append("a DeleteObject with a wrong If-Match")
         else:
-            legacy.client.delete_object(Bucket=source, Key=old, IfMatch=etag)
+            expires = legacy.refuses_late(source, old, etag.strip('"'))
+            legacy.client.delete_object(Bucket=source, Key=old)
     with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", declaration.production):
         production.client.delete_object(Bucket=target, Key=new)
     if ignored:
@@ -78,27 +87,33 @@ def _probe_rights(declaration: Declaration, legacy: BulkS3Hook, production: Bulk
             f"meanwhile could be lost. No object was touched. Fix: use a store, or a proxy in front of it, that "
             f"honours conditions."
         )
+    return expires
 
 
 def check_removal(declaration: Declaration, production: BulkS3Hook) -> None:
     """An undo that removes copies needs a right which the move does without."""
-    key = f"{declaration.keys.production_canary}-undo"  # that never exists
+    bucket, prefix = declaration.production.bucket, declaration.keys.production_prefix
     with explained(
         declaration,
-        f"delete below s3://{declaration.production.bucket}/{declaration.keys.production_prefix}",
+        f"delete below s3://{bucket}/{prefix}",
         "s3:DeleteObject (`python -m s3_migration setup … --iam --undo`)",
         declaration.production,
     ):
-        production.client.delete_object(Bucket=declaration.production.bucket, Key=key)
+        production.client.delete_object(Bucket=bucket, Key=f"{prefix}{CANARY}undo")  # that never exists
 
 
 def remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
-    """Those that a check wrote and was killed before it removed them; as far as the rights go."""
+    """All of this migration, also those that a check wrote and was killed before it removed them; as far as the rights
+    go."""
     keys = declaration.keys
-    with suppress(ClientError, BotoCoreError):
-        legacy.client.delete_object(Bucket=declaration.legacy.bucket, Key=keys.legacy_canary)
-    with suppress(ClientError, BotoCoreError):
-        production.client.delete_object(Bucket=declaration.production.bucket, Key=keys.production_canary)
+    for hook, store, prefix in (
+        (legacy, declaration.legacy, keys.legacy_prefix),
+        (production, declaration.production, keys.production_prefix),
+    ):
+        with suppress(ClientError, BotoCoreError):
+            left = hook.client.list_objects_v2(Bucket=store.bucket, Prefix=canaries(prefix, declaration.name))
+            for entry in left.get("Contents", []):
+                hook.client.delete_object(Bucket=store.bucket, Key=entry["Key"])
 
 
 def _refused(request: Callable[[], object]) -> bool:

@@ -12,6 +12,8 @@ WHERE
     -- Which objects may go: model/states.py.
     AND {may_be_deleted}
     AND CASE WHEN %(undo)s THEN r.mode = 'undo' AND r.remove_copies ELSE r.mode = 'move' AND r.damaged = 0 END
+    -- The proof, and what the grace period counts from, are of a time since which the run has owned the object.
+    AND l.owned_since <= r.verified_at
     -- Over when the proof was taken: no later switch or copy rests on an older proof.
     AND {grace_ends} <= r.verified_at
     AND r.verified_at > now() - %(proof_max_age)s

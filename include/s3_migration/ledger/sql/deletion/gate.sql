@@ -3,7 +3,8 @@ SELECT
     r.verified_at,
     coalesce(r.verified_at > now() - %(proof_max_age)s, false) AS fresh,
     r.damaged,
-    m.deletion_stopped
+    m.deletion_stopped,
+    m.requests_expire
 FROM s3_migration.run AS r
 JOIN s3_migration.migration AS m USING (migration_id)
 WHERE r.run_no = %(run_no)s

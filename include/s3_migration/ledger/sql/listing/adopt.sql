@@ -1,12 +1,12 @@
 -- Take over what is unfinished in the run's scope, whoever left it: what was listed, and (of a run that takes all) what
--- legacy holds no more and what rows name. Here, and in reclaim.sql, an object changes its owner, and its grace period
+-- legacy holds no more, what rows name, and what is red although legacy is empty of it. Here, and in reclaim.sql, an object changes its owner, and its grace period
 -- goes on from the earlier run's switch; the judge_*.sql after it write only what differs.
 UPDATE s3_migration.ledger AS l
 SET
     run_no = %(run_no)s,
+    owned_since = now(),
     switched_at = CASE
-        WHEN {in_legacy} AND (l.problem IS NULL OR l.problem = 'failed')
-            THEN coalesce(l.switched_at, CASE WHEN l.production_modified <= former.switched_at THEN former.switched_at END)
+        WHEN {in_legacy} AND (l.problem IS NULL OR l.problem = 'failed') THEN coalesce(l.switched_at, {switched_by_former})
     END
 FROM (
     SELECT s.key FROM {legacy} AS s
@@ -17,6 +17,13 @@ FROM (
     FROM s3_migration.ledger AS u
     WHERE
         %(takes_all)s AND u.migration_id = %(migration_id)s AND u.legacy_gone_at IS NULL
+        AND NOT EXISTS (SELECT FROM {legacy} AS s WHERE s.key = u.legacy_key)
+    UNION ALL
+    SELECT u.legacy_key
+    FROM s3_migration.ledger AS u
+    WHERE
+        %(takes_all)s AND u.migration_id = %(migration_id)s AND u.legacy_gone_at IS NOT NULL
+        AND u.problem IN ({problems})
         AND NOT EXISTS (SELECT FROM {legacy} AS s WHERE s.key = u.legacy_key)
     -- Written in the order of the ledger and of its index: in any other each row would be another page of both.
     ORDER BY key

@@ -11,7 +11,7 @@ BEGIN
         DROP VIEW s3_migration.state;
         DROP TABLE
             s3_migration.acknowledged, s3_migration.timing, s3_migration.tally, s3_migration.chunk, s3_migration.ledger,
-            s3_migration.run, s3_migration.migration, s3_migration.schema_version;
+            s3_migration.deletion, s3_migration.run, s3_migration.migration, s3_migration.schema_version;
         DROP SCHEMA s3_migration;
     ELSE
         DELETE FROM s3_migration.acknowledged WHERE migration_id = retired;
@@ -21,6 +21,7 @@ BEGIN
         WHERE r.run_no = t.run_no AND r.migration_id = retired;
         DELETE FROM s3_migration.chunk AS c USING s3_migration.run AS r
         WHERE r.run_no = c.run_no AND r.migration_id = retired;
+        DELETE FROM s3_migration.deletion WHERE migration_id = retired;
         DELETE FROM s3_migration.ledger WHERE migration_id = retired;
         DELETE FROM s3_migration.run WHERE migration_id = retired;
         DELETE FROM s3_migration.migration WHERE migration_id = retired;
