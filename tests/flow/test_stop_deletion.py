@@ -79,7 +79,14 @@ def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_mo
         assert answers == [], "this batch is on its way still"
         return original(run, *asked)
 
+    def answered_first(run: Any, after: str) -> Any:
+        found = batch(run, after)
+        puller.join()
+        return found
+
+    batch = deletion._delete_batch
     with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(deletion, "_delete_batch", answered_first)
         meanwhile.setattr(deletion, "_ask_legacy", pulled_meanwhile)
         flow.attempt()
         puller.join()
