@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
+from botocore.exceptions import ClientError
 from psycopg import Connection, sql
 
 from devstack.awkward import LEGACY, PRODUCTION
@@ -31,12 +32,6 @@ class Database(Protocol):
     """A PostgreSQL server to its superuser."""
 
     def connect(self, database: str = ...) -> Connection[tuple[Any, ...]]: ...
-
-
-class Store(Protocol):
-    """An S3 server to its administrator."""
-
-    def client(self) -> S3Client: ...
 
 
 def declared() -> list[Declaration]:
@@ -86,11 +81,14 @@ def connections(
     }
 
 
-def create_buckets(s3: Store) -> None:
-    client = s3.client()
-    there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-    for bucket in set(BUCKETS) - there:
-        client.create_bucket(Bucket=bucket)
+def create_buckets(s3: S3Client) -> None:
+    for bucket in BUCKETS:
+        try:
+            s3.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
+                raise
+            s3.create_bucket(Bucket=bucket)
 
 
 def create_database(postgres: Database, password: str) -> list[str]:

@@ -16,14 +16,12 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import psycopg
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
@@ -34,7 +32,8 @@ from devstack.errors import LocalError
 from devstack.http_client import Signer, send_all
 from devstack.http_messages import run
 from devstack.parts import SMALLEST_PART, upload_in_parts
-from devstack.product import BUCKETS, TABLE
+from devstack.product import BUCKETS, TABLE, create_buckets
+from devstack.s3 import client_of
 from devstack.stack import DIRECTORY
 
 if TYPE_CHECKING:
@@ -73,14 +72,18 @@ class Target:
         return cls(*(values[name] for name in needed))
 
     def client(self) -> S3Client:
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        return client_of(self.endpoint_url, self.access_key, self.secret_key, self.region)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """:raises LocalError: S3 or PostgreSQL cannot be reached, or refuses."""
+        try:
+            yield
+        except psycopg.Error as error:
+            first = str(error).strip().partition("\n")[0]
+            raise LocalError(f"PostgreSQL: {first}; is it up, and DB_CONN_STRING right?") from error
+        except (ClientError, BotoCoreError) as error:
+            raise LocalError(f"S3 at {self.endpoint_url}: {error}; is it up, and are the keys right?") from error
 
 
 def png(number: int) -> bytes:
@@ -204,41 +207,21 @@ def _put(s3: S3Client, bucket: str, key: str, body: bytes, case: Case) -> None:
     described: dict[str, Any] = {"ContentType": case.content_type, "Metadata": dict(case.metadata)}
     if case.tags:
         described["Tagging"] = case.tags
-    if not case.multipart:
+    if case.multipart:
+        upload_in_parts(s3, bucket, key, [body[:SMALLEST_PART], body[SMALLEST_PART:]], **described)
+    else:
         s3.put_object(Bucket=bucket, Key=key, Body=body, **described)
-        return
-    upload_in_parts(s3, bucket, key, [body[:SMALLEST_PART], body[SMALLEST_PART:]], **described)
-
-
-def create_what_is_missing(target: Target, database: psycopg.Connection[Any]) -> None:
-    s3 = target.client()
-    for bucket in BUCKETS:
-        try:
-            s3.head_bucket(Bucket=bucket)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
-                raise
-            s3.create_bucket(Bucket=bucket)
-    database.execute(TABLE)
 
 
 def seed(target: Target, *, objects: int, awkward_cases: bool = False, conflicts: bool = False) -> None:
-    """Fill the product.
-
-    :raises LocalError: S3 or PostgreSQL cannot be reached, or refuses.
-    """
-    try:
-        with psycopg.connect(target.database, autocommit=True, connect_timeout=10) as database:
-            create_what_is_missing(target, database)
-            seed_avatars(target, database, objects)
-            cases = (awkward.GREEN if awkward_cases else ()) + (awkward.CONFLICTS if conflicts else ())
-            if cases:
-                seed_awkward(target, database, cases)
-    except psycopg.Error as error:
-        first = str(error).strip().partition("\n")[0]
-        raise LocalError(f"PostgreSQL: {first}; is it up, and DB_CONN_STRING right?") from error
-    except (ClientError, BotoCoreError) as error:
-        raise LocalError(f"S3 at {target.endpoint_url}: {error}; is it up, and are the keys right?") from error
+    """:raises LocalError: S3 or PostgreSQL cannot be reached, or refuses."""
+    with target.in_use(), psycopg.connect(target.database, autocommit=True, connect_timeout=10) as database:
+        create_buckets(target.client())
+        database.execute(TABLE)
+        seed_avatars(target, database, objects)
+        cases = (awkward.GREEN if awkward_cases else ()) + (awkward.CONFLICTS if conflicts else ())
+        if cases:
+            seed_awkward(target, database, cases)
 
 
 def _number(text: str) -> int:

@@ -87,7 +87,8 @@ class Stack:
 
     @property
     def s3(self) -> SeaweedFS:
-        return SeaweedFS(self.directory / "s3", self.kept.s3_port, (self._administrator, self.migrator))
+        administrator = Identity("administrator", self.kept.s3_admin_key, self.kept.s3_admin_secret)
+        return SeaweedFS(self.directory / "s3", self.kept.s3_port, (administrator, self.migrator))
 
     @property
     def redis(self) -> Redis:
@@ -163,7 +164,7 @@ class Stack:
             say(f"Airflow: {airflow.url}")
             airflow.start()
             s3.wait()
-            product.create_buckets(s3)
+            product.create_buckets(s3.client())
             airflow.wait()
             lines = (f"{name}={shlex.quote(value)}\n" for name, value in self.variables().items())
             write_private(self.environment_file, "".join(lines))
@@ -183,10 +184,6 @@ class Stack:
     @property
     def _settings_file(self) -> Path:
         return self.directory / "settings.json"
-
-    @property
-    def _administrator(self) -> Identity:
-        return Identity("administrator", self.kept.s3_admin_key, self.kept.s3_admin_secret)
 
     def prepare(self) -> None:
         """Keep passwords and ports: those of last time, where nobody took them; those in the environment (AIRFLOW_PORT,
