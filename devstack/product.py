@@ -16,7 +16,7 @@ from devstack.s3 import REGION, Identity
 from s3_migration.commands import policies
 from s3_migration.ledger import schema
 from s3_migration.model import declaration as declarations
-from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.model.declaration import Declaration
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,20 +34,9 @@ class Database(Protocol):
     def connect(self, database: str = ...) -> Connection[tuple[Any, ...]]: ...
 
 
-def declared() -> list[Declaration]:
-    """The declarations that can be read; the UI shows what is wrong with the others."""
-    found = []
-    for path in declarations.paths():
-        try:
-            found.append(declarations.load(path))
-        except DeclarationError:
-            continue
-    return found
-
-
 def migrator_policy() -> dict[str, Any]:
     """The shipped policies of all declarations, and nothing more."""
-    statements = [part for declaration in declared() for part in policies.policy(declaration)["Statement"]]
+    statements = [part for declaration in declarations.sound() for part in policies.policy(declaration)["Statement"]]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -98,7 +87,7 @@ def create_database(postgres: Database, password: str) -> list[str]:
     notes = []
     with postgres.connect(DATABASE) as connection:
         connection.execute(TABLE)
-        for declaration in declared():
+        for declaration in declarations.sound():
             try:
                 set_up(connection, declaration)
             except psycopg.Error as error:

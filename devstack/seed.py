@@ -165,9 +165,8 @@ def seed_awkward(target: Target, database: psycopg.Connection[Any], cases: Itera
     there = _awkward_objects(s3)
     held = [case for case in new if all((bucket, key) in there for bucket, key, _ in _objects(case))]
     left_out = [case for case in new if case not in held]
-    known = {(bucket, key) for case in (*held, *_ALL_CASES) for bucket, key, _ in _objects(case)}
-    of_no_use = there - known | {(bucket, key) for case in left_out for bucket, key, _ in _objects(case)}
-    for bucket, key in of_no_use:
+    of_use = {(bucket, key) for case in _ALL_CASES if case not in left_out for bucket, key, _ in _objects(case)}
+    for bucket, key in there - of_use:
         with suppress(ClientError, BotoCoreError):
             s3.delete_object(Bucket=bucket, Key=key)
     for bucket, key in awkward.FOREIGN_OBJECTS:

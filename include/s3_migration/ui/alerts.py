@@ -9,7 +9,6 @@ import asyncio
 import logging
 import pkgutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -129,7 +128,8 @@ async def tell_late(migration: str, context: Mapping[str, Any]) -> None:
 
 
 def _tell_late(migration: str, context: Mapping[str, Any]) -> None:
-    declared, run = _declared(migration), context["dag_run"]
+    declared = next((each for each in declarations.sound() if each.name == migration), None)
+    run = context["dag_run"]
     if declared is None:
         log.warning("migration %s is late, and no longer declared here: nobody is told", migration)
         return
@@ -185,11 +185,3 @@ def _mode(declared: Declaration, run_type: str, run_conf: Mapping[str, Any] | No
     if run_type == "scheduled":
         return declared.scheduled_mode.value
     return str((run_conf or {}).get("mode") or Mode.MOVE.value)
-
-
-def _declared(name: str) -> Declaration | None:
-    for path in declarations.paths():
-        with suppress(DeclarationError):  # another one's fault is an import error already
-            if (declared := declarations.load(path)).name == name:
-                return declared
-    return None
