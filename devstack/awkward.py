@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LEGACY, PRODUCTION = "image/", "avatar/"
+SMALLEST_PART = 5 * 2**20  # bytes, of all but the last one; what is larger is uploaded in parts
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Case:
     legacy: bytes | None
     production: bytes | None = None
     rows: tuple[str, ...] = (LEGACY,)
-    multipart: bool = False
     content_type: str = "image/png"
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: str = ""
@@ -83,7 +83,7 @@ GREEN = (
     Case("longest key", DIRECTORY + _LONGEST, b"longest"),
     Case("empty object", DIRECTORY + "empty.png", b""),
     Case("trailing slash", DIRECTORY + "folder/", b""),
-    Case("multipart upload", DIRECTORY + "multipart.png", b"m" * (5 * 2**20 + 1), multipart=True),
+    Case("multipart upload", DIRECTORY + "multipart.png", b"m" * (SMALLEST_PART + 1)),
     Case(
         "headers, metadata and tags",
         DIRECTORY + "described.png",

@@ -18,20 +18,21 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
 from devstack import awkward
-from devstack.awkward import LEGACY, PRODUCTION, Case
+from devstack.awkward import LEGACY, PRODUCTION, SMALLEST_PART, Case
 from devstack.environment import reach_loopback_directly
 from devstack.errors import LocalError
 from devstack.http_client import Signer, send_all
 from devstack.http_messages import run
-from devstack.parts import SMALLEST_PART, upload_in_parts
 from devstack.product import BUCKETS, TABLE, create_buckets
 from devstack.s3 import client_of
 from devstack.stack import DIRECTORY
@@ -155,13 +156,15 @@ def _add_rows(database: psycopg.Connection[Any], paths: Iterable[str | None]) ->
 
 def seed_awkward(target: Target, database: psycopg.Connection[Any], cases: Iterable[Case]) -> None:
     """The awkward cases that the server can hold, each once: objects first, rows last."""
-    s3 = target.client()
+    s3, transfer = target.client(), TransferConfig(SMALLEST_PART, multipart_chunksize=SMALLEST_PART, use_threads=False)
     there = _awkward_objects(s3)
     new = [case for case in cases if not _is_seeded(database, case, there)]
     for case in tqdm(new, desc="awkward", unit="", disable=None):
+        described: dict[str, Any] = {"ContentType": case.content_type, "Metadata": dict(case.metadata)}
+        described |= {"Tagging": case.tags} if case.tags else {}
         for bucket, key, body in _objects(case):
             with suppress(ClientError, BotoCoreError):  # whether it holds the key is seen in the listing
-                _put(s3, bucket, key, body, case)
+                s3.upload_fileobj(BytesIO(body), bucket, key, described, Config=transfer)
     there = _awkward_objects(s3)
     held = [case for case in new if all((bucket, key) in there for bucket, key, _ in _objects(case))]
     left_out = [case for case in new if case not in held]
@@ -200,16 +203,6 @@ def _is_seeded(database: psycopg.Connection[Any], case: Case, there: set[tuple[s
         both = [LEGACY + case.rest, PRODUCTION + case.rest]
         return bool(database.execute("SELECT 1 FROM avatars WHERE path = ANY(%s) LIMIT 1", [both]).fetchone())
     return (_PRODUCTION_BUCKET, case.production_key) in there
-
-
-def _put(s3: S3Client, bucket: str, key: str, body: bytes, case: Case) -> None:
-    described: dict[str, Any] = {"ContentType": case.content_type, "Metadata": dict(case.metadata)}
-    if case.tags:
-        described["Tagging"] = case.tags
-    if case.multipart:
-        upload_in_parts(s3, bucket, key, [body[:SMALLEST_PART], body[SMALLEST_PART:]], **described)
-    else:
-        s3.put_object(Bucket=bucket, Key=key, Body=body, **described)
 
 
 def seed(target: Target, *, objects: int, awkward_cases: bool = False, conflicts: bool = False) -> None:

@@ -90,7 +90,8 @@ class Copier:
             if result := _final(copy, verdict, target, refused):
                 return result
             following = _next_try(copy, verdict, source, target)
-            if following is copy and status == 404 and _is_folder_marker(copy):
+            is_folder_marker = copy.key.endswith("/") and copy.version == Version(0, EMPTY_ETAG)
+            if following is copy and status == 404 and is_folder_marker:
                 return _made(copy, self._put_folder_marker(copy))
             copy = following
         return CopyResult(
@@ -180,7 +181,3 @@ def _next_try(copy: Copy, verdict: Verdict, source: S3Object | None, target: S3O
     if copy.replaces and target is None:
         return replace(copy, replaces=None)  # our earlier copy is gone, and legacy still has the object
     return copy
-
-
-def _is_folder_marker(copy: Copy) -> bool:
-    return copy.key.endswith("/") and copy.version == Version(0, EMPTY_ETAG)

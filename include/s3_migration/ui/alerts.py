@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -81,14 +81,9 @@ def check(path: Path, declared: Declaration) -> None:
         raise DeclarationError("\n".join(faults))
 
 
-def when_failed(declared: Declaration) -> partial[None] | None:
-    """For the DAG's on_failure_callback."""
-    return partial(tell_failed, declared) if _everyone(declared.alerts) else None
-
-
-def when_finished(declared: Declaration) -> partial[None] | None:
-    """For the on_success_callback of reconcile."""
-    return partial(tell_finished, declared) if _everyone(declared.alerts) else None
+def callback(tell: Callable[[Declaration, Context], None], declared: Declaration) -> partial[None] | None:
+    """For the on_failure_callback of the DAG, or the on_success_callback of reconcile."""
+    return partial(tell, declared) if _everyone(declared.alerts) else None
 
 
 def when_late(declared: Declaration) -> DeadlineAlert | None:
