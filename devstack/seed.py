@@ -100,7 +100,11 @@ def png(number: int) -> bytes:
 
 def seed_avatars(target: Target, database: psycopg.Connection[Any], count: int) -> None:
     """`image/avatar-<n>.png` for n from 1: the objects first, so that no row ever names nothing."""
-    moved = _already_moved(database, count)
+    rows = database.execute(
+        "SELECT n FROM generate_series(1, %s) AS n JOIN avatars ON path = format('%%savatar-%%s.png', %s::text, n)",
+        [count, PRODUCTION],
+    )
+    moved = {number for (number,) in rows}
     if moved:
         print(f"{len(moved):,} of them have been moved already, and stay where they are")
     numbers = [number for number in range(1, count + 1) if number not in moved]
@@ -125,14 +129,6 @@ def put_avatars(target: Target, bucket: str, numbers: Sequence[int]) -> None:
             run(send_all(target.endpoint_url, requests, _CONNECTIONS, took, tries=5))
         except OSError as error:  # TimeoutError is one
             raise LocalError(f"cannot write to {target.endpoint_url} ({bucket}): {error}") from error
-
-
-def _already_moved(database: psycopg.Connection[Any], count: int) -> set[int]:
-    rows = database.execute(
-        "SELECT n FROM generate_series(1, %s) AS n JOIN avatars ON path = format('%%savatar-%%s.png', %s::text, n)",
-        [count, PRODUCTION],
-    )
-    return {number for (number,) in rows}
 
 
 def _add_rows(database: psycopg.Connection[Any], paths: Iterable[str | None]) -> int:

@@ -91,10 +91,10 @@ class Account:
             requests=requests,
             seconds={step: round(value, 2) for step, value in seconds.items()},
         )
-        return replace(account, forecast=account._forecast(observed).as_dict()) if mode == Mode.PLAN.value else account
-
-    def _forecast(self, observed: float | None) -> Forecast:
-        return Forecast.of(self.staged, self.already_there, self.conflicts_forecast, self.dangling, observed)
+        if mode != Mode.PLAN.value:
+            return account
+        counted = account.staged, account.already_there, account.conflicts_forecast, account.dangling
+        return replace(account, forecast=Forecast.of(*counted, observed).as_dict())
 
     @property
     def problems(self) -> dict[str, int]:

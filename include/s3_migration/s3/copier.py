@@ -108,10 +108,7 @@ class Copier:
 
     def _judge(self, copy: Copy, source: S3Object | None, target: S3Object | None) -> Verdict:
         verdict = judge_refusal(
-            copy.version,
-            copy.replaces,
-            source.version if source else None,
-            target.version if target else None,
+            copy.version, copy.replaces, source.version if source else None, target.version if target else None
         )
         if verdict is not Verdict.COMPARE or not source or not target:
             return verdict

@@ -73,11 +73,7 @@ def make_dag(declared: Declaration) -> DAG:
             """Both sides into the ledger; returns chunk numbers, never keys."""
             return listing.take_listing(declared, run_id(), retries_left=retries_left())
 
-        @task(
-            pool=declared.pool,
-            max_active_tis_per_dagrun=declared.parallel_chunks,
-            map_index_template="{{ label }}",
-        )
+        @task(pool=declared.pool, max_active_tis_per_dagrun=declared.parallel_chunks, map_index_template="{{ label }}")
         def copy_chunk(chunk: int) -> None:
             """Conditional copies of one chunk, many in flight."""
             copying.copy_chunk(declared, run_id(), chunk, set_label, retries_left=retries_left())
