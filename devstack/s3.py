@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import sysconfig
-import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -15,6 +14,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -159,11 +159,10 @@ class SeaweedFS:
     def _has_volumes(self) -> bool:
         """Whether the part that keeps the objects has reported to the part that knows where they are."""
         master = self._inner_ports()[0]
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with direct.open(f"http://{HOST}:{master}/dir/status", timeout=5) as answer:
-                return bool(json.load(answer)["Topology"]["Max"])
-        except (OSError, KeyError, ValueError):
+            status = httpx.get(f"http://{HOST}:{master}/dir/status", timeout=5, trust_env=False)
+            return bool(status.json()["Topology"]["Max"])
+        except (httpx.HTTPError, KeyError, ValueError):
             return False
 
 
