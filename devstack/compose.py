@@ -63,7 +63,7 @@ def set_up(environment: Mapping[str, str]) -> list[str]:
         product.ensure_role(server, AIRFLOW, environment["AIRFLOW_DATABASE_PASSWORD"])
         product.ensure_database(server, AIRFLOW, owner=AIRFLOW)
         notes = product.create_database(server, environment["MIGRATOR_DATABASE_PASSWORD"])
-        product.create_buckets(target.client())
+        product.create_buckets(target)
     return notes
 
 

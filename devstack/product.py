@@ -34,6 +34,12 @@ class Database(Protocol):
     def connect(self, database: str = ...) -> Connection[tuple[Any, ...]]: ...
 
 
+class Store(Protocol):
+    """An S3 server to its administrator."""
+
+    def client(self) -> S3Client: ...
+
+
 def migrator_policy() -> dict[str, Any]:
     """The shipped policies of all declarations, and nothing more."""
     statements = [part for declaration in declarations.sound() for part in policies.policy(declaration)["Statement"]]
@@ -70,14 +76,15 @@ def connections(
     }
 
 
-def create_buckets(s3: S3Client) -> None:
+def create_buckets(s3: Store) -> None:
+    client = s3.client()
     for bucket in BUCKETS:
         try:
-            s3.head_bucket(Bucket=bucket)
+            client.head_bucket(Bucket=bucket)
         except ClientError as error:
             if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
                 raise
-            s3.create_bucket(Bucket=bucket)
+            client.create_bucket(Bucket=bucket)
 
 
 def create_database(postgres: Database, password: str) -> list[str]:

@@ -204,7 +204,7 @@ def _is_seeded(database: psycopg.Connection[Any], case: Case, there: set[tuple[s
 def seed(target: Target, *, objects: int, awkward_cases: bool = False, conflicts: bool = False) -> None:
     """:raises LocalError: S3 or PostgreSQL cannot be reached, or refuses."""
     with target.in_use(), psycopg.connect(target.database, autocommit=True, connect_timeout=10) as database:
-        create_buckets(target.client())
+        create_buckets(target)
         database.execute(TABLE)
         seed_avatars(target, database, objects)
         cases = (awkward.GREEN if awkward_cases else ()) + (awkward.CONFLICTS if conflicts else ())

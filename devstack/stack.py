@@ -162,7 +162,7 @@ class Stack:
             say(f"Airflow: {airflow.url}")
             airflow.start()
             s3.wait()
-            product.create_buckets(s3.client())
+            product.create_buckets(s3)
             airflow.wait()
             lines = (f"{name}={shlex.quote(value)}\n" for name, value in self.variables().items())
             write_private(self.environment_file, "".join(lines))
