@@ -74,13 +74,9 @@ class Airflow:
         return [self.worker(number) for number in range(1, self.workers + 1)]
 
     @property
-    def _surplus(self) -> list[Worker]:
-        """Those of a time when there were more of them."""
-        return [Worker(path.name, path) for path in self.directory.glob("worker-*") if path.name not in self._names]
-
-    @property
-    def _names(self) -> list[str]:
-        return [worker.name for worker in self._workers]
+    def _worker_processes(self) -> list[Process]:
+        """Those of a time when there were more of them, too."""
+        return [Worker(path.name, path).process for path in self.directory.glob("worker-*")]
 
     @property
     def _migration(self) -> Process:
@@ -98,7 +94,8 @@ class Airflow:
         for process in self.processes:
             command = [sys.executable, "-m", "airflow", *_COMPONENTS[process.name]]
             process.start(command, self.environment())
-        self._stop([worker.process for worker in self._surplus])
+        names = {worker.name for worker in self._workers}
+        self._stop([process for process in self._worker_processes if process.name not in names])
         for worker in self._workers:
             worker.start(self.environment())
 
@@ -132,8 +129,7 @@ class Airflow:
 
     def stop(self) -> None:
         """End all at once. The scheduler would wait for its tasks, however long they take; so would a worker."""
-        workers = [worker.process for worker in [*self._workers, *self._surplus]]
-        self._stop([*self.processes, *workers, self._migration])
+        self._stop([*self.processes, *self._worker_processes, self._migration])
 
     @staticmethod
     def _stop(processes: Sequence[Process]) -> None:

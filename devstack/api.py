@@ -78,12 +78,9 @@ class AirflowApi:
 
     def clear(self, dag_id: str, run_id: str, *tasks: str | tuple[str, int], only_failed: bool = False) -> None:
         """Clear tasks (or single mapped instances) with their downstream, or all that failed on the run."""
-        body: dict[str, Any] = {"dag_run_id": run_id, "dry_run": False, "reset_dag_runs": True}
-        if only_failed:
-            body["only_failed"] = True
-        else:
-            body |= {"task_ids": [list(t) if isinstance(t, tuple) else t for t in tasks], "only_failed": False}
-            body["include_downstream"] = True
+        body = {"dag_run_id": run_id, "dry_run": False, "reset_dag_runs": True, "only_failed": only_failed}
+        if not only_failed:
+            body |= {"task_ids": [list(t) if isinstance(t, tuple) else t for t in tasks], "include_downstream": True}
         self.ask("POST", f"/dags/{dag_id}/clearTaskInstances", json=body)
 
     def account(self, dag_id: str, run_id: str) -> dict[str, Any]:

@@ -49,11 +49,7 @@ def broken_promises(keys: KeyMapping, before: World, after: World, *, moved: boo
 
     :param moved: False after a mode that deletes nothing.
     """
-    return [
-        *_objects(keys, before, after, moved),
-        *_production(before, after),
-        *_rows(keys, before, after),
-    ]
+    return [*_objects(keys, before, after, moved), *_rows(keys, before, after)]
 
 
 def _objects(keys: KeyMapping, before: World, after: World, moved: bool) -> Iterator[str]:
@@ -69,8 +65,6 @@ def _objects(keys: KeyMapping, before: World, after: World, moved: bool) -> Iter
     for key in after.legacy.keys() - before.legacy.keys():
         yield f"legacy {key!r} appeared"
 
-
-def _production(before: World, after: World) -> Iterator[str]:
     for key, content in before.production.items():
         if after.production.get(key) != content:
             yield f"production {key!r} was there before and was changed"

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack import product
 from devstack.airflow import ADMIN, VIEWER
@@ -60,15 +59,11 @@ def set_up(environment: Mapping[str, str]) -> list[str]:
     """
     target = Target.find(environment)
     server = Server(target.database)
-    try:
+    with target.in_use():
         product.ensure_role(server, AIRFLOW, environment["AIRFLOW_DATABASE_PASSWORD"])
         product.ensure_database(server, AIRFLOW, owner=AIRFLOW)
         notes = product.create_database(server, environment["MIGRATOR_DATABASE_PASSWORD"])
         product.create_buckets(target)
-    except psycopg.Error as error:
-        raise LocalError(f"PostgreSQL: {str(error).strip()}") from error
-    except (ClientError, BotoCoreError) as error:
-        raise LocalError(f"S3 at {target.endpoint_url}: {error}") from error
     return notes
 
 

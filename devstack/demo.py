@@ -11,7 +11,6 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -81,14 +80,23 @@ class Demo:
     def _move(self, api: AirflowApi, database: psycopg.Connection[Any]) -> tuple[str, Account | None]:
         api.pause(DAG, paused=False)
         run_id = api.trigger(DAG)
-        line = Line(self.say)
+        live, shown = sys.stdout.isatty(), 0.0
 
         def show() -> None:
+            """In one line that changes in place on a terminal; elsewhere in a new one every few seconds."""
+            nonlocal shown
+            if not live and time.monotonic() - shown <= 5:
+                return
+            shown = time.monotonic()
             queued = api.state(DAG, run_id) == "queued"
-            line.show("queued behind the scheduled plan that unpausing starts" if queued else _progress(database))
+            text = "queued behind the scheduled plan that unpausing starts" if queued else _progress(database)
+            if live:
+                print(f"\r\033[K        {text}", end="", flush=True)
+            else:
+                self.say(f"   {text}")
 
         state = api.wait(DAG, run_id, seconds=900, meanwhile=show)
-        line.end()
+        print(end="\n" if live else "")
         row = database.execute("SELECT account FROM s3_migration.run WHERE run_id = %s", [run_id]).fetchone()
         return state, Account(**row[0]) if row and row[0] else None
 
@@ -102,24 +110,6 @@ class Demo:
             checked = f"{len(before.legacy):,} objects and {len(before.rows):,} rows checked one by one"
             self.say(f"   every promise held: {checked}")
         return not broken
-
-
-class Line:
-    """One line that changes in place on a terminal; elsewhere a new one every few seconds."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._last, self._live = say, 0.0, sys.stdout.isatty()
-
-    def show(self, text: str) -> None:
-        if self._live:
-            print(f"\r\033[K        {text}", end="", flush=True)
-        elif time.monotonic() - self._last > 5:
-            self._last = time.monotonic()
-            self._say(f"   {text}")
-
-    def end(self) -> None:
-        if self._live:
-            print()
 
 
 def _progress(database: psycopg.Connection[Any]) -> str:

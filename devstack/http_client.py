@@ -52,101 +52,71 @@ async def send_all(
     :raises TimeoutError: no answer came for a minute.
     :raises OSError: the server cannot be reached, or hung up.
     """
-    waiting = iter(requests)
-    senders = [_Sender(endpoint_url, waiting, took, tries) for _ in range(connections)]
-    ends = [sender.done for sender in senders]
+    waiting, answered = iter(requests), 0
+
+    def count(status: int, body: bytes) -> None:
+        nonlocal answered
+        answered += 1
+        took(status, body)
+
+    pending = {asyncio.ensure_future(_send(endpoint_url, waiting, count, tries)) for _ in range(connections)}
     try:
-        await asyncio.gather(*(sender.connect() for sender in senders))
-        answered = -1
-        while pending := [end for end in ends if not end.done()]:
-            await asyncio.wait(pending, timeout=ANSWER_TIMEOUT, return_when=asyncio.FIRST_EXCEPTION)
-            for end in ends:
-                if end.done():
-                    end.result()
-            now = sum(sender.answered for sender in senders)
-            if now == answered and pending:
+        while pending:
+            before = answered
+            ended, pending = await asyncio.wait(pending, timeout=ANSWER_TIMEOUT, return_when=asyncio.FIRST_EXCEPTION)
+            for sender in ended:
+                sender.result()
+            if pending and answered == before:
                 raise TimeoutError(f"{endpoint_url} has not answered for {ANSWER_TIMEOUT:.0f} s")
-            answered = now
     finally:
-        for sender in senders:
-            sender.close()
+        for sender in pending:
+            sender.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
 
 
-class _Sender(Connection):
-    """One connection, and what is sent over it."""
+async def _send(endpoint_url: str, waiting: Iterator[bytes], took: Took, tries: int) -> None:
+    """Over one connection; over a new one where the server hung up."""
+    url = urlsplit(endpoint_url)
+    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    loop, secure = asyncio.get_running_loop(), url.scheme == "https" or None
+    _, connection = await loop.create_connection(_Asking, host, port, ssl=secure)
+    try:
+        for request in waiting:
+            for tried in range(1, tries + 1):
+                try:
+                    if connection.transport.is_closing():
+                        _, connection = await loop.create_connection(_Asking, host, port, ssl=secure)
+                    status, body = await connection.ask(request)
+                    if status < 500 or tried == tries:
+                        break
+                except OSError:
+                    if tried == tries:
+                        raise
+                await asyncio.sleep(0.1 * 2**tried)
+            took(status, body)
+    finally:
+        connection.transport.close()
 
-    def __init__(self, endpoint_url: str, waiting: Iterator[bytes], took: Took, tries: int) -> None:
-        self._url, self._waiting, self._took, self._tries = urlsplit(endpoint_url), waiting, took, tries
-        self._loop = asyncio.get_running_loop()
-        self.done: asyncio.Future[None] = self._loop.create_future()
-        self.answered = 0
-        self._request: bytes | None = None  # not answered yet
-        self._tried = 0
 
-    async def connect(self) -> None:
-        secure = self._url.scheme == "https"
-        host, port = self._url.hostname or "", self._url.port or (443 if secure else 80)
-        await self._loop.create_connection(lambda: self, host, port, ssl=secure or None)
+class _Asking(Connection):
+    """One connection: a request, then its answer."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._messages = Messages()
-        self._send()
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def ask(self, request: bytes) -> asyncio.Future[tuple[int, bytes]]:
+        """:raises ConnectionError: the server hung up."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return self._answer
 
     def data_received(self, data: bytes) -> None:
         for head, body in self._messages.feed(data):
-            status = int(head[9:12])
-            if status >= 500 and self._may_try_again():
-                self._loop.call_later(self._pause, self._send)
-                continue
-            self.answered += 1
-            self._request = None
-            try:
-                self._took(status, body)
-            except Exception as error:
-                self._end(error)
-                return
-            self._send()
+            if self._answer and not self._answer.done():
+                self._answer.set_result((int(head[9:12]), body))
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.done.done():
-            return
-        if self._may_try_again():
-            self._loop.call_later(self._pause, lambda: self._loop.create_task(self._connect_again()))
-        else:
-            self._end(error or ConnectionError("the server hung up"))
-
-    def close(self) -> None:
-        self._end()
-        if transport := getattr(self, "transport", None):
-            transport.close()
-
-    def _send(self) -> None:
-        if self._request is None:
-            self._request, self._tried = next(self._waiting, None), 0
-        if self._request is None:
-            self._end()
-        elif not self.transport.is_closing():
-            self._tried += 1
-            self.transport.write(self._request)
-
-    def _may_try_again(self) -> bool:
-        return self._tried < self._tries
-
-    @property
-    def _pause(self) -> float:
-        return float(0.1 * 2**self._tried)
-
-    async def _connect_again(self) -> None:
-        try:
-            await self.connect()
-        except OSError as error:
-            self._end(error)
-
-    def _end(self, error: Exception | None = None) -> None:
-        if self.done.done():
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(error or ConnectionError("the server hung up"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Coroutine, Iterator
-from contextlib import suppress
 from typing import Any
+
+import uvloop
 
 END = b"\r\n\r\n"
 
@@ -63,17 +64,5 @@ class Connection(asyncio.Protocol):
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run it to its end, in uvloop's faster loop where there is one."""
-    loop = _new_loop()
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        loop.close()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    with suppress(ImportError):
-        import uvloop
-
-        return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
+    """Run it to its end, in uvloop's faster loop."""
+    return uvloop.run(work)

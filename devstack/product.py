@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
+from botocore.exceptions import ClientError
 from psycopg import Connection, sql
 
 from devstack.awkward import LEGACY, PRODUCTION
@@ -15,7 +16,7 @@ from devstack.s3 import REGION, Identity
 from s3_migration.commands import policies
 from s3_migration.ledger import schema
 from s3_migration.model import declaration as declarations
-from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.model.declaration import Declaration
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,20 +40,9 @@ class Store(Protocol):
     def client(self) -> S3Client: ...
 
 
-def declared() -> list[Declaration]:
-    """The declarations that can be read; the UI shows what is wrong with the others."""
-    found = []
-    for path in declarations.paths():
-        try:
-            found.append(declarations.load(path))
-        except DeclarationError:
-            continue
-    return found
-
-
 def migrator_policy() -> dict[str, Any]:
     """The shipped policies of all declarations, and nothing more."""
-    statements = [part for declaration in declared() for part in policies.policy(declaration)["Statement"]]
+    statements = [part for declaration in declarations.sound() for part in policies.policy(declaration)["Statement"]]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -88,9 +78,13 @@ def connections(
 
 def create_buckets(s3: Store) -> None:
     client = s3.client()
-    there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-    for bucket in set(BUCKETS) - there:
-        client.create_bucket(Bucket=bucket)
+    for bucket in BUCKETS:
+        try:
+            client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
+                raise
+            client.create_bucket(Bucket=bucket)
 
 
 def create_database(postgres: Database, password: str) -> list[str]:
@@ -100,7 +94,7 @@ def create_database(postgres: Database, password: str) -> list[str]:
     notes = []
     with postgres.connect(DATABASE) as connection:
         connection.execute(TABLE)
-        for declaration in declared():
+        for declaration in declarations.sound():
             try:
                 set_up(connection, declaration)
             except psycopg.Error as error:

@@ -41,16 +41,13 @@ class Redis:
         self.directory.mkdir(parents=True, exist_ok=True)
         # In a file: an argument is there for all to see in the list of processes.
         settings = {"bind": HOST, "port": self.port, "requirepass": self.password, "appendonly": "yes"}
-        write_private(self._configuration, "".join(f"{name} {value}\n" for name, value in settings.items()))
-        self.process.start([server(), self._configuration], environment())
+        configuration = self.directory / "redis.conf"
+        write_private(configuration, "".join(f"{name} {value}\n" for name, value in settings.items()))
+        self.process.start([server(), configuration], environment())
         self.process.wait(self._answers, seconds=30)
 
     def stop(self) -> None:
         self.process.stop(signal.SIGTERM)
-
-    @property
-    def _configuration(self) -> Path:
-        return self.directory / "redis.conf"
 
     def _answers(self) -> bool:
         """Whether it has read its data: before that it refuses even a ping."""

@@ -6,14 +6,15 @@ import json
 import shutil
 import signal
 import sysconfig
-import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -67,14 +68,7 @@ class SeaweedFS:
     def client(self, identity: Identity | None = None) -> S3Client:
         """A client of an identity, by default the administrator's."""
         who = identity or self.identities[0]
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=who.access_key,
-            aws_secret_access_key=who.secret_key,
-            region_name=REGION,
-            config=Config(s3={"addressing_style": "path"}, max_pool_connections=32),
-        )
+        return client_of(self.endpoint_url, who.access_key, who.secret_key, REGION)
 
     def start(self) -> None:
         """Start it and wait until it answers; where it runs, tell it the identities.
@@ -87,7 +81,10 @@ class SeaweedFS:
     def launch(self) -> None:
         """Start it without waiting."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        changed = self._write_identities()
+        configuration_file, text = self.directory / "identities.json", configuration(self.identities)
+        changed = not configuration_file.exists() or configuration_file.read_text() != text
+        if changed:
+            write_private(configuration_file, text)
         if self.process.running():
             if changed:
                 self.process.send(signal.SIGHUP)
@@ -109,7 +106,7 @@ class SeaweedFS:
             "filer.disableHttp": "true",
             "s3": "true",
             "s3.port": self.port,
-            "s3.config": self._configuration,
+            "s3.config": configuration_file,
             "s3.autoCreateBucket": "false",
             "s3.iam": "false",
             "s3.port.iceberg": 0,
@@ -142,12 +139,8 @@ class SeaweedFS:
     def stop(self) -> None:
         # Asked to end it can hang for good. What it acknowledged is in its files by then.
         self.process.stop(patience=2)
-        for socket in self._sockets():
-            socket.unlink(missing_ok=True)
-
-    @property
-    def _configuration(self) -> Path:
-        return self.directory / "identities.json"
+        for port, name in product([self.port, *self._inner_ports()], _SOCKETS):
+            Path(f"/tmp/seaweedfs-{name}-{port}.sock").unlink(missing_ok=True)  # noqa: S108 (its own choice)
 
     @property
     def _ports_file(self) -> Path:
@@ -163,28 +156,25 @@ class SeaweedFS:
             write_private(self._ports_file, json.dumps(ports))
         return ports
 
-    def _sockets(self) -> Iterator[Path]:
-        for port in [self.port, *self._inner_ports()]:
-            for name in _SOCKETS:
-                yield Path(f"/tmp/seaweedfs-{name}-{port}.sock")  # noqa: S108 (its own choice)
-
     def _has_volumes(self) -> bool:
         """Whether the part that keeps the objects has reported to the part that knows where they are."""
         master = self._inner_ports()[0]
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with direct.open(f"http://{HOST}:{master}/dir/status", timeout=5) as answer:
-                return bool(json.load(answer)["Topology"]["Max"])
-        except (OSError, KeyError, ValueError):
+            status = httpx.get(f"http://{HOST}:{master}/dir/status", timeout=5, trust_env=False)
+            return bool(status.json()["Topology"]["Max"])
+        except (httpx.HTTPError, KeyError, ValueError):
             return False
 
-    def _write_identities(self) -> bool:
-        """Write who may do what; answers whether that changed."""
-        text = configuration(self.identities)
-        if self._configuration.exists() and self._configuration.read_text() == text:
-            return False
-        write_private(self._configuration, text)
-        return True
+
+def client_of(endpoint_url: str, access_key: str, secret_key: str, region: str) -> S3Client:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name=region,
+        config=Config(s3={"addressing_style": "path"}, max_pool_connections=32),
+    )
 
 
 def configuration(identities: Iterable[Identity]) -> str:
@@ -192,10 +182,7 @@ def configuration(identities: Iterable[Identity]) -> str:
     described: list[dict[str, object]] = []
     policies: list[dict[str, str]] = []
     for each in identities:
-        who = {
-            "name": each.name,
-            "credentials": [{"accessKey": each.access_key, "secretKey": each.secret_key}],
-        }
+        who = {"name": each.name, "credentials": [{"accessKey": each.access_key, "secretKey": each.secret_key}]}
         if each.policy is None:
             described.append({**who, "actions": ["Admin"]})
         else:

@@ -16,25 +16,25 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import psycopg
-from botocore.config import Config
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
 from devstack import awkward
-from devstack.awkward import LEGACY, PRODUCTION, Case
+from devstack.awkward import LEGACY, PRODUCTION, SMALLEST_PART, Case
 from devstack.environment import reach_loopback_directly
 from devstack.errors import LocalError
 from devstack.http_client import Signer, send_all
 from devstack.http_messages import run
-from devstack.parts import SMALLEST_PART, upload_in_parts
-from devstack.product import BUCKETS, TABLE
+from devstack.product import BUCKETS, TABLE, create_buckets
+from devstack.s3 import client_of
 from devstack.stack import DIRECTORY
 
 if TYPE_CHECKING:
@@ -73,14 +73,18 @@ class Target:
         return cls(*(values[name] for name in needed))
 
     def client(self) -> S3Client:
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        return client_of(self.endpoint_url, self.access_key, self.secret_key, self.region)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """:raises LocalError: S3 or PostgreSQL cannot be reached, or refuses."""
+        try:
+            yield
+        except psycopg.Error as error:
+            first = str(error).strip().partition("\n")[0]
+            raise LocalError(f"PostgreSQL: {first}; is it up, and DB_CONN_STRING right?") from error
+        except (ClientError, BotoCoreError) as error:
+            raise LocalError(f"S3 at {self.endpoint_url}: {error}; is it up, and are the keys right?") from error
 
 
 def png(number: int) -> bytes:
@@ -96,7 +100,11 @@ def png(number: int) -> bytes:
 
 def seed_avatars(target: Target, database: psycopg.Connection[Any], count: int) -> None:
     """`image/avatar-<n>.png` for n from 1: the objects first, so that no row ever names nothing."""
-    moved = _already_moved(database, count)
+    rows = database.execute(
+        "SELECT n FROM generate_series(1, %s) AS n JOIN avatars ON path = format('%%savatar-%%s.png', %s::text, n)",
+        [count, PRODUCTION],
+    )
+    moved = {number for (number,) in rows}
     if moved:
         print(f"{len(moved):,} of them have been moved already, and stay where they are")
     numbers = [number for number in range(1, count + 1) if number not in moved]
@@ -123,14 +131,6 @@ def put_avatars(target: Target, bucket: str, numbers: Sequence[int]) -> None:
             raise LocalError(f"cannot write to {target.endpoint_url} ({bucket}): {error}") from error
 
 
-def _already_moved(database: psycopg.Connection[Any], count: int) -> set[int]:
-    rows = database.execute(
-        "SELECT n FROM generate_series(1, %s) AS n JOIN avatars ON path = format('%%savatar-%%s.png', %s::text, n)",
-        [count, PRODUCTION],
-    )
-    return {number for (number,) in rows}
-
-
 def _add_rows(database: psycopg.Connection[Any], paths: Iterable[str | None]) -> int:
     """Add rows by COPY, as often as a path is given, less the rows that name it already."""
     with database.transaction():
@@ -152,19 +152,20 @@ def _add_rows(database: psycopg.Connection[Any], paths: Iterable[str | None]) ->
 
 def seed_awkward(target: Target, database: psycopg.Connection[Any], cases: Iterable[Case]) -> None:
     """The awkward cases that the server can hold, each once: objects first, rows last."""
-    s3 = target.client()
+    s3, transfer = target.client(), TransferConfig(SMALLEST_PART, multipart_chunksize=SMALLEST_PART, use_threads=False)
     there = _awkward_objects(s3)
     new = [case for case in cases if not _is_seeded(database, case, there)]
     for case in tqdm(new, desc="awkward", unit="", disable=None):
+        described: dict[str, Any] = {"ContentType": case.content_type, "Metadata": dict(case.metadata)}
+        described |= {"Tagging": case.tags} if case.tags else {}
         for bucket, key, body in _objects(case):
             with suppress(ClientError, BotoCoreError):  # whether it holds the key is seen in the listing
-                _put(s3, bucket, key, body, case)
+                s3.upload_fileobj(BytesIO(body), bucket, key, described, Config=transfer)
     there = _awkward_objects(s3)
     held = [case for case in new if all((bucket, key) in there for bucket, key, _ in _objects(case))]
     left_out = [case for case in new if case not in held]
-    known = {(bucket, key) for case in (*held, *_ALL_CASES) for bucket, key, _ in _objects(case)}
-    of_no_use = there - known | {(bucket, key) for case in left_out for bucket, key, _ in _objects(case)}
-    for bucket, key in of_no_use:
+    of_use = {(bucket, key) for case in _ALL_CASES if case not in left_out for bucket, key, _ in _objects(case)}
+    for bucket, key in there - of_use:
         with suppress(ClientError, BotoCoreError):
             s3.delete_object(Bucket=bucket, Key=key)
     for bucket, key in awkward.FOREIGN_OBJECTS:
@@ -200,45 +201,15 @@ def _is_seeded(database: psycopg.Connection[Any], case: Case, there: set[tuple[s
     return (_PRODUCTION_BUCKET, case.production_key) in there
 
 
-def _put(s3: S3Client, bucket: str, key: str, body: bytes, case: Case) -> None:
-    described: dict[str, Any] = {"ContentType": case.content_type, "Metadata": dict(case.metadata)}
-    if case.tags:
-        described["Tagging"] = case.tags
-    if not case.multipart:
-        s3.put_object(Bucket=bucket, Key=key, Body=body, **described)
-        return
-    upload_in_parts(s3, bucket, key, [body[:SMALLEST_PART], body[SMALLEST_PART:]], **described)
-
-
-def create_what_is_missing(target: Target, database: psycopg.Connection[Any]) -> None:
-    s3 = target.client()
-    for bucket in BUCKETS:
-        try:
-            s3.head_bucket(Bucket=bucket)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
-                raise
-            s3.create_bucket(Bucket=bucket)
-    database.execute(TABLE)
-
-
 def seed(target: Target, *, objects: int, awkward_cases: bool = False, conflicts: bool = False) -> None:
-    """Fill the product.
-
-    :raises LocalError: S3 or PostgreSQL cannot be reached, or refuses.
-    """
-    try:
-        with psycopg.connect(target.database, autocommit=True, connect_timeout=10) as database:
-            create_what_is_missing(target, database)
-            seed_avatars(target, database, objects)
-            cases = (awkward.GREEN if awkward_cases else ()) + (awkward.CONFLICTS if conflicts else ())
-            if cases:
-                seed_awkward(target, database, cases)
-    except psycopg.Error as error:
-        first = str(error).strip().partition("\n")[0]
-        raise LocalError(f"PostgreSQL: {first}; is it up, and DB_CONN_STRING right?") from error
-    except (ClientError, BotoCoreError) as error:
-        raise LocalError(f"S3 at {target.endpoint_url}: {error}; is it up, and are the keys right?") from error
+    """:raises LocalError: S3 or PostgreSQL cannot be reached, or refuses."""
+    with target.in_use(), psycopg.connect(target.database, autocommit=True, connect_timeout=10) as database:
+        create_buckets(target)
+        database.execute(TABLE)
+        seed_avatars(target, database, objects)
+        cases = (awkward.GREEN if awkward_cases else ()) + (awkward.CONFLICTS if conflicts else ())
+        if cases:
+            seed_awkward(target, database, cases)
 
 
 def _number(text: str) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -36,12 +37,9 @@ _AIRFLOW = "airflow"
 _PREFERRED_PORTS = {"airflow_port": 8080, "s3_port": 8333, "postgres_port": 5432}
 
 
-def _password() -> str:
-    return token_hex(16)
-
-
-def _access_key() -> str:
-    return token_hex(10).upper()
+def _secret(size: int = 16) -> str:
+    """:param size: in bytes, of two characters each."""
+    return field(default_factory=partial(token_hex, size))
 
 
 @dataclass(frozen=True)
@@ -52,17 +50,17 @@ class Settings:
     s3_port: int = 0
     postgres_port: int = 0
     redis_port: int = 0
-    admin_password: str = field(default_factory=_password)
-    viewer_password: str = field(default_factory=_password)
-    airflow_secret: str = field(default_factory=lambda: token_hex(32))
-    airflow_database_password: str = field(default_factory=_password)
-    postgres_password: str = field(default_factory=_password)
-    redis_password: str = field(default_factory=_password)
-    migrator_password: str = field(default_factory=_password)
-    s3_admin_key: str = field(default_factory=_access_key)
-    s3_admin_secret: str = field(default_factory=_password)
-    s3_migrator_key: str = field(default_factory=_access_key)
-    s3_migrator_secret: str = field(default_factory=_password)
+    admin_password: str = _secret()
+    viewer_password: str = _secret()
+    airflow_secret: str = _secret(32)
+    airflow_database_password: str = _secret()
+    postgres_password: str = _secret()
+    redis_password: str = _secret()
+    migrator_password: str = _secret()
+    s3_admin_key: str = _secret(10)
+    s3_admin_secret: str = _secret()
+    s3_migrator_key: str = _secret(10)
+    s3_migrator_secret: str = _secret()
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,8 @@ class Stack:
 
     @property
     def s3(self) -> SeaweedFS:
-        return SeaweedFS(self.directory / "s3", self.kept.s3_port, (self._administrator, self.migrator))
+        administrator = Identity("administrator", self.kept.s3_admin_key, self.kept.s3_admin_secret)
+        return SeaweedFS(self.directory / "s3", self.kept.s3_port, (administrator, self.migrator))
 
     @property
     def redis(self) -> Redis:
@@ -183,10 +182,6 @@ class Stack:
     @property
     def _settings_file(self) -> Path:
         return self.directory / "settings.json"
-
-    @property
-    def _administrator(self) -> Identity:
-        return Identity("administrator", self.kept.s3_admin_key, self.kept.s3_admin_secret)
 
     def prepare(self) -> None:
         """Keep passwords and ports: those of last time, where nobody took them; those in the environment (AIRFLOW_PORT,

@@ -33,45 +33,29 @@ class Worker:
             return
         self.process.stop(patience=0)
         shutil.rmtree(self.directory, ignore_errors=True)
+        project, declarations, home, temporary = (
+            self.directory / name for name in ("project", "declarations", "home", "tmp")
+        )
         for part in _PROJECT:
-            shutil.copytree(ROOT / part, self._project / part)
-        given = environment.get("S3_MIGRATION_DECLARATIONS") or ROOT / "include" / "migrations"
-        shutil.copytree(given, self._declarations)
-        for folder in (self._home, self._temporary):
+            shutil.copytree(ROOT / part, project / part)
+        shutil.copytree(environment.get("S3_MIGRATION_DECLARATIONS") or ROOT / "include" / "migrations", declarations)
+        for folder in (home, temporary):
             folder.mkdir()
-        (self._home / "airflow.cfg").touch()
-        # --skip-serve-logs: else a log server listens on all interfaces.
-        command = [sys.executable, "-m", "airflow", "celery", "worker", "--skip-serve-logs"]
-        self.process.start([*command, "--celery-hostname", self.name], {**environment, **self._own()})
-
-    @property
-    def _project(self) -> Path:
-        return self.directory / "project"
-
-    @property
-    def _declarations(self) -> Path:
-        return self.directory / "declarations"
-
-    @property
-    def _home(self) -> Path:
-        return self.directory / "home"
-
-    @property
-    def _temporary(self) -> Path:
-        return self.directory / "tmp"
-
-    def _own(self) -> dict[str, str]:
-        return {
-            "AIRFLOW_HOME": str(self._home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self._project / "dags"),
+        (home / "airflow.cfg").touch()
+        own = {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{__name__}.hostname",
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._project / "plugins"),
-            "HOME": str(self._home),
-            "PYTHONPATH": f"{self._project / 'include'}:{ROOT}",  # ROOT: for the hostname below
-            "S3_MIGRATION_DECLARATIONS": str(self._declarations),
-            "TMPDIR": str(self._temporary),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
+            "HOME": str(home),
+            "PYTHONPATH": f"{project / 'include'}:{ROOT}",  # ROOT: for the hostname below
+            "S3_MIGRATION_DECLARATIONS": str(declarations),
+            "TMPDIR": str(temporary),
             _NAME: self.name,
         }
+        # --skip-serve-logs: else a log server listens on all interfaces.
+        command = [sys.executable, "-m", "airflow", "celery", "worker", "--skip-serve-logs"]
+        self.process.start([*command, "--celery-hostname", self.name], {**environment, **own})
 
 
 def hostname() -> str:

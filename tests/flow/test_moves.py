@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from devstack.parts import upload_in_parts
 from s3_migration.ledger.connection import Ledger
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import Version
@@ -27,6 +26,7 @@ from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.run import ListingUnfinished
 from tests.support.flow import Flow, Killed, expire, lapse, unserved
+from tests.support.parts import upload_in_parts
 from tests.support.product import Product
 
 pytestmark = pytest.mark.declared(chunk_size=2, requests_in_flight=8)

@@ -10,10 +10,10 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from devstack.parts import upload_in_parts
 from s3_migration.model.objects import Version
 from s3_migration.s3.types import Copy
 from tests.support import proxy as faults
+from tests.support.parts import upload_in_parts
 from tests.support.stores import KEY, MIB, TARGET, Stores
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import sql
-from tqdm import tqdm
 
 from s3_migration.commands import archive_files
-from s3_migration.commands.archive_files import TABLES, Manifest, Writer
+from s3_migration.commands.archive_files import TABLES, Manifest, Writer, progress_bar
 from s3_migration.commands.finished import Finding, find_unexplained_keys, judge
 from s3_migration.commands.session import CommandError, open_ledger
 from s3_migration.ledger import schema
@@ -58,24 +57,10 @@ def write(declaration: Declaration, directory: Path, abandoned: str | None = Non
                 )
             manifest = _write_ledger(ledger, writer, finding, abandoned)
         writer.close(manifest)
-        verify(partial)
+        archive_files.verify(partial)
     with suppress(AirflowNotFoundException), opened_hooks(declaration, attempts=3) as hooks:
         remove_canaries(declaration, *hooks)
     return finding, manifest
-
-
-def verify(directory: Path) -> Manifest:
-    """Read an archive again, all of it.
-
-    :raises ArchiveError: it is incomplete.
-    """
-    with _progress_bar("read again") as bar:
-
-        def show_progress(rows: int, total: int) -> None:
-            bar.total = total
-            bar.update(rows)
-
-        return archive_files.verify(directory, show_progress)
 
 
 def _take_and_release_lease(ledger: MigrationLedger) -> None:
@@ -95,7 +80,7 @@ def _take_and_release_lease(ledger: MigrationLedger) -> None:
 def _write_ledger(ledger: MigrationLedger, writer: Writer, finding: Finding, abandoned: str | None) -> Manifest:
     last_change = find_last_change(ledger)
     headers, rows = {}, {}
-    with _progress_bar("archived", finding.objects) as bar:
+    with progress_bar("archived", finding.objects) as bar:
         for table in TABLES:
             headers[table], rows[table] = _write_table(ledger, writer, table, bar)
     writer.text("restore.sql", _restore_script(headers))
@@ -145,7 +130,3 @@ def _restore_script(headers: Mapping[str, str]) -> str:
             schema.script(schema.schema(), then=[f"{copy}\n" for copy in copies]),
         ]
     )
-
-
-def _progress_bar(what: str, rows: int | None = None) -> Any:
-    return tqdm(total=rows, desc=what, unit=" rows", unit_scale=True, disable=None)

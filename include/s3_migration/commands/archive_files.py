@@ -15,11 +15,13 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from tqdm import tqdm
 
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 # In the order in which they can be filled again, with the statement that reads each.
@@ -75,48 +77,32 @@ class Writer:
 
     def table(self, name: str, blocks: Iterable[bytes]) -> None:
         """Write the blocks that COPY sends, as they come; memory stays bounded."""
-        with (
-            self._file(csv_name(name)) as file,
-            gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=_LEVEL, mtime=0) as stream,
-        ):
-            buffer = bytearray()
-            for block in blocks:
-                buffer += block
-                if len(buffer) >= _BLOCK:
-                    stream.write(buffer)
-                    buffer.clear()
-            stream.write(buffer)
+        self._write(csv_name(name), _gzipped(blocks))
 
     def text(self, name: str, text: str) -> None:
-        with self._file(name) as file:
-            file.write(text.encode())
+        self._write(name, [text.encode()])
 
     def close(self, manifest: Manifest) -> None:
         self.text(MANIFEST, json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n")
         self.text(SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(self._sums.items())))
 
-    @contextmanager
-    def _file(self, name: str) -> Iterator[Any]:
-        """A new file: on the disk at the end of the block, with the checksum of what was to be written."""
+    def _write(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Make a new file: on the disk in the end, with the checksum of what was to be written."""
+        checksum = hashlib.sha256()
         with (self._directory / name).open("xb") as file:
-            file_with_checksum = _ChecksumFile(file)
-            yield file_with_checksum
+            for block in blocks:
+                checksum.update(block)
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
-        self._sums[name] = file_with_checksum.checksum.hexdigest()
+        self._sums[name] = checksum.hexdigest()
 
 
-class _ChecksumFile:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.checksum = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.checksum.update(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
+def _gzipped(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    stream = zlib.compressobj(_LEVEL, wbits=16 + zlib.MAX_WBITS)  # 16: as gzip
+    for block in blocks:
+        yield stream.compress(block)
+    yield stream.flush()
 
 
 @contextmanager
@@ -148,10 +134,13 @@ def partial_archives(directory: Path) -> list[Path]:
     return sorted(path for path in directory.parent.glob("*.partial") if path.name.startswith(f"{directory.name}."))
 
 
-def verify(directory: Path, show_progress: Callable[[int, int], None] = lambda rows, total: None) -> Manifest:
+def progress_bar(what: str, rows: int) -> Any:
+    return tqdm(total=rows, desc=what, unit=" rows", unit_scale=True, disable=None)
+
+
+def verify(directory: Path) -> Manifest:
     """Read all of it again: every checksum, every row.
 
-    :param show_progress: is called with how many more rows were read, and of how many.
     :raises ArchiveError: it is incomplete; names the file.
     """
     try:
@@ -159,14 +148,14 @@ def verify(directory: Path, show_progress: Callable[[int, int], None] = lambda r
         expected = {csv_name(table) for table in TABLES} | {MANIFEST}
         if not expected <= sums.keys() or manifest.rows.keys() != TABLES.keys():
             raise _damaged(directory, f"{SUMS} or {MANIFEST} lacks something", ", ".join(sorted(expected)))
-        for name, digest in sums.items():
-            if (found := _digest(directory / name)) != digest:
-                raise _damaged(directory / name, f"its sha256 is {found}", digest)
-        total = sum(manifest.rows.values())
-        for table, rows in manifest.rows.items():
-            path = directory / csv_name(table)
-            if (count := _count_rows(path, lambda more: show_progress(more, total))) != rows:
-                raise _damaged(path, f"it has {count} rows", str(rows))
+        with progress_bar("read again", sum(manifest.rows.values())) as bar:
+            for name, digest in sums.items():
+                if (found := _digest(directory / name)) != digest:
+                    raise _damaged(directory / name, f"its sha256 is {found}", digest)
+            for table, rows in manifest.rows.items():
+                path = directory / csv_name(table)
+                if (count := _count_rows(path, bar)) != rows:
+                    raise _damaged(path, f"it has {count} rows", str(rows))
     except (OSError, EOFError, zlib.error, csv.Error, ValueError, TypeError) as error:
         raise ArchiveError(f"{directory} is no complete archive: {error}. Fix: archive again.") from error
     return manifest
@@ -189,7 +178,7 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _count_rows(path: Path, show_progress: Callable[[int], None]) -> int:
+def _count_rows(path: Path, bar: Any) -> int:
     csv.field_size_limit(sys.maxsize)
     rows = 0
     with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
@@ -199,9 +188,7 @@ def _count_rows(path: Path, show_progress: Callable[[int], None]) -> int:
             if len(row) != width:
                 raise _damaged(path, f"a row has {len(row)} fields: {row!r:.200}", str(width))
             rows += 1
-            if rows % 10_000 == 0:
-                show_progress(10_000)
-    show_progress(rows % 10_000)
+            bar.update()
     return rows
 
 

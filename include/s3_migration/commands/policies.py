@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -53,39 +52,28 @@ def policy(
     :param kms_legacy: ARN of the key that legacy's objects are encrypted with; likewise of production.
     :param rds: ARN of the database user, to connect with IAM database authentication.
     """
-    options = {"": True, "undo": undo, "no undo": not undo}
-    options |= {"kms_legacy": bool(kms_legacy), "kms_production": bool(kms_production), "rds": bool(rds)}
     keys = declaration.keys
+    arns = {"kms_legacy": kms_legacy, "kms_production": kms_production, "rds": rds}
+    literal = {
+        "legacy_prefix": keys.legacy_prefix,
+        "legacy_canaries": canaries(keys.legacy_prefix, declaration.name),
+        "production_prefix": keys.production_prefix,
+        "production_canaries": canaries(keys.production_prefix, declaration.name),
+    }
     values = {
         "legacy_bucket": declaration.legacy.bucket,
-        "legacy_prefix": _literal(keys.legacy_prefix),
-        "legacy_canaries": _literal(canaries(keys.legacy_prefix, declaration.name)),
         "production_bucket": declaration.production.bucket,
-        "production_prefix": _literal(keys.production_prefix),
-        "production_canaries": _literal(canaries(keys.production_prefix, declaration.name)),
-        "kms_legacy": kms_legacy or "",
-        "kms_legacy_region": _region(kms_legacy),
-        "kms_production": kms_production or "",
-        "kms_production_region": _region(kms_production),
-        "rds": rds or "",
+        # As IAM takes them literally: in a resource `*` and `?` are wildcards, `${` begins a variable.
+        **{name: re.sub(r"[*?$]", r"${\g<0>}", text) for name, text in literal.items()},
+        **{name: arn or "" for name, arn in arns.items()},
+        **{f"{name}_region": arn.split(":")[3] if arn else "" for name, arn in arns.items()},
     }
     quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
     whole: Policy = json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted))
-    return {**whole, "Statement": [part for part in whole["Statement"] if _is_needed(part["Sid"], side, options)]}
-
-
-def _literal(text: str) -> str:
-    """The text as IAM takes it literally: in a resource `*` and `?` are wildcards, `${` begins a variable."""
-    return re.sub(r"[*?$]", r"${\g<0>}", text)
-
-
-def _region(arn: str | None) -> str:
-    return arn.split(":")[3] if arn else ""
-
-
-def _is_needed(sid: str, side: str | None, options: Mapping[str, bool]) -> bool:
-    senders, option = NEEDED[sid]
-    return (side is None or side in senders) and options[option]
+    printed = {"": True, "undo": undo, "no undo": not undo, **arns}
+    parts = [(part, *NEEDED[part["Sid"]]) for part in whole["Statement"]]
+    needed = [part for part, senders, option in parts if printed[option] and (side is None or side in senders)]
+    return {**whole, "Statement": needed}
 
 
 def bucket_policy(

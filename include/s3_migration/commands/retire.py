@@ -79,7 +79,7 @@ def drop(declaration: Declaration, directory: Path, role: str | None) -> str:
 
 
 def _read(declaration: Declaration, directory: Path) -> Manifest:
-    manifest = archive.verify(directory)
+    manifest = archive_files.verify(directory)
     if manifest.migration != declaration.name:
         raise CommandError(
             f"{directory} is of migration {manifest.migration!r}, expected {declaration.name!r}. "

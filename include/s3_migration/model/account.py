@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from s3_migration.model.completion import ROWS_EXPLAINED, unfinished_states
 from s3_migration.model.forecast import Forecast
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS
+
+
+def _tallied(what: str, *steps: str) -> int:
+    """A field that is the sum of these steps' tallies."""
+    return field(default=0, metadata={"tallies": [(step, what) for step in steps]})
 
 
 @dataclass(frozen=True)
@@ -20,20 +26,22 @@ class Account:
     run_id: str
     mode: str
     window: str = ""  # of a slice: only what was last modified in it
-    staged: int = 0  # objects in scope, of `bytes`
-    bytes: int = 0
-    already_there: int = 0  # production held the content: no copy made
-    copied: int = 0
-    rows_to_switch: int = 0  # as the listing found them
-    rows_switched: int = 0
-    rows_left: int = 0  # that name a legacy path of an object in scope: dangling, superseded, a problem
-    verified: int = 0
-    deleted: int = 0
-    unreferenced: int = 0  # moved all the same
-    dangling: int = 0
-    conflicts_forecast: int = 0
-    removed: int = 0  # our copies, by an undo that was asked to
-    beyond_undo: int = 0  # gone from legacy: their rows still name production
+    staged: int = _tallied("objects", "list")  # objects in scope, of `bytes`
+    bytes: int = _tallied("bytes", "list")
+    # Production held the content: no copy made.
+    already_there: int = _tallied("already_there", "list", "copy", "verify", "delete", "reconcile")
+    copied: int = _tallied("copied", "copy", "verify", "delete", "reconcile")
+    rows_to_switch: int = _tallied("rows_to_switch", "list")  # as the listing found them
+    rows_switched: int = _tallied("rows", "switch", "verify", "reconcile")
+    # That name a legacy path of an object in scope: dangling, superseded, a problem.
+    rows_left: int = _tallied("rows_left", "reconcile")
+    verified: int = _tallied("objects", "verify")
+    deleted: int = _tallied("deleted", "delete", "reconcile")
+    unreferenced: int = _tallied("unreferenced", "list")  # moved all the same
+    dangling: int = _tallied("dangling", "list")
+    conflicts_forecast: int = _tallied("conflict", "list")
+    removed: int = _tallied("removed", "delete", "reconcile")  # our copies, by an undo that was asked to
+    beyond_undo: int = _tallied("beyond_undo", "reconcile")  # gone from legacy: their rows still name production
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
     states: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
@@ -59,42 +67,29 @@ class Account:
         :param tallies: number by (step, what), of table tally.
         :param observed: objects a second that an earlier run copied, for a plan's forecast.
         """
-
-        def total(what: str, *steps: str) -> int:
-            return sum(number for (step, name), number in tallies.items() if name == what and step in steps)
-
-        requests: dict[str, int] = {}
+        requests: Counter[str] = Counter()
         for (_, what), number in sorted(tallies.items()):
             if what.startswith("S3 "):
-                requests[what[3:]] = requests.get(what[3:], 0) + number
-        account = cls(
+                requests[what[3:]] += number
+        sums = {each.name: each.metadata["tallies"] for each in fields(cls) if each.metadata}
+        found = {name: sum(tallies.get(tally, 0) for tally in parts) for name, parts in sums.items()}
+        forecast = {}
+        if mode == Mode.PLAN.value:
+            forecast = Forecast.of(
+                found["staged"], found["already_there"], found["conflicts_forecast"], found["dangling"], observed
+            ).as_dict()
+        return cls(
             migration,
             run_id,
             mode,
-            staged=total("objects", "list"),
-            bytes=total("bytes", "list"),
-            already_there=total("already_there", "list", "copy", "verify", "delete", "reconcile"),
-            copied=total("copied", "copy", "verify", "delete", "reconcile"),
-            rows_to_switch=total("rows_to_switch", "list"),
-            rows_switched=total("rows", "switch", "verify", "reconcile"),
-            rows_left=total("rows_left", "reconcile"),
-            verified=total("objects", "verify"),
-            deleted=total("deleted", "delete", "reconcile"),
-            unreferenced=total("unreferenced", "list"),
-            dangling=total("dangling", "list"),
-            conflicts_forecast=total("conflict", "list"),
-            removed=total("removed", "delete", "reconcile"),
-            beyond_undo=total("beyond_undo", "reconcile"),
+            window,
             acknowledged=acknowledged,
-            window=window,
             states=dict(states),
-            requests=requests,
+            requests=dict(requests),
             seconds={step: round(value, 2) for step, value in seconds.items()},
+            forecast=forecast,
+            **found,
         )
-        return replace(account, forecast=account._forecast(observed).as_dict()) if mode == Mode.PLAN.value else account
-
-    def _forecast(self, observed: float | None) -> Forecast:
-        return Forecast.of(self.staged, self.already_there, self.conflicts_forecast, self.dangling, observed)
 
     @property
     def problems(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -268,6 +269,15 @@ def paths() -> list[Path]:
         return sorted(path for path in DIRECTORY.iterdir() if path.suffix in {".yaml", ".yml"})
     except OSError as error:
         raise DeclarationError(f"{DIRECTORY}: {error.strerror}. Fix: correct {DIRECTORY_VARIABLE}.") from error
+
+
+def sound() -> list[Declaration]:
+    """The declarations that can be read; the UI shows what is wrong with the others."""
+    found = []
+    for path in paths():
+        with suppress(DeclarationError):
+            found.append(load(path))
+    return found
 
 
 def of_file(name: str) -> Declaration:

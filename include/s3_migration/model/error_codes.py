@@ -5,23 +5,9 @@ from __future__ import annotations
 # S3 and network errors that time can fix: worth a retry of the task. Any other wants a person.
 _RETRYABLE = frozenset(
     {
-        "SlowDown",
-        "ServiceUnavailable",
-        "InternalError",
-        "RequestTimeout",
-        "RequestExpired",
-        "Throttling",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "RequestTimeTooSkewed",
-        "OperationAborted",
-        "ConditionalRequestConflict",
-        "ConnectionError",
-        "IncompleteResponse",
-        "500",
-        "502",
-        "503",
-        "504",
+        *("SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded"),
+        *("InternalError", "OperationAborted", "ConditionalRequestConflict", "500", "502", "503", "504"),
+        *("RequestTimeout", "RequestExpired", "RequestTimeTooSkewed", "ConnectionError", "IncompleteResponse"),
     }
 )
 

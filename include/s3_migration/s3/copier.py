@@ -90,7 +90,8 @@ class Copier:
             if result := _final(copy, verdict, target, refused):
                 return result
             following = _next_try(copy, verdict, source, target)
-            if following is copy and status == 404 and _is_folder_marker(copy):
+            is_folder_marker = copy.key.endswith("/") and copy.version == Version(0, EMPTY_ETAG)
+            if following is copy and status == 404 and is_folder_marker:
                 return _made(copy, self._put_folder_marker(copy))
             copy = following
         return CopyResult(
@@ -107,10 +108,7 @@ class Copier:
 
     def _judge(self, copy: Copy, source: S3Object | None, target: S3Object | None) -> Verdict:
         verdict = judge_refusal(
-            copy.version,
-            copy.replaces,
-            source.version if source else None,
-            target.version if target else None,
+            copy.version, copy.replaces, source.version if source else None, target.version if target else None
         )
         if verdict is not Verdict.COMPARE or not source or not target:
             return verdict
@@ -180,7 +178,3 @@ def _next_try(copy: Copy, verdict: Verdict, source: S3Object | None, target: S3O
     if copy.replaces and target is None:
         return replace(copy, replaces=None)  # our earlier copy is gone, and legacy still has the object
     return copy
-
-
-def _is_folder_marker(copy: Copy) -> bool:
-    return copy.key.endswith("/") and copy.version == Version(0, EMPTY_ETAG)

@@ -64,10 +64,7 @@ def as_boto3(operation: str, status: int, code: str, message: str) -> Exception:
     """An error as boto3 would have raised it. `status` 0: no answer came."""
     if not status:
         return HTTPClientError(error=message)
-    answer: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-    }
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(answer, operation)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import islice
 
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import TOP
@@ -39,14 +40,8 @@ class Lookup:
 
         :raises ClientError: the store refuses.
         """
-        page = []
-        for found in Pipeline[S3Object | None](self._in_flight).run(self._start_head, keys):
-            if found is not None:
-                page.append(found)
-            if len(page) == BATCH:
-                yield page
-                page = []
-        if page:
+        found = filter(None, Pipeline[S3Object | None](self._in_flight).run(self._start_head, keys))
+        while page := list(islice(found, BATCH)):
             yield page
 
     def _start_head(self, key: str, pipeline: Pipeline[S3Object | None]) -> None:

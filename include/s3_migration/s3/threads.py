@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from threading import Event
 from typing import Any, TypeVar
 
@@ -39,7 +40,8 @@ class Threads:
             if given_up.is_set():
                 return
             try:
-                answer: R | Exception = self._in_window(work) if in_window else work()
+                with self._window.place() if in_window else nullcontext():
+                    answer: R | Exception = work()
             except Exception as error:
                 answer = error
             on_answer(answer)
@@ -48,10 +50,6 @@ class Threads:
             self._pool.submit(run)
         except RuntimeError as error:  # closed
             on_answer(error)
-
-    def _in_window(self, work: Callable[[], R]) -> R:
-        with self._window.place():
-            return work()
 
     def close(self, *, wait: bool = False) -> None:
         """Give up what is queued; what is under way ends by itself."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
+import sched
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class Timer:
@@ -14,38 +14,29 @@ class Timer:
 
     def __init__(self, every_second: Callable[[], None]) -> None:
         self._every_second = every_second
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-        self._changed = threading.Condition()
-        self._stopped = False
-        threading.Thread(target=self._run, name="s3-timer", daemon=True).start()
+        self._changed, self._stopped = threading.Event(), False
+        self._later = sched.scheduler(time.monotonic, self._wait)
+        self._later.enter(1, 0, self._tick)
+        threading.Thread(target=self._later.run, name="s3-timer", daemon=True).start()
 
     def call_in(self, seconds: float, what: Callable[[], None]) -> None:
-        with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), what))
-            self._changed.notify()
+        self._later.enter(seconds, 0, what)
+        self._changed.set()
 
     def stop(self) -> None:
         """What was still to be done is done now, so that nobody waits for it."""
-        with self._changed:
-            self._stopped = True
-            left, self._due = self._due, []
-            self._changed.notify()
-        for _, _, what in left:
-            what()
+        self._stopped = True
+        for event in self._later.queue:
+            with suppress(ValueError):  # its time came meanwhile
+                self._later.cancel(event)
+                event.action()
+        self._changed.set()
 
-    def _run(self) -> None:
-        next_second = time.monotonic() + 1
-        while not self._stopped:
-            with self._changed:
-                next_due = self._due[0][0] if self._due else next_second
-                self._changed.wait(max(0.0, min(next_due, next_second) - time.monotonic()))
-                now = time.monotonic()
-                due = []
-                while self._due and self._due[0][0] <= now:
-                    due.append(heapq.heappop(self._due)[2])
-            for what in due:
-                what()
-            if now >= next_second:
-                next_second = now + 1
-                self._every_second()
+    def _wait(self, seconds: float) -> None:
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def _tick(self) -> None:
+        if not self._stopped:
+            self._later.enter(1, 0, self._tick)
+            self._every_second()

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pkgutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -82,14 +81,9 @@ def check(path: Path, declared: Declaration) -> None:
         raise DeclarationError("\n".join(faults))
 
 
-def when_failed(declared: Declaration) -> partial[None] | None:
-    """For the DAG's on_failure_callback."""
-    return partial(tell_failed, declared) if _everyone(declared.alerts) else None
-
-
-def when_finished(declared: Declaration) -> partial[None] | None:
-    """For the on_success_callback of reconcile."""
-    return partial(tell_finished, declared) if _everyone(declared.alerts) else None
+def callback(tell: Callable[[Declaration, Context], None], declared: Declaration) -> partial[None] | None:
+    """For the on_failure_callback of the DAG, or the on_success_callback of reconcile."""
+    return partial(tell, declared) if _everyone(declared.alerts) else None
 
 
 def when_late(declared: Declaration) -> DeadlineAlert | None:
@@ -129,7 +123,8 @@ async def tell_late(migration: str, context: Mapping[str, Any]) -> None:
 
 
 def _tell_late(migration: str, context: Mapping[str, Any]) -> None:
-    declared, run = _declared(migration), context["dag_run"]
+    declared = next((each for each in declarations.sound() if each.name == migration), None)
+    run = context["dag_run"]
     if declared is None:
         log.warning("migration %s is late, and no longer declared here: nobody is told", migration)
         return
@@ -185,11 +180,3 @@ def _mode(declared: Declaration, run_type: str, run_conf: Mapping[str, Any] | No
     if run_type == "scheduled":
         return declared.scheduled_mode.value
     return str((run_conf or {}).get("mode") or Mode.MOVE.value)
-
-
-def _declared(name: str) -> Declaration | None:
-    for path in declarations.paths():
-        with suppress(DeclarationError):  # another one's fault is an import error already
-            if (declared := declarations.load(path)).name == name:
-                return declared
-    return None

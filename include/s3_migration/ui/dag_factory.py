@@ -38,9 +38,7 @@ def make_dag(declared: Declaration) -> DAG:
         dag_id=f"migrate_{declared.name}",
         description=declared.description,
         doc_md=DOCS.read_text(encoding="utf-8"),
-        schedule=CronDataIntervalTimetable(declared.schedule, timezone=declared.timezone)
-        if declared.schedule
-        else None,
+        schedule=declared.schedule and CronDataIntervalTimetable(declared.schedule, timezone=declared.timezone),
         # No object is older than S3 itself: a backfill may reach back to any.
         start_date=pendulum.datetime(2006, 1, 1, tz=declared.timezone),
         catchup=False,
@@ -54,7 +52,7 @@ def make_dag(declared: Declaration) -> DAG:
             "max_retry_delay": pendulum.duration(minutes=15),
         },
         tags=["s3-migration"],
-        on_failure_callback=alerts.when_failed(declared),
+        on_failure_callback=alerts.callback(alerts.tell_failed, declared),
         deadline=alerts.when_late(declared),
         auto_register=False,  # it belongs to the DAG file that keeps it, not to each that makes it
     ) as dag:
@@ -75,11 +73,7 @@ def make_dag(declared: Declaration) -> DAG:
             """Both sides into the ledger; returns chunk numbers, never keys."""
             return listing.take_listing(declared, run_id(), retries_left=retries_left())
 
-        @task(
-            pool=declared.pool,
-            max_active_tis_per_dagrun=declared.parallel_chunks,
-            map_index_template="{{ label }}",
-        )
+        @task(pool=declared.pool, max_active_tis_per_dagrun=declared.parallel_chunks, map_index_template="{{ label }}")
         def copy_chunk(chunk: int) -> None:
             """Conditional copies of one chunk, many in flight."""
             copying.copy_chunk(declared, run_id(), chunk, set_label, retries_left=retries_left())
@@ -118,7 +112,7 @@ def make_dag(declared: Declaration) -> DAG:
             poke_interval=15,
             timeout=600,
             outlets=[alerts.production_asset(declared)],
-            on_success_callback=alerts.when_finished(declared),
+            on_success_callback=alerts.callback(alerts.tell_finished, declared),
         )
 
         chunks = list_legacy()

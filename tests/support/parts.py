@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-SMALLEST_PART = 5 * 2**20  # bytes, of all but the last one
-
 
 def upload_in_parts(s3: Any, bucket: str, key: str, parts: Sequence[bytes], **properties: Any) -> str:
     """Upload one object; answers its ETag without quotes.
