@@ -15,13 +15,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 from devstack.ports import free_port
 from devstack.postgres import Postgres
-from devstack.product import ensure_role
 from devstack.s3 import SeaweedFS
 
-from .support.connections import PASSWORD, ROLE
 from .support.flow import Flow, shared_clients
 from .support.identities import identities
 from .support.product import Product, made_product
+from .support.servers import made_postgres
 
 # Those that last longest first, and small ones last, so that both processes of xdist end together.
 FOLDERS = ("stack", "docs", "flow", "sql", "unit")
@@ -70,16 +69,8 @@ def _light_clients() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"), free_port(), "secret")
-    server.start()
-    with server.connect() as connection:
-        # Nothing here has to outlive a power cut, and every step of every test opens connections.
-        for setting in ("fsync = off", "scram_iterations = 1"):
-            connection.execute(f"ALTER SYSTEM SET {setting}")
-        connection.execute("SELECT pg_reload_conf()")
-    ensure_role(server, ROLE, PASSWORD)
-    yield server
-    server.stop()
+    with made_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

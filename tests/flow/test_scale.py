@@ -23,7 +23,7 @@ from s3_migration.steps.run import working
 from s3_migration.steps.verification import verify_copies
 from tests.support.product import Product
 
-MANY = 100_000
+MANY = 50_000
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def store(product: Product, monkeypatch: pytest.MonkeyPatch) -> NumberedStore:
     made = NumberedStore(MANY)
     monkeypatch.setattr(hooks, "make_hooks", lambda *_, **__: (made, made))
     (database,) = product.sql("SELECT current_database()")[0]
-    product.sql(f"ALTER DATABASE {database} SET statement_timeout = '30s'")
+    product.sql(f"ALTER DATABASE {database} SET statement_timeout = '15s'")
     return made
 
 

@@ -28,6 +28,7 @@ from s3_migration.steps.throttling import ReplicasBehind
 from tests.support.connections import ROLE
 from tests.support.flow import Flow
 from tests.support.product import Product
+from tests.support.servers import made_postgres
 from tests.support.switching import copied, unswitched
 
 LIMIT = timedelta(seconds=10)
@@ -330,67 +331,68 @@ def test_it_waits_for_a_vacuum_and_not_for_good(
 # -- a real replica -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def replica(postgres: Postgres, tmp_path: Path) -> Iterator[psycopg.Connection[Any]]:
-    """A standby that streams from the server of the tests."""
-    standby = Postgres(tmp_path / "replica", free_port(), postgres.password)
-    standby.directory.mkdir()
-    subprocess.run(
-        [
-            *binary("pg_basebackup"),
-            *("-D", str(standby.data), "-d", postgres.dsn(), "--checkpoint=fast", "--write-recovery-conf", "--no-sync"),
-        ],
-        env=environment(),
-        check=True,
-        timeout=120,
-    )
-    try:
-        standby.start()
-        with standby.connect() as connection:
-            yield connection
-    finally:
-        standby.stop()
+class TestReplica:
+    @pytest.fixture
+    def postgres(self, tmp_path: Path) -> Iterator[Postgres]:
+        """A server of its own: the replica would be one of all databases of the tests."""
+        with made_postgres(tmp_path / "primary") as server:
+            yield server
 
+    @pytest.fixture
+    def replica(self, postgres: Postgres, tmp_path: Path) -> Iterator[psycopg.Connection[Any]]:
+        """A standby that streams from the server of the tests."""
+        standby = Postgres(tmp_path / "replica", free_port(), postgres.password)
+        standby.directory.mkdir()
+        command = [*binary("pg_basebackup"), "-D", str(standby.data), "-d", postgres.dsn()]
+        command += ["--checkpoint=fast", "--write-recovery-conf", "--no-sync"]
+        subprocess.run(command, env=environment(), check=True, timeout=120)
+        try:
+            standby.start()
+            with standby.connect() as connection:
+                yield connection
+        finally:
+            standby.stop()
 
-def test_a_replica_that_lags_is_waited_for_where_the_role_may_see_it(
-    product: Product,
-    flow: Flow,
-    replica: psycopg.Connection[Any],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    database = product.declaration.database.model_copy(update={"max_lag": timedelta(seconds=1)})
-    flow.declaration = product.declaration.model_copy(update={"database": database})
-    monkeypatch.setattr(throttling, "OBSERVE_EVERY", 0.1)
-    lag = "SELECT coalesce(max(replay_lag), '0') > interval '2s' FROM pg_stat_replication"
+    def test_a_replica_that_lags_is_waited_for_where_the_role_may_see_it(
+        self,
+        product: Product,
+        flow: Flow,
+        replica: psycopg.Connection[Any],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        database = product.declaration.database.model_copy(update={"max_lag": timedelta(seconds=1)})
+        flow.declaration = product.declaration.model_copy(update={"database": database})
+        monkeypatch.setattr(throttling, "OBSERVE_EVERY", 0.1)
+        lag = "SELECT coalesce(max(replay_lag), '0') > interval '2s' FROM pg_stat_replication"
 
-    def behind() -> bool:
-        product.sql("CREATE TABLE IF NOT EXISTS busy (n int)")
-        product.sql("INSERT INTO busy SELECT generate_series(1, 100)")
-        return bool(product.sql(lag)[0][0])
+        def behind() -> bool:
+            product.sql("CREATE TABLE IF NOT EXISTS busy (n int)")
+            product.sql("INSERT INTO busy SELECT generate_series(1, 100)")
+            return bool(product.sql(lag)[0][0])
 
-    copied(product, flow, 1000)
-    wait_until(lambda: product.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == [(1,)])
-    replica.execute("SELECT pg_wal_replay_pause()")
-    wait_until(behind)
-    product.sql("UPDATE avatars SET path = path WHERE id <= 500")
-    product.sql(f"GRANT pg_read_all_stats TO {ROLE}")
-    try:
-        with caplog.at_level("INFO"), switching(flow) as raised:
-            wait_until(lambda: "waits for the replicas" in caplog.text)
-            time.sleep(1)
-            assert len(unswitched(product)) == 1000
-            replica.execute("SELECT pg_wal_replay_resume()")
-        assert raised == []
+        copied(product, flow, 1000)
+        wait_until(lambda: product.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == [(1,)])
+        replica.execute("SELECT pg_wal_replay_pause()")
+        wait_until(behind)
+        product.sql("UPDATE avatars SET path = path WHERE id <= 500")
+        product.sql(f"GRANT pg_read_all_stats TO {ROLE}")
+        try:
+            with caplog.at_level("INFO"), switching(flow) as raised:
+                wait_until(lambda: "waits for the replicas" in caplog.text)
+                time.sleep(1)
+                assert len(unswitched(product)) == 1000
+                replica.execute("SELECT pg_wal_replay_resume()")
+            assert raised == []
+            assert unswitched(product) == []
+        finally:
+            product.sql(f"REVOKE pg_read_all_stats FROM {ROLE}")
+
+        # Hidden from the role, it counts as unknown, and the log says so once.
+        product.row("image/1")
+        replica.execute("SELECT pg_wal_replay_pause()")
+        wait_until(behind)
+        caplog.clear()
+        flow.switch()
         assert unswitched(product) == []
-    finally:
-        product.sql(f"REVOKE pg_read_all_stats FROM {ROLE}")
-
-    # Hidden from the role, it counts as unknown, and the log says so once.
-    product.row("image/1")
-    replica.execute("SELECT pg_wal_replay_pause()")
-    wait_until(behind)
-    caplog.clear()
-    flow.switch()
-    assert unswitched(product) == []
-    assert caplog.text.count("hide their lag from its role") == 1
+        assert caplog.text.count("hide their lag from its role") == 1

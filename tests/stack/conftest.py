@@ -18,9 +18,9 @@ from tests.support.product import declare
 from tests.support.proxy import Proxy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The embedded stack, whole, in a directory of its own."""
+    """The embedded stack, whole, in a directory of its own; not for longer: idle, it takes a quarter of a core."""
     directory = tmp_path_factory.mktemp("live")
     (directory / "avatars.yaml").write_text(f'{LIVE}chunk_size: 2\nschedule: "0 2 * * *"\n')
     (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 3000\n")

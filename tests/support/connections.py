@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import boto3
+import psycopg
 import pytest
+from airflow.providers.postgres.hooks.postgres import PostgresHook
 from botocore.config import Config
+from psycopg.pq import ExecStatus, PGconn, TransactionStatus
+from psycopg.types.json import register_default_adapters
 
 from devstack.postgres import binary
 
@@ -41,6 +49,50 @@ def connect_database(
 ) -> None:
     fields = {"conn_type": "postgres", "host": "127.0.0.1", "port": port, "login": role, "password": password}
     monkeypatch.setenv("AIRFLOW_CONN_PRODDATABASE", json.dumps({**fields, "schema": database}))
+
+
+class _Kept(psycopg.Connection[Any]):
+    """A connection that leaves its session, as new (DISCARD ALL), to the next one that asks for the same."""
+
+    left: list[PGconn] | None = None
+
+    def close(self) -> None:
+        session = self.pgconn
+        if self.left is None or session.transaction_status != TransactionStatus.IDLE or not _renewed(session):
+            super().close()
+        else:
+            self.pgconn = _finished()
+            self.left.append(session)
+
+
+def _renewed(session: PGconn) -> bool:
+    return session.exec_(b"DISCARD ALL").status == ExecStatus.COMMAND_OK
+
+
+@cache
+def _finished() -> PGconn:
+    """What a connection that is closed has in place of a session."""
+    session = PGconn.connect_start(b"")
+    session.finish()
+    return session
+
+
+@contextmanager
+def kept_sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Most steps are done in less time than a session takes to start: those of our connections are kept."""
+    left: defaultdict[str, list[PGconn]] = defaultdict(list)
+
+    def connect(_: PostgresHook, asked: dict[str, Any]) -> _Kept:
+        sessions = left[json.dumps(asked, sort_keys=True)]
+        made = _Kept(sessions.pop()) if sessions else _Kept.connect(**asked)
+        register_default_adapters(made)
+        made.left = sessions
+        return made
+
+    monkeypatch.setattr(PostgresHook, "_create_connection", connect)
+    yield
+    for session in (session for sessions in left.values() for session in sessions):
+        session.finish()
 
 
 def psql(uri: str, script: str, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,7 @@ from devstack.s3 import SeaweedFS
 from s3_migration.ledger.schema import statements
 from s3_migration.model.declaration import Declaration
 
-from .connections import ROLE, client, connect_database, connect_s3
+from .connections import ROLE, client, connect_database, connect_s3, kept_sessions
 from .transitions import GUARD
 
 
@@ -101,14 +101,17 @@ def made_product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPa
     name = f"product_{secrets.token_hex(4)}"
     template = _template(postgres)
     with postgres.connect() as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")  # type: ignore[call-overload]
         # What a database allows is not in its template.
         connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {ROLE}")  # type: ignore[call-overload]
-    with postgres.connect(name) as connection:
+    with postgres.connect(name) as connection, kept_sessions(monkeypatch):
         made = Product(declare(*pair), admin, connection, s3.endpoint_url, postgres.dsn(name))
         connect_s3(monkeypatch, s3.endpoint_url)
         connect_database(monkeypatch, postgres.port, name)
         yield made
+    with postgres.connect() as connection:
+        # A server of hundreds of databases is busy looking after them.
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
     for side in ("legacy", "production"):
         made.empty(side)
     free.append(pair)

@@ -1,0 +1,31 @@
+"""The servers of the tests, beyond what devstack starts for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from devstack.ports import free_port
+from devstack.postgres import SUPERUSER, Postgres
+from devstack.product import ensure_role
+
+from .connections import PASSWORD, ROLE
+
+_SECRET = "secret"
+
+
+@contextmanager
+def made_postgres(directory: Path) -> Iterator[Postgres]:
+    server = Postgres(directory, free_port(), _SECRET)
+    server.start()
+    with server.connect() as connection:
+        # Nothing here has to outlive a power cut, and every test opens connections.
+        for setting in ("fsync = off", "full_page_writes = off", "scram_iterations = 1"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("SET scram_iterations = 1")
+        connection.execute(f"ALTER ROLE {SUPERUSER} PASSWORD '{_SECRET}'")
+    ensure_role(server, ROLE, PASSWORD)
+    yield server
+    server.stop()
