@@ -31,43 +31,31 @@ class _Upstream(Connection):
 
 
 class _Client(Connection):
+    _server: asyncio.Transport | None = None
+
     def __init__(self, job: dict[str, Any]) -> None:
         self._to, self._seconds = job["to"], job["milliseconds"] / 1000
-        self._early: list[bytes] = []  # due before the server's side was there
-        self._upstream: asyncio.WriteTransport | None = None
-        self._gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.transport.pause_reading()
         self._loop = asyncio.get_running_loop()
         self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         try:
-            made, _ = await self._loop.create_connection(lambda: _Upstream(self.transport), HOST, self._to)
+            self._server, _ = await self._loop.create_connection(lambda: _Upstream(self.transport), HOST, self._to)
+            self.transport.resume_reading()
         except OSError:
             self.transport.close()
-            return
-        if self._gone:
-            made.close()
-            return
-        for data in self._early:
-            made.write(data)
-        self._upstream = made
 
     def data_received(self, data: bytes) -> None:
-        self._loop.call_later(self._seconds, self._pass_on, data)
-
-    def _pass_on(self, data: bytes) -> None:
-        if self._upstream is None:
-            self._early.append(data)
-        else:
-            self._upstream.write(data)
+        if self._server:
+            self._loop.call_later(self._seconds, self._server.write, data)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._gone = True
-        if self._upstream is not None:
-            self._loop.call_later(self._seconds, self._upstream.close)
+        if self._server:
+            self._loop.call_later(self._seconds, self._server.close)
 
 
 if __name__ == "__main__":

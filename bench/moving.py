@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.bench import PLACES, Bench
-from bench.copying import ONE_BY_ONE, move_one_by_one
-from bench.processes import run_children
 from bench.servers import Product
 
+ONE_BY_ONE = "one by one"
+# So many objects are moved one at a time, and the rate taken for all; far away the rate is settled by fewer.
+SAMPLES = {"near": 2_000, "far": 500}
+STEPS = ("list", "copy", "switch", "verify", "gate", "delete", "reconcile")
 # The account of a second run, and what PostgreSQL counted of writes to the table since.
 NOTHING = {"copied": 0, "deleted": 0, "rows_switched": 0, "rows_written": 0}
 # Rows of the table ever written; counted by whoever wrote them at the end of their connection.
@@ -24,38 +24,32 @@ def measure(bench: Bench) -> None:
     objects = bench.options.objects
     for place, delay in PLACES.items():
         with bench.servers.far_away(delay) as endpoint:
-            for number in range(1, bench.options.runs + 1):
-                bench.say(f"move, {place}, round {number} of {bench.options.runs}")
-                if place == "near" and number == 1:
-                    for part in (objects // 4, objects // 2):
-                        _move(bench, place, endpoint, max(part, 1))
+            for part in (objects // 4, objects // 2) if place == "near" else ():
+                _move(bench, place, endpoint, max(part, 1))
+            for _ in bench.rounds(f"move, {place}"):
                 _move(bench, place, endpoint, objects)
                 _one_by_one(bench, place, endpoint)
 
 
 def _move(bench: Bench, place: str, endpoint: str, objects: int) -> None:
-    name, whole = f"move/{place}/{objects}", objects == bench.options.objects
+    name = f"move/{place}/{objects}"
     with (
         bench.servers.bucket("legacy", objects) as legacy,
         bench.servers.bucket("production") as production,
-        bench.servers.product(legacy, production, objects, endpoint, **bench.fields()) as product,
+        bench.servers.product(legacy, production, objects, endpoint) as product,
     ):
-        usage = run_children([bench.ours(product, "first", "move")], bench.patience(objects))
-        account, steps, memory = (usage.answer[each] for each in ("account", "steps", "memory"))
-        rate = objects / usage.seconds
-        bench.say(f"  {objects:,} objects, ours {usage.seconds:12.1f} s {rate:8,.0f} objects/s {_shares(steps)}")
-        requests = sum(account["requests"].values()) / objects
-        bench.record(name, seconds=usage.seconds, rate=rate, cpu=usage.cpu / objects * 1000, requests=requests)
-        bench.record(f"{name}/seconds", **steps)
-        bench.record(f"{name}/rss", **memory)
+        used = bench.run(bench.ours(product, "first", *STEPS, before=["check"]))
+        account, requests = used.answer["account"], sum(used.answer["account"]["requests"].values()) / objects
+        rate, cpu = objects / used.seconds, used.cpu / objects * 1000
+        bench.record(name, seconds=used.seconds, rate=rate, cpu=cpu, requests=requests, rss=used.rss)
+        bench.record(f"{name}/seconds", **used.answer["steps"])
         done = {each: account[each] for each in ("copied", "deleted", "rows_switched")}
         bench.require(set(done.values()) == {objects}, f"a move of {objects} objects did {done}")
-        if objects >= ENOUGH:
-            bench.require(
-                requests <= MAX_REQUESTS,
-                f"{requests:.4f} S3 requests for each of {objects} objects: {account['requests']}",
-            )
-        if whole and place == "near":
+        bench.require(
+            objects < ENOUGH or requests <= MAX_REQUESTS,
+            f"{requests:.4f} S3 requests for each of {objects} objects: {account['requests']}",
+        )
+        if place == "near" and objects == bench.options.objects:
             bench.record(name, ledger_bytes=bench.servers.number(product, LEDGER_BYTES) / objects)
             _again(bench, product)
 
@@ -63,28 +57,26 @@ def _move(bench: Bench, place: str, endpoint: str, objects: int) -> None:
 def _again(bench: Bench, product: Product) -> None:
     """A second run over finished work: it must find nothing to do."""
     before = bench.servers.number(product, ROWS_WRITTEN)
-    usage = run_children([bench.ours(product, "second", "move")], bench.patience(bench.options.objects))
-    account: dict[str, Any] = usage.answer["account"]
-    done = {each: int(account.get(each, 0)) for each in ("copied", "deleted", "rows_switched")}
+    used = bench.run(bench.ours(product, "second", *STEPS, before=["check"]))
+    account = used.answer["account"]
+    done = {each: int(account.get(each, 0)) for each in NOTHING}
     done["rows_written"] = bench.servers.number(product, ROWS_WRITTEN) - before
-    sent = sum(account["requests"].values())
-    bench.say(f"  a second run {usage.seconds:17.1f} s; {sent} S3 requests; {done}")
-    bench.record("move/again", seconds=usage.seconds, requests=sent, **done)
+    bench.record("move/again", seconds=used.seconds, requests=sum(account["requests"].values()), **done)
     bench.require(done == NOTHING, f"a second run over finished work did {done}")
-    writes = {
-        name: number for name, number in account["requests"].items() if name.startswith(("Copy", "Put", "Delete"))
-    }
+    writes = [name for name in account["requests"] if name.startswith(("Copy", "Put", "Delete"))]
     bench.require(not writes, f"a second run over finished work sent {writes}")
 
 
 def _one_by_one(bench: Bench, place: str, endpoint: str) -> None:
-    with bench.servers.bucket("production") as production:
-        sample, usage = move_one_by_one(bench, place, endpoint, production)
-    rate = sample / usage.seconds
-    bench.say(f"  {sample:,} objects, one by one {usage.seconds:6.1f} s {rate:8,.0f} objects/s")
-    all_of_them = bench.options.objects / rate
-    bench.record(f"move/{place}/{ONE_BY_ONE}", seconds=all_of_them, rate=rate, cpu=usage.cpu / sample * 1000)
-
-
-def _shares(steps: dict[str, float]) -> str:
-    return "(" + ", ".join(f"{step} {seconds:.1f}" for step, seconds in steps.items()) + ")"
+    """A sample of the objects, in a table with the rows of all; the seconds are those of all."""
+    objects, servers = bench.options.objects, bench.servers
+    sample = min(SAMPLES[place], objects)
+    with (
+        servers.bucket("legacy", sample) as legacy,
+        servers.bucket("production") as production,
+        servers.product(legacy, production, objects, endpoint) as product,
+    ):
+        job = {"source": legacy, "bucket": production, "database": servers.postgres.dsn(product.database)}
+        used = bench.client("scripts.one_by_one", endpoint, sample=sample, **job)
+    rate, cpu = sample / used.seconds, used.cpu / sample * 1000
+    bench.record(f"move/{place}/{ONE_BY_ONE}", seconds=objects / rate, rate=rate, cpu=cpu)

@@ -2,74 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from bench.servers import Servers
-from devstack.awkward import LEGACY, PRODUCTION
 from devstack.environment import ROOT
-from devstack.errors import LocalError
-from devstack.s3 import REGION
 
 VENV = ROOT / ".venv-bench"
-WORKERS = 64
-
-Command = Callable[[str, str, str], list[str | Path]]  # of the endpoint, the source and the target bucket
-
-
-def s5cmd_command(endpoint: str, source: str, bucket: str) -> list[str | Path]:
-    options = ["--endpoint-url", endpoint, "--numworkers", str(WORKERS), "--log", "error"]
-    return [s5cmd(), *options, "cp", f"s3://{source}/{LEGACY}*", f"s3://{bucket}/{PRODUCTION}"]
-
-
-def rclone_command(endpoint: str, source: str, bucket: str) -> list[str | Path]:
+COMMANDS = {
+    "s5cmd": "s5cmd --endpoint-url {endpoint} --numworkers 64 --log error cp "
+    "s3://{source}/image/* s3://{bucket}/avatar/",
     # Production is empty: the check of what is there already costs it one listing.
-    options = ["--transfers", str(WORKERS), "--checkers", str(WORKERS), "--s3-no-check-bucket", "--fast-list"]
-    options += ["--s3-endpoint", endpoint, "--config", "/dev/null", "--quiet"]
-    return [tool("rclone"), "copy", *options, f"bench:{source}/{LEGACY}", f"bench:{bucket}/{PRODUCTION}"]
+    "rclone": "rclone copy --transfers 64 --checkers 64 --fast-list --quiet --config /dev/null "
+    "--s3-endpoint {endpoint} --s3-provider SeaweedFS --s3-region us-east-1 --s3-env-auth --s3-no-check-bucket "
+    ":s3:{source}/image/ :s3:{bucket}/avatar/",
+    "aws s3 cp": "aws s3 cp --recursive --only-show-errors --endpoint-url {endpoint} "
+    "s3://{source}/image/ s3://{bucket}/avatar/",
+}
 
 
-def aws_command(endpoint: str, source: str, bucket: str) -> list[str | Path]:
-    places = [f"s3://{source}/{LEGACY}", f"s3://{bucket}/{PRODUCTION}"]
-    options = ["--recursive", "--only-show-errors", "--endpoint-url", endpoint]
-    return [tool("aws"), "s3", "cp", *places, *options]
+def command(name: str, **places: str) -> list[str]:
+    """:param places: `endpoint`, `source` and target `bucket`."""
+    program, *arguments = COMMANDS[name].split()
+    return [str(tool(program)), *(argument.format(**places) for argument in arguments)]
 
 
-COMMANDS: dict[str, Command] = {"s5cmd": s5cmd_command, "rclone": rclone_command, "aws s3 cp": aws_command}
-
-
-def environment(servers: Servers) -> dict[str, str]:
-    """Credentials and settings of all three; none of them reads a file of the person's."""
-    who, config = servers.migrator, servers.directory / "aws.ini"
-    config.write_text(f"[default]\ns3 =\n    max_concurrent_requests = {WORKERS}\n    addressing_style = path\n")
-    return {
-        **servers.environment(),
-        "HOME": str(servers.directory),
-        "AWS_ACCESS_KEY_ID": who.access_key,
-        "AWS_SECRET_ACCESS_KEY": who.secret_key,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "AWS_CONFIG_FILE": str(config),
-        "AWS_SHARED_CREDENTIALS_FILE": str(servers.directory / "none"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "RCLONE_CONFIG_BENCH_TYPE": "s3",
-        "RCLONE_CONFIG_BENCH_PROVIDER": "SeaweedFS",
-        "RCLONE_CONFIG_BENCH_ENV_AUTH": "true",
-        "RCLONE_CONFIG_BENCH_REGION": REGION,
-        "RCLONE_CONFIG_BENCH_FORCE_PATH_STYLE": "true",
-    }
+def environment(servers: Servers, endpoint: str) -> dict[str, str]:
+    config = servers.directory / "aws.ini"
+    config.write_text("[default]\ns3 =\n    max_concurrent_requests = 64\n")
+    return {**servers.environment(endpoint), "AWS_CONFIG_FILE": str(config)}
 
 
 def tool(name: str) -> Path:
-    found = shutil.which(name, path=str(VENV / "bin"))
-    if found is None:
-        raise LocalError(f"{name} is missing in {VENV.name}; next: make bench")
-    return Path(found)
-
-
-def s5cmd() -> Path:
-    """The program itself: the command in bin is a Python script that starts it, which is not what is measured."""
-    for found in VENV.glob("lib/python*/site-packages/s5cmd/bin/s5cmd"):
-        return found
-    return tool("s5cmd")
+    """The program itself: what bin has for s5cmd is a Python script that starts it, which is not what is measured."""
+    return next(VENV.glob(f"lib/python*/site-packages/{name}/bin/{name}"), VENV / "bin" / name)

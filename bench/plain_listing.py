@@ -1,97 +1,81 @@
-"""A child that lists a bucket in one of several ways. Job: `port`, `bucket`, `access_key`, `secret_key` and `how`.
+"""Children that list a bucket and answer the number of its keys: one page after the other, and in our lanes.
 
-One page after the other: `raw` reads each and drops it, the least that anyone can do (unsigned: only the stub answers);
+One after the other: `raw` reads each page and drops it, the least that anyone can do (unsigned: only the stub answers);
 `receipt` does so with our own client; `boto3` takes it apart, as a plain script would. `lanes` is ours, without ledger.
 """
 
 from __future__ import annotations
 
 import gc
-import json
-import os
+import re
 import socket
 from collections.abc import Callable
 from html import unescape
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from bench.child import Job, serve
-from bench.scripts import client
+import boto3 as aws
+
+from bench.child import Job, Work
 from devstack.awkward import LEGACY
-from devstack.ports import HOST
-from devstack.s3 import REGION
+from devstack.http_messages import END
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.transport import CrtTransport
 
 
-def prepare(job: Job) -> Callable[[], Job]:
-    bucket = job["bucket"]
-    if job["how"] == "raw":
-        return lambda: {"keys": _raw(job["port"], bucket)}
-    if job["how"] == "boto3":
-        pages = client(job).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=LEGACY)
-        return lambda: {"keys": sum(len(page.get("Contents", [])) for page in pages)}
-    hook = _hook(job)
-    hook.transport.list_page(bucket, LEGACY, "\uffff")  # the clients are made, and a connection
-    if job["how"] == "receipt":
-        return lambda: {"keys": _receipt(hook, bucket)}
+def raw(endpoint: str, bucket: str) -> Work:
+    host = urlsplit(endpoint).netloc
+    connection = socket.create_connection(host.split(":"), timeout=60)  # type: ignore[arg-type]
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    answers = connection.makefile("rb")
+
+    def ask(query: str) -> bytes:
+        connection.sendall(f"GET /{bucket}?{query} HTTP/1.1\r\nHost: {host}".encode() + END)
+        head = b"".join(iter(answers.readline, b"\r\n"))
+        return answers.read(int(re.findall(rb"(?i)content-length: *(\d+)", head)[0]))
+
+    return lambda: _count(ask)
+
+
+def receipt(endpoint: str, bucket: str) -> Work:
+    client = cast("CrtTransport", _hook(bucket).transport).client
+    return lambda: _count(lambda query: client.ask("ListObjectsV2", "GET", bucket, "", query=query).body)
+
+
+def boto3(endpoint: str, bucket: str) -> Work:
+    s3 = aws.client("s3", endpoint_url=endpoint)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=LEGACY)
+    return lambda: {"keys": sum(len(page.get("Contents", [])) for page in pages)}
+
+
+def lanes(endpoint: str, bucket: str) -> Work:
+    hook = _hook(bucket)
     gc.freeze()  # as every step does
     return lambda: {"keys": sum(len(page) for page in hook.list_objects(bucket, LEGACY))}
 
 
-def _hook(job: Job) -> BulkS3Hook:
-    extra = {"endpoint_url": job["endpoint"], "region_name": REGION}
-    connection = {"conn_type": "aws", "login": job["access_key"], "password": job["secret_key"], "extra": extra}
-    os.environ["AIRFLOW_CONN_LISTED"] = json.dumps(connection)
-    return BulkS3Hook("listed")
+def _hook(bucket: str) -> BulkS3Hook:
+    """Ours, of the connection in the environment: its clients are made, and one has a connection."""
+    hook = BulkS3Hook("legacy_s3")
+    hook.transport.list_page(bucket, LEGACY, "\uffff")
+    return hook
 
 
-def _receipt(hook: BulkS3Hook, bucket: str) -> int:
-    """The pages as they come, counted and dropped."""
-
-    def ask(query: str) -> tuple[int, bytes]:
-        body = cast("CrtTransport", hook.transport).client.ask("ListObjectsV2", "GET", bucket, "", query=query).body
-        return body.count(b"<Key>"), body
-
-    return _count(ask)
-
-
-def _raw(port: int, bucket: str) -> int:
-    connection, buffer = socket.create_connection((HOST, port), timeout=60), memoryview(bytearray(2**20))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    answers = connection.makefile("rb", buffering=2**16)
-
-    def ask(query: str) -> tuple[int, bytes]:
-        connection.sendall(f"GET /{bucket}?{query} HTTP/1.1\r\nHost: {HOST}:{port}\r\n\r\n".encode())
-        length = 0
-        while (line := answers.readline()) > b"\r\n":
-            if line.lower().startswith(b"content-length:"):
-                length = int(line[15:])
-        if answers.readinto(buffer[:length]) != length or not length:  # type: ignore[attr-defined]
-            raise ConnectionError("the server hung up")
-        start = bytes(buffer[: min(length, 4096)])  # in which all that is needed stands
-        return int(_between(start, "KeyCount") or 0), start
-
-    return _count(ask)
-
-
-def _count(ask: Callable[[str], tuple[int, bytes]]) -> int:
-    """One page after the other, each asked for by its query; answers the number of all keys."""
+def _count(ask: Callable[[str], bytes]) -> Job:
+    """One page after the other, each asked for by its query."""
     keys, token = 0, ""
     while True:
         query = f"encoding-type=url&list-type=2&prefix={quote(LEGACY, safe='')}"
-        query += f"&continuation-token={quote(token, safe='')}" if token else ""
-        number, page = ask(query)
-        keys += number
-        if not (token := _between(page, "NextContinuationToken")):
-            return keys
+        page = ask(query + (f"&continuation-token={quote(token, safe='')}" if token else ""))
+        keys += int(_element(page, b"<KeyCount>"))
+        if not (token := _element(page, b"<NextContinuationToken>")):
+            return {"keys": keys}
 
 
-def _between(text: bytes, tag: str) -> str:
+def _element(page: bytes, tag: bytes) -> str:
     """What an element holds, empty where there is none."""
-    _, _, rest = text.partition(f"<{tag}>".encode())
-    return unescape(rest.partition(b"<")[0].decode())
-
-
-if __name__ == "__main__":
-    serve(prepare)
+    start = page.find(tag)
+    if start < 0:
+        return ""
+    start += len(tag)
+    return unescape(page[start : page.find(b"<", start)].decode())

@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, cast
 
-from bench.child import in_bytes, peak
+from devstack.environment import ROOT
 from devstack.errors import LocalError
 
 
@@ -26,119 +26,79 @@ class Usage:
     seconds: float
     cpu: float
     rss: int
-    answer: dict[str, Any] = field(default_factory=dict)
-
-
-def run_tool(command: Sequence[str | Path], environment: Mapping[str, str], log: Path, patience: float) -> Usage:
-    """Run a program to its end, accounted from its start by the operating system, with all its children.
-
-    :raises LocalError: it failed, or takes too long.
-    """
-    begun = time.monotonic()
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    held = 0
-    try:
-        while True:
-            held = peak(process.pid) or held
-            pid, status, used = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() - begun > patience:
-                raise LocalError(f"{command[0]} has not ended after {patience:.0f} s; see {log}")
-            time.sleep(0.005)
-        seconds = time.monotonic() - begun
-        process.returncode = os.waitstatus_to_exitcode(status)
-    finally:
-        _end(process)
-    if process.returncode:
-        raise LocalError(f"{command[0]} ended with {process.returncode}:\n{tail(log)}")
-    return Usage(seconds, used.ru_utime + used.ru_stime, held or in_bytes(used.ru_maxrss))
+    answer: dict[str, Any]
 
 
 class Child:
-    """A module of this package that serves one job (`child.serve`).
+    """A process of this package that answers in lines of JSON, the first one as soon as it is ready.
 
+    :param what: a function (`child`), or the name of a module that is a server (`devstack.http_server`).
     :param log: of its errors and progress; None: for all to see.
     """
 
-    def __init__(self, module: str, job: Mapping[str, Any], environment: Mapping[str, str], log: Path | None) -> None:
-        self.name, self.log = module, log
+    def __init__(self, what: str, job: Mapping[str, Any], environment: Mapping[str, str], log: Path | None) -> None:
+        self._name, self._log = what, log
+        module = ["bench.child", what] if "." in what else [f"bench.{what}"]
         with log.open("wb") if log else nullcontext() as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"bench.{module}", json.dumps(job)],
+                [sys.executable, "-m", *module, json.dumps(job)],
                 env=dict(environment),
+                cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
                 start_new_session=True,
                 text=True,
             )
-        if self._process.stdin is None or self._process.stdout is None:
-            raise LocalError(f"{module} has no pipes")
-        self._to, self._from = self._process.stdin, self._process.stdout
+        self._to, self._from = cast("tuple[IO[str], IO[str]]", (self._process.stdin, self._process.stdout))
 
-    def wait_until_ready(self, patience: float) -> None:
-        if self._line(patience) != "ready\n":
-            self._fail("ended before it was ready")
+    def answer(self, patience: float) -> dict[str, Any]:
+        """:raises LocalError: it failed, or takes too long."""
+        if not select.select([self._from], [], [], patience)[0]:
+            raise LocalError(f"{self._name} has not ended after {patience:.0f} s; see {self._log or 'above'}")
+        if line := self._from.readline():
+            return dict(json.loads(line))
+        log = self._log.read_text(errors="replace").splitlines() if self._log else ["see above"]
+        raise LocalError("\n    ".join([f"{self._name} failed:", *log[-15:]]))
 
     def go(self) -> None:
         """The measured part begins."""
         self._to.write("go\n")
         self._to.flush()
 
-    def result(self, patience: float) -> dict[str, Any]:
-        """What the work answered.
-
-        :raises LocalError: it failed, or takes too long.
-        """
-        line = self._line(patience)
-        if not line:
-            self._fail("failed")
-        return dict(json.loads(line))
-
     def end(self) -> None:
+        """Let it end, and end it with its children where it does not."""
         for pipe in (self._to, self._from):
             with suppress(OSError):
                 pipe.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        _end(self._process)
-
-    def _line(self, patience: float) -> str:
-        if not select.select([self._from], [], [], patience)[0]:
-            raise LocalError(f"{self.name} has not answered after {patience:.0f} s; see {self.log or 'above'}")
-        return self._from.readline()
-
-    def _fail(self, what: str) -> NoReturn:
-        raise LocalError(f"{self.name} {what}:\n{tail(self.log)}" if self.log else f"{self.name} {what}, see above")
+            return  # its number may be anyone's now
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def run_children(children: Sequence[Child], patience: float) -> Usage:
     """Let them all work at once; the time is from the word to the last answer, the memory that of the biggest."""
     try:
         for child in children:
-            child.wait_until_ready(patience)
+            child.answer(patience)
         begun = time.monotonic()
         for child in children:
             child.go()
-        answers = [child.result(patience) for child in children]
-        seconds = max(time.monotonic() - begun, 1e-6)
+        used = [Usage(**child.answer(patience)) for child in children]
+        seconds = time.monotonic() - begun
     finally:
         for child in children:
             child.end()
-    if len(children) == 1:
-        seconds = answers[0]["seconds"]
-    return Usage(
-        seconds, sum(answer["cpu"] for answer in answers), max(answer["rss"] for answer in answers), answers[0]
-    )
+    if len(used) == 1:
+        return used[0]
+    return Usage(seconds, sum(each.cpu for each in used), max(each.rss for each in used), {})
+
+
+def run_tool(command: Sequence[str | Path], environment: Mapping[str, str], log: Path, patience: float) -> Usage:
+    """Run a program to its end, accounted from its start by the operating system, with all its children."""
+    return run_children([Child("child.tool", {"command": [*map(str, command)]}, environment, log)], patience)
 
 
 @contextmanager
@@ -148,21 +108,7 @@ def helper(
     """A server of this package, for as long as it is needed; it ends by itself should we be killed."""
     child = Child(module, job, environment, log)
     try:
-        child.result(patience)
+        child.answer(patience)
         yield
     finally:
         child.end()
-
-
-def _end(process: subprocess.Popen[Any]) -> None:
-    """End it with its children, whatever state it is in; once it is reaped its number may be anyone's."""
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with suppress(ChildProcessError):
-        process.wait(10)
-
-
-def tail(log: Path) -> str:
-    return "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-15:])

@@ -6,53 +6,42 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-import psycopg
+from s3_migration.ledger.connection import Ledger
 
 
+@dataclass
 class Recorder:
-    """Of all steps that this process runs within `recording`.
+    statements: defaultdict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # seconds, by the name of the statement
+    transactions: list[float] = field(default_factory=list)  # seconds
+    staging_bytes: float = 0  # of legacy's staging table, once it is full
 
-    :param connection: an administrator's: asked how much write-ahead log each transaction writes, if given.
-    """
 
-    def __init__(self, connection: psycopg.Connection[Any] | None = None) -> None:
-        self._connection = connection
-        self.statements: defaultdict[str, float] = defaultdict(float)  # seconds, by the name of the statement
-        self.transactions: list[tuple[float, float]] = []  # seconds, bytes of write-ahead log
-        self.staging_bytes = 0.0  # of legacy's staging table, once it is full
+@contextmanager
+def recording() -> Iterator[Recorder]:
+    """Of all steps that this process runs within."""
+    recorder, execute, batch = Recorder(), Ledger.execute, Ledger.batch
+
+    def timed(ledger: Ledger, file: str, /, **values: Any) -> Any:
+        if file == "forecast":  # the first one after both sides are listed
+            asked = ledger.connection.execute("SELECT pg_total_relation_size('pg_temp.listed_legacy') AS size")
+            recorder.staging_bytes = float(asked.fetchall()[0]["size"])
+        begun = time.monotonic()
+        answer = execute(ledger, file, **values)
+        recorder.statements[file] += time.monotonic() - begun
+        return answer
 
     @contextmanager
-    def recording(self) -> Iterator[None]:
-        from s3_migration.ledger.connection import Ledger
-
-        execute, batch = Ledger.execute, Ledger.batch
-
-        def timed(ledger: Ledger, file: str, /, **values: Any) -> Any:
-            if file == "forecast":  # the first one after both sides are listed
-                asked = ledger.connection.execute("SELECT pg_total_relation_size('pg_temp.listed_legacy') AS size")
-                self.staging_bytes = float(asked.fetchall()[0]["size"])
-            begun = time.monotonic()
-            answer = execute(ledger, file, **values)
-            self.statements[file] += time.monotonic() - begun
-            return answer
-
-        @contextmanager
-        def timed_batch(ledger: Ledger) -> Iterator[None]:
-            wal, begun = self._written(), time.monotonic()
-            with batch(ledger):
-                yield
-            self.transactions.append((time.monotonic() - begun, self._written() - wal))
-
-        with patch.object(Ledger, "execute", timed), patch.object(Ledger, "batch", timed_batch):
+    def timed_batch(ledger: Ledger) -> Iterator[None]:
+        begun = time.monotonic()
+        with batch(ledger):
             yield
+        recorder.transactions.append(time.monotonic() - begun)
 
-    def _written(self) -> float:
-        return wal_bytes(self._connection) if self._connection else 0
-
-
-def wal_bytes(connection: psycopg.Connection[Any]) -> float:
-    """Bytes of write-ahead log that the server ever wrote."""
-    return float(connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchall()[0][0])
+    with patch.object(Ledger, "execute", timed), patch.object(Ledger, "batch", timed_batch):
+        yield recorder
