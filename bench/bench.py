@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.processes import Child, Usage, run_children
+from bench.processes import Child, Usage
 from bench.results import Options, number
 from bench.servers import Product, Servers
 
@@ -23,7 +23,6 @@ class Bench:
     options: Options
     begun: float = field(default_factory=time.monotonic)
     samples: dict[str, list[float]] = field(default_factory=dict)
-    missed: list[str] = field(default_factory=list)
 
     def say(self, line: str) -> None:
         print(f"[{time.monotonic() - self.begun:4.0f} s] {line}", flush=True)
@@ -32,12 +31,6 @@ class Bench:
         for what, value in values.items():
             self.samples.setdefault(f"{name}/{what}", []).append(value)
         self.say(f"  {name}: {', '.join(f'{what} {number(value)}' for what, value in values.items())}")
-
-    def require(self, held: bool, what: str) -> None:
-        """Note what was asserted and did not hold; the bench goes on, and fails at its end."""
-        if not held and what not in self.missed:
-            self.missed.append(what)
-            self.say(f"MISSED: {what}")
 
     def rounds(self, what: str, contenders: Iterable[str] = ()) -> Iterator[list[str]]:
         """The order of each round, each begun by another one: nobody always comes first, or after the same one."""
@@ -50,19 +43,19 @@ class Bench:
     @property
     def patience(self) -> float:
         """Seconds after which whatever is measured is taken for hung."""
-        return 120 + self.options.objects / 5 + self.options.keys / 1_000
+        return 600 + self.options.objects / 5 + self.options.keys / 1_000 + self.options.rows / 100
 
-    def ours(self, product: Product, run_id: str, *steps: str, before: Sequence[str] = (), **job: Any) -> Child:
-        """A process of ours, about to do these steps of a run."""
-        job |= {"declared": product.declared, "run_id": run_id, "before": before, "measured": steps}
-        return self.servers.child("ours.work", product.environment, **job)
+    def child(self, what: str, environment: dict[str, str], **job: Any) -> Child:
+        return Child(what, job, environment, self.servers.log(what), self.patience)
 
-    def run(self, *children: Child) -> Usage:
-        return run_children(children, self.patience)
+    def ours(self, product: Product, run_id: str) -> Child:
+        """A process of ours, to do steps of a run."""
+        return self.child("ours.work", product.environment, declared=product.declared, run_id=run_id)
 
-    def client(self, what: str, endpoint: str, **job: Any) -> Usage:
-        """What a child took that asks the S3 server."""
-        return self.run(self.servers.child(what, self.servers.environment(endpoint), endpoint=endpoint, **job))
+    def take(self, what: str, endpoint: str, **job: Any) -> Usage:
+        """What a child took that asks the S3 server once."""
+        with self.child(what, self.servers.environment(endpoint), endpoint=endpoint, **job) as child:
+            return child.ask()
 
 
 Part = Callable[[Bench], object]

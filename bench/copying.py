@@ -7,7 +7,7 @@ from functools import partial
 
 from bench import peers
 from bench.bench import PLACES, Bench
-from bench.processes import Usage, run_tool
+from bench.processes import Usage, run_together, run_tool
 from devstack.errors import LocalError
 
 # The objects that every contender copies; none is taken away from here.
@@ -45,26 +45,29 @@ def _ours(processes: int, bench: Bench, endpoint: str, bucket: str) -> Usage:
     objects = bench.options.objects
     chunk_size = min(10_000, -(-objects // processes))
     with bench.servers.product(KEPT, bucket, objects, endpoint, chunk_size=chunk_size) as product:
-        chunks = bench.run(bench.ours(product, "bench", "list", before=["check"])).answer["chunks"]
-        shares = [chunks[first::processes] for first in range(processes)]
-        return bench.run(*(bench.ours(product, "bench", "copy", chunks=share) for share in shares))
+        with bench.ours(product, "bench") as lister:
+            chunks = lister.ask(steps=["check", "list"]).answer["list"]
+        jobs = [{"steps": ["copy"], "chunks": chunks[first::processes]} for first in range(processes)]
+        return run_together([(bench.ours(product, "bench"), job) for job in jobs])
 
 
 def _tool(name: str, bench: Bench, endpoint: str, bucket: str) -> Usage:
     command = peers.command(name, endpoint=endpoint, source=KEPT, bucket=bucket)
-    environment, log = peers.environment(bench.servers, endpoint), bench.servers.log(name.replace(" ", "-"))
-    return run_tool(command, environment, log, bench.patience)
+    config = bench.servers.directory / "aws.ini"
+    config.write_text(peers.AWS_CONFIG)
+    environment = {**bench.servers.environment(endpoint), "AWS_CONFIG_FILE": str(config)}
+    return run_tool(command, environment, bench.servers.log(name.replace(" ", "-")), bench.patience)
 
 
 def _limit(conditional: bool, bench: Bench, endpoint: str, bucket: str) -> Usage:
     # A long way off it takes more of them to keep the server busy.
     connections = 64 if endpoint == bench.servers.s3.endpoint_url else 256
-    how = {"conditional": conditional, "connections": connections, "objects": bench.options.objects}
-    return bench.client("limit.copies", endpoint, source=KEPT, bucket=bucket, **how)
+    how = {"conditional": conditional, "connections": connections}
+    return bench.take("peers.load", endpoint, source=KEPT, bucket=bucket, **how)
 
 
 def _threads(bench: Bench, endpoint: str, bucket: str) -> Usage:
-    return bench.client("scripts.threads", endpoint, source=KEPT, bucket=bucket)
+    return bench.take("peers.copy_in_threads", endpoint, source=KEPT, bucket=bucket)
 
 
 # Of the endpoint and the bucket to copy all objects to.

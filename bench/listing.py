@@ -8,10 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.bench import PLACES, Bench
+from bench.servers import number
 from devstack.errors import LocalError
 
 # Milliseconds added to each request; so far away a listing lives by what is asked for at once, not by this machine.
 FARTHEST = {**PLACES, "farthest": 200.0}
+LISTERS = {
+    "raw": "peers.drop",
+    "receipt": "ours.receive",
+    "boto3": "peers.list_with_boto3",
+    "lanes": "ours.list_in_lanes",
+}
 
 
 def measure(bench: Bench) -> None:
@@ -31,7 +38,7 @@ def measure(bench: Bench) -> None:
 
 
 def _plain(bench: Bench, place: str, keys: int, how: str, endpoint: str, bucket: str) -> None:
-    used = bench.client(f"plain_listing.{how}", endpoint, bucket=bucket)
+    used = bench.take(LISTERS[how], endpoint, bucket=bucket)
     if used.answer["keys"] != keys:
         raise LocalError(f"listing ({how}): {used.answer['keys']} keys of {keys}")
     bench.record(f"listing/{place}/{how}", rate=keys / used.seconds, cpu=used.cpu / keys * 1e6)
@@ -46,10 +53,13 @@ def _ours(bench: Bench, place: str, endpoint: str) -> None:
         servers.product(legacy, production, keys, servers.s3.endpoint_url) as product,
     ):
         # The check, whose canaries that store does not know, is made against the real server.
-        bench.run(bench.ours(product, "bench", "check"))
+        with bench.ours(product, "bench") as checker:
+            checker.ask(steps=["check"])
         made_up = replace(product, environment=servers.environment(endpoint, product.database))
-        used = bench.run(bench.ours(made_up, "bench", "list"))
-        listed = servers.number(product, "SELECT count(*) FROM s3_migration.ledger")
+        with bench.ours(made_up, "bench") as ours:
+            used = ours.ask(steps=["list"])
+        with servers.postgres.connect(product.database) as connection:
+            listed = number(connection, "SELECT count(*) FROM s3_migration.ledger")
     if listed != keys:
         raise LocalError(f"listing: {listed} of {keys} keys in the ledger")
     bench.record(f"listing/{place}/ours", rate=keys / used.seconds, cpu=used.cpu / keys * 1e6, rss=used.rss)

@@ -1,8 +1,7 @@
 """What a run asks of the database at a tenth, a third and all of N objects: is the time a straight line?
 
 The real steps, over a store of numbered keys that answers at once; PostgreSQL's settings as shipped. Only what a store
-would do by copying and deleting is marked in SQL, as fast as that goes. `measure` is the part of the bench; `run` is
-the child that does the work.
+would do by copying and deleting is marked in SQL, as fast as that goes.
 """
 
 from __future__ import annotations
@@ -11,21 +10,17 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
 from bench.bench import Bench
-from bench.child import Job, Work, peak, say
-from bench.numbered_store import NumberedStore
+from bench.processes import Child, Job
 from bench.servers import number
-from bench.switching import RUN, fill, measure_database, run_again, switch
+from bench.switching import database, expect_rows, fill, run_again
 from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
-
-if TYPE_CHECKING:
-    from bench.recorder import Recorder
 
 # Objects in the ledger, whatever the number that is really moved: ten times the rows of the switch, at most.
 MAX_OBJECTS = 10_000_000
@@ -52,84 +47,69 @@ SINGLE_TASKS = 7
 
 def measure(bench: Bench) -> dict[int, dict[str, float]]:
     """Answers all figures, by number of objects; the samples are those of the greatest number."""
-    answer = measure_database(bench, "scale.run", objects=min(MAX_OBJECTS, 10 * bench.options.rows))
-    figures = {int(objects): each for objects, each in answer["figures"].items()}
+    objects, figures = min(MAX_OBJECTS, 10 * bench.options.rows), dict[int, dict[str, float]]()
+    with database(bench) as (connection, ours):
+        for each in (objects // 10, objects * 3 // 10, objects):
+            scale = Scale(bench, connection, ours, each)
+            scale.measure()
+            figures[each] = scale.figures
     bench.say(f"as docs/scale.md has it:\n{table(figures)}")
+    found = {name: figures[objects][name] for name in ("rss", "ledger_bytes")}
+    bench.record("scale", **found, **planned(100_000_000))
     return figures
 
 
+@dataclass
 class Scale:
     """A run of so many objects, and its figures."""
 
-    def __init__(self, connection: psycopg.Connection[Any], declaration: Declaration, objects: int) -> None:
-        self.connection, self.declaration, self.objects = connection, declaration, objects
-        self.figures: dict[str, float] = {}
+    bench: Bench
+    connection: psycopg.Connection[Any]
+    ours: Child
+    objects: int
+    figures: dict[str, float] = field(default_factory=dict)
 
     def measure(self) -> None:
-        from s3_migration.steps import hooks, reconciliation, run, verification
-
-        objects, figures, store = self.objects, self.figures, NumberedStore(self.objects)
-        say(f"{objects:,} objects: a fresh product")
         # Its statistics stay, as those of an earlier night do: what they say of it is wrong.
         self.connection.execute("TRUNCATE s3_migration.ledger, s3_migration.chunk")
-        fill(self.connection, objects)
-        with patch.object(hooks, "make_hooks", lambda *_, **__: (store, store)):
-            self._list()
-            figures["chunks"] = number(self.connection, "SELECT count(*) FROM s3_migration.chunk")
-            self._mark("copy", COPIED)
-            store.copied = True
-            with self._written("switch"):
-                seconds, transactions = switch(self.declaration, objects)
-            figures |= {"switch/seconds": seconds, "switch/longest": max(transactions)}
-            with self._step("verify"):
-                verification.verify_copies(self.declaration, RUN)
-            self._mark("delete", DELETED)
-            store.deleted = True
-            with self._step("close"):
-                with run.working(self.declaration, RUN, "grace") as grace:
-                    grace.ledger.value("grace_left")
-                reconciliation.reconcile(self.declaration, RUN, last=True)
-            figures["ledger_bytes"] = number(self.connection, LEDGER_BYTES) / objects
-            # As after a run that was killed before its copies were marked: all is listed once more, and adopted.
-            self.connection.execute("TRUNCATE s3_migration.ledger")
-            store.copied = store.deleted = False
-            self._list("of nothing/")
-            store.copied = True
-            self._list("again/")
-        figures["rss"] = peak()
+        fill(self.connection, self.objects)
+        self._list()
+        self.figures["chunks"] = number(self.connection, "SELECT count(*) FROM s3_migration.chunk")
+        self._mark("copy", COPIED)
+        switched = self._step("switch", "switch_rows", copied=True)
+        expect_rows(switched["switch_rows"]["rows"], self.objects)
+        self.figures["switch/seconds"] = switched["switch_rows"]["seconds"]
+        self.figures["switch/longest"] = max(switched["transactions"])
+        self._keep("verify", self._step("verify", "verify", copied=True))
+        self._mark("delete", DELETED)
+        self._keep("close", self._step("close", "grace", "reconcile", copied=True, deleted=True))
+        self.figures["ledger_bytes"] = number(self.connection, LEDGER_BYTES) / self.objects
+        # As after a run that was killed before its copies were marked: all is listed once more, and adopted.
+        self.connection.execute("TRUNCATE s3_migration.ledger")
+        self._list("of nothing/")
+        self._list("again/", copied=True)
 
-    def _list(self, when: str = "") -> None:
-        from s3_migration.steps import listing
+    def _list(self, when: str = "", copied: bool = False) -> None:
+        listed = self._step(f"{when}list", "list", copied=copied)
+        self._keep(f"{when}list", listed)
+        self._keep(f"{when}forecast", listed)
+        self.figures[f"{when}merge/seconds"] = max(listed["transactions"])
+        self.figures[f"{when}scratch_bytes"] = listed["staging_bytes"] / self.objects
 
-        with self._step(f"{when}list", f"{when}forecast") as listed:
-            listing.take_listing(self.declaration, RUN)
-        self.figures[f"{when}merge/seconds"] = max(listed.transactions)
-        self.figures[f"{when}scratch_bytes"] = listed.staging_bytes / self.objects
+    def _step(self, name: str, *steps: str, **store: bool) -> Job:
+        with self._written(name):
+            used = self.ours.ask(steps=steps, store={"objects": self.objects, **store})
+        self.figures["rss"] = used.rss
+        return used.answer
 
-    def _mark(self, step: str, what: str) -> None:
+    def _mark(self, name: str, what: str) -> None:
         """As so many batches would; autovacuum, which has hours for this, comes after every fifth."""
         chunks = int(self.figures["chunks"])
-        with self._written(step):
+        with self._written(name):
             for chunk in range(1, chunks + 1):
                 self.connection.execute(MARK.format(what=what).encode(), {"chunk": chunk})
                 if chunk % max(1, chunks // 5) == 0:
                     self.connection.execute("VACUUM (ANALYZE) s3_migration.ledger")
-
-    @contextmanager
-    def _step(self, *names: str) -> Iterator[Recorder]:
-        """Of a run that is done up to here; keeps the seconds of its STATEMENTS.
-
-        :raises LookupError: one of them was not run.
-        """
-        from bench.recorder import recording
-
-        with self._written(names[0]), recording() as recorder:
-            yield recorder
-        for name in names:
-            files = STATEMENTS[name.rpartition("/")[2]]
-            if missing := set(files) - set(recorder.statements):
-                raise LookupError(f"{name} no longer runs {sorted(missing)}: see STATEMENTS")
-            self.figures[f"{name}/seconds"] = sum(recorder.statements[file] for file in files)
 
     @contextmanager
     def _written(self, name: str) -> Iterator[None]:
@@ -138,7 +118,12 @@ class Scale:
         wal, begun = number(self.connection, WAL_BYTES), time.monotonic()
         yield
         self.figures[f"{name}/wal_bytes"] = (number(self.connection, WAL_BYTES) - wal) / self.objects
-        say(f"{self.objects:,} objects: {name}: {time.monotonic() - begun:.2f} s")
+        self.bench.say(f"{self.objects:,} objects: {name}: {time.monotonic() - begun:.2f} s")
+
+    def _keep(self, name: str, answer: Job) -> None:
+        """:raises LookupError: a statement of the step was not run: see STATEMENTS."""
+        files = STATEMENTS[name.rpartition("/")[2]]
+        self.figures[f"{name}/seconds"] = sum(answer["statements"][file] for file in files)
 
 
 def planned(objects: int, chunk_size: int = Declaration.model_fields["chunk_size"].default) -> dict[str, float]:
@@ -179,17 +164,3 @@ def table(figures: dict[int, dict[str, float]]) -> str:
 def _shown(value: float, unit: str) -> str:
     value /= 2**20 if unit == "MiB" else 1
     return f"{value:.2f} s" if unit == "s" and value < 10 else f"{value:,.0f} {unit}".strip()
-
-
-def run(dsn: str, declared: Job, objects: int) -> Work:
-    connection, figures = psycopg.connect(dsn, autocommit=True), dict[int, dict[str, float]]()
-
-    def work() -> Job:
-        for each in (objects // 10, objects * 3 // 10, objects):
-            scale = Scale(connection, Declaration.model_validate(declared), each)
-            scale.measure()
-            figures[each] = scale.figures
-        found = {name: figures[objects][name] for name in ("rss", "ledger_bytes")} | planned(100_000_000)
-        return {"figures": figures, "samples": {f"scale/{name}": [value] for name, value in found.items()}}
-
-    return work

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from bench.processes import Child, helper
+from bench.processes import Child
 from devstack.environment import environment
 from devstack.ports import HOST, free_port
 from devstack.postgres import Postgres
@@ -106,11 +106,6 @@ class Servers:
             with self.postgres.connect() as connection:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def number(self, product: Product, query: str) -> int:
-        """The answer of a query, as an administrator."""
-        with self.postgres.connect(product.database) as connection:
-            return number(connection, query)
-
     # -- processes ----------------------------------------------------------------------------------------------
 
     def environment(self, endpoint: str, database: str = "") -> dict[str, str]:
@@ -127,9 +122,6 @@ class Servers:
             "AWS_REGION": REGION,
         }
 
-    def child(self, what: str, environment: dict[str, str], **job: Any) -> Child:
-        return Child(what, job, environment, self.log(what))
-
     def log(self, name: str) -> Path:
         logs = self.directory / "log"
         logs.mkdir(parents=True, exist_ok=True)
@@ -139,7 +131,7 @@ class Servers:
     def served(self, module: str, patience: float = 60, **job: Any) -> Iterator[str]:
         """A server of this package for as long as it is needed; where it is."""
         port = free_port()
-        with helper(module, {"port": port, **job}, environment(), self.log(module), patience):
+        with Child(module, {"port": port, **job}, environment(), self.log(module), patience):
             yield f"http://{HOST}:{port}"
 
     @contextmanager

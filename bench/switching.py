@@ -1,25 +1,23 @@
 """The switch of a million rows, by the real step, against one plain UPDATE of them all.
 
-PostgreSQL's settings are as they ship. `measure` is the part of the bench; `compare` is the child that does the work.
+PostgreSQL's settings are as they ship.
 """
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from bench.child import Job, Work, say
-from bench.processes import Child, run_children
+from bench.bench import Bench
+from bench.processes import Child
 from bench.servers import ROWS
+from devstack.errors import LocalError
 from devstack.product import ROLE, TABLE
-from s3_migration.model.declaration import Declaration
-
-if TYPE_CHECKING:
-    from bench.bench import Bench
 
 RUN = "bench"
 INDEXES = {"without an index": "", "indexed": "CREATE INDEX avatars_path ON avatars (path)"}
@@ -35,17 +33,34 @@ PLAIN = "UPDATE avatars SET path = 'avatar/' || substr(path, 7) WHERE path LIKE 
 
 
 def measure(bench: Bench) -> None:
-    measure_database(bench, "switching.compare", rows=bench.options.rows, runs=bench.options.runs)
+    """Both ways in turn, on a fresh table each time; then ours with a quarter and a half of the rows."""
+    rows = bench.options.rows
+    with database(bench) as (connection, ours):
+        _fill_ledger(connection, rows)
+        for _ in bench.rounds("switching"):
+            for index in INDEXES:
+                plain = _plain(connection, rows, index)
+                seconds, transactions = _switch(connection, ours, rows, index)
+                longest, number = max(transactions), len(transactions)
+                figures = {"plain": plain, "seconds": seconds, "ratio": seconds / plain, "longest": longest}
+                bench.record(f"switching/{index}", **figures, transactions=number)
+        for part in (rows // 4, rows // 2):
+            _fill_ledger(connection, part)
+            for index in INDEXES:
+                seconds, _ = _switch(connection, ours, part, index)
+                bench.record(f"switching/{index}/{part}", seconds=seconds)
 
 
-def measure_database(bench: Bench, what: str, **job: Any) -> Job:
-    """Let a child work in a database of its own; S3 has no part in it. Answers what it did, and keeps its samples."""
+@contextmanager
+def database(bench: Bench) -> Iterator[tuple[psycopg.Connection[Any], Child]]:
+    """A product, to an administrator and to a process of ours; S3 has no part in it."""
     servers = bench.servers
-    with servers.product("legacy-s3", "production-s3", 0, servers.s3.endpoint_url) as product:
-        job |= {"dsn": servers.postgres.dsn(product.database), "declared": product.declared}
-        answer = run_children([Child(what, job, product.environment, None)], patience=3 * 3600).answer
-    bench.samples.update(answer["samples"])
-    return answer
+    with (
+        servers.product("legacy-s3", "production-s3", 0, servers.s3.endpoint_url) as product,
+        servers.postgres.connect(product.database) as connection,
+        bench.ours(product, RUN) as ours,
+    ):
+        yield connection, ours
 
 
 def run_again(connection: psycopg.Connection[Any]) -> None:
@@ -63,23 +78,6 @@ def run_again(connection: psycopg.Connection[Any]) -> None:
     )
 
 
-def switch(declaration: Declaration, rows: int) -> tuple[float, list[float]]:
-    """One switch by the step itself: its seconds, and those of each transaction."""
-    from bench.recorder import recording
-    from s3_migration.steps.run import working
-    from s3_migration.steps.switching import switch_rows
-
-    with recording() as recorder, working(declaration, RUN, "switch") as run:
-        begun = time.monotonic()
-        _expect(switch_rows(run), rows)
-        return time.monotonic() - begun, recorder.transactions
-
-
-def _expect(found: int, rows: int) -> None:
-    if found != rows:
-        raise SystemExit(f"{found} rows were switched, expected {rows}")
-
-
 def fill(connection: psycopg.Connection[Any], rows: int, index: str = "") -> None:
     """A fresh table, as a product has it: vacuumed, analysed, on disk."""
     connection.execute("DROP TABLE avatars")
@@ -91,44 +89,29 @@ def fill(connection: psycopg.Connection[Any], rows: int, index: str = "") -> Non
     connection.execute("CHECKPOINT")
 
 
-def compare(dsn: str, declared: Job, rows: int, runs: int) -> Work:
-    """Both ways in turn, on a fresh table each time; then ours with a quarter and a half of the rows."""
-    declaration, samples = Declaration.model_validate(declared), defaultdict[str, list[float]](list)
+def _fill_ledger(connection: psycopg.Connection[Any], objects: int) -> None:
+    connection.execute("TRUNCATE s3_migration.ledger")
+    run_again(connection)
+    connection.execute(COPIED, {"rows": objects})
+    connection.execute("VACUUM ANALYZE s3_migration.ledger")
 
-    def record(name: str, **values: float) -> None:
-        for what, value in values.items():
-            samples[f"switching/{name}/{what}"].append(value)
-        say(f"{name}: {', '.join(f'{what} {value:.2f}' for what, value in values.items())}")
 
-    def fill_ledger(objects: int) -> None:
-        connection.execute("TRUNCATE s3_migration.ledger")
-        run_again(connection)
-        connection.execute(COPIED, {"rows": objects})
-        connection.execute("VACUUM ANALYZE s3_migration.ledger")
+def _plain(connection: psycopg.Connection[Any], rows: int, index: str) -> float:
+    fill(connection, rows, INDEXES[index])
+    begun = time.monotonic()
+    expect_rows(connection.execute(PLAIN).rowcount, rows)
+    return time.monotonic() - begun
 
-    def switched(rows: int, index: str) -> tuple[float, list[float]]:
-        fill(connection, rows, INDEXES[index])
-        run_again(connection)
-        return switch(declaration, rows)
 
-    def plain(index: str) -> float:
-        fill(connection, rows, INDEXES[index])
-        begun = time.monotonic()
-        _expect(connection.execute(PLAIN).rowcount, rows)
-        return time.monotonic() - begun
+def _switch(connection: psycopg.Connection[Any], ours: Child, rows: int, index: str) -> tuple[float, list[float]]:
+    """One switch by the step itself: its seconds, and those of each transaction."""
+    fill(connection, rows, INDEXES[index])
+    run_again(connection)
+    answer = ours.ask(steps=["switch_rows"]).answer
+    expect_rows(answer["switch_rows"]["rows"], rows)
+    return answer["switch_rows"]["seconds"], answer["transactions"]
 
-    def work() -> Job:
-        fill_ledger(rows)
-        for index in list(INDEXES) * runs:
-            alone = plain(index)
-            ours, transactions = switched(rows, index)
-            longest, number = max(transactions), len(transactions)
-            record(index, plain=alone, seconds=ours, ratio=ours / alone, longest=longest, transactions=number)
-        for part in (rows // 4, rows // 2):
-            fill_ledger(part)
-            for index in INDEXES:
-                record(f"{index}/{part}", seconds=switched(part, index)[0])
-        return {"samples": samples}
 
-    connection = psycopg.connect(dsn, autocommit=True)
-    return work
+def expect_rows(found: int, rows: int) -> None:
+    if found != rows:
+        raise LocalError(f"{found} rows were switched, expected {rows}")

@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 from bench import report
 from bench.bench import Bench
 from bench.goals import Goal, goals
-from bench.processes import Child, helper, run_children, run_tool
+from bench.listing import LISTERS
+from bench.processes import Child, run_tool
 from bench.results import Figure, Options, Results
 from bench.servers import Servers
 from devstack.environment import ROOT, environment
@@ -39,7 +40,7 @@ KEYS = 2_345
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
     job = {"port": port, "keys": KEYS, "milliseconds": 0}
-    with helper("arithmetic_store", job, environment(), tmp_path_factory.mktemp("store") / "log"):
+    with Child("arithmetic_store", job, environment(), tmp_path_factory.mktemp("store") / "log"):
         yield port
 
 
@@ -99,12 +100,12 @@ def test_the_store_refuses_what_it_does_not_know(client: Any) -> None:
         client.list_objects_v2(Bucket="legacy-any", Delimiter="/")
 
 
-@pytest.mark.parametrize("how", ["raw", "receipt", "boto3", "lanes"])
+@pytest.mark.parametrize("how", LISTERS)
 def test_plain_listings_receive_every_key(store: int, how: str, tmp_path: Path) -> None:
     endpoint = f"http://{HOST}:{store}"
     job = {"endpoint": endpoint, "bucket": "legacy-any"}
-    child = Child(f"plain_listing.{how}", job, Servers.of(tmp_path).environment(endpoint), tmp_path / "log")
-    assert run_children([child], 60).answer["keys"] == KEYS
+    with Child(LISTERS[how], job, Servers.of(tmp_path).environment(endpoint), tmp_path / "log") as child:
+        assert child.ask().answer["keys"] == KEYS
 
 
 # -- HTTP by hand ----------------------------------------------------------------------------------------
@@ -124,7 +125,7 @@ def test_answers_are_cut_wherever_the_network_cuts_them(piece: int) -> None:
 def test_many_requests_through_the_delay_are_late_but_not_fewer(store: int, tmp_path: Path) -> None:
     port, seen = free_port(), []
     request = f"GET /production-any?list-type=2 HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
-    with helper("delay", {"port": port, "to": store, "milliseconds": 50}, environment(), tmp_path / "log"):
+    with Child("delay", {"port": port, "to": store, "milliseconds": 50}, environment(), tmp_path / "log"):
         begun = time.monotonic()
         run(send_all(f"http://{HOST}:{port}", [request] * 80, 40, lambda status, _: seen.append(status)))
         took = time.monotonic() - begun
@@ -217,7 +218,7 @@ def test_a_tool_that_fails_or_hangs_is_told(tmp_path: Path) -> None:
 
 def test_a_helper_ends_with_the_bench(store: int, tmp_path: Path) -> None:
     port = free_port()
-    with helper("delay", {"port": port, "to": store, "milliseconds": 1}, environment(), tmp_path / "log"):
+    with Child("delay", {"port": port, "to": store, "milliseconds": 1}, environment(), tmp_path / "log"):
         socket.create_connection((HOST, port), timeout=5).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((HOST, port), timeout=5)
