@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 from bench import copying, listing, machine, moving, report, scale, switching, workers
-from bench.bench import Bench, Part
+from bench.bench import Bench
 from bench.results import Options, Results
 from bench.servers import clean, servers
 from devstack.environment import ROOT, reach_loopback_directly
@@ -21,7 +22,7 @@ from devstack.errors import LocalError
 from devstack.processes import alone
 
 DIRECTORY = ROOT / ".local" / "bench"
-PARTS: dict[str, Part] = {
+PARTS: dict[str, Callable[[Bench], object]] = {
     "copy": copying.measure,
     "move": moving.measure,
     "listing": listing.measure,
@@ -50,14 +51,8 @@ def _parts(text: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sizes = {
-        "objects": "of the copy, the move and the workers",
-        "rows": "of the switch; ten times as many objects of scale",
-        "keys": "of the listing",
-        "runs": "rounds of every measurement",
-    }
-    for name, what in sizes.items():
-        parser.add_argument(f"--{name}", type=_number, default=getattr(Options, name), help=what)
+    for option in fields(Options):
+        parser.add_argument(f"--{option.name}", type=_number, default=option.default, metavar="N")
     parser.add_argument("--only", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its plots as well")
     parser.add_argument("--stop", action="store_true", help="only stop what a killed bench left running")
@@ -71,7 +66,7 @@ def main() -> None:
             if chosen.stop:
                 clean(DIRECTORY)
             else:
-                options = Options(*(getattr(chosen, name) for name in sizes))
+                options = Options(*(getattr(chosen, option.name) for option in fields(Options)))
                 _run(options, chosen.only, chosen.write)
     except LocalError as error:
         sys.exit(f"make bench: {error}")

@@ -12,9 +12,7 @@ import hashlib
 import itertools
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
@@ -24,19 +22,6 @@ BEYOND = b"\xff"  # no UTF-8 holds it: a prefix and this come after all keys wit
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
 _MAX_KEYS = 1_000
 Answer = list[bytes | memoryview]
-
-
-class Keys:
-    """The keys in the order of their bytes, and the XML of all of them in one piece, of which pages are slices."""
-
-    def __init__(self, count: int) -> None:
-        self.keys = sorted(b"image/avatar-%d.png" % number for number in range(1, count + 1))
-        entries = [_entry(key, place) for place, key in enumerate(self.keys)]
-        self.starts = [0, *itertools.accumulate(map(len, entries))]
-        self.text = memoryview(b"".join(entries))
-
-    def page(self, first: int, end: int) -> memoryview:
-        return self.text[self.starts[first] : self.starts[end]]
 
 
 def _entry(key: bytes, place: int) -> bytes:
@@ -50,10 +35,16 @@ def _entry(key: bytes, place: int) -> bytes:
 
 
 class Store:
-    """Answers requests; knows nothing of connections."""
+    """Answers requests; knows nothing of connections.
+
+    It holds the keys in the order of their bytes, and the XML of all of them in one piece, of which pages are slices.
+    """
 
     def __init__(self, count: int) -> None:
-        self.legacy, self.empty = Keys(count), Keys(0)
+        self.keys = sorted(b"image/avatar-%d.png" % number for number in range(1, count + 1))
+        entries = [_entry(key, place) for place, key in enumerate(self.keys)]
+        self.starts = [0, *itertools.accumulate(map(len, entries))]
+        self.text = memoryview(b"".join(entries))
 
     def answer(self, method: str, target: str) -> Answer:
         url = urlsplit(target)
@@ -68,15 +59,12 @@ class Store:
         return _answer("501 Not Implemented", said.encode())
 
     def _list(self, bucket: str, query: dict[str, str]) -> Answer:
-        held = self.legacy if bucket.startswith("legacy") else self.empty
-        prefix = query.get("prefix", "").encode()
-        first = bisect_left(held.keys, prefix)
-        if after := query.get("start-after", "").encode():
-            first = max(first, bisect_right(held.keys, after))
+        prefix, after = (query.get(name, "").encode() for name in ("prefix", "start-after"))
+        first = max(bisect_left(self.keys, prefix), bisect_right(self.keys, after))
         if token := query.get("continuation-token"):
             first = int(base64.b64decode(token))
         limit = min(int(query.get("max-keys", _MAX_KEYS)), _MAX_KEYS)
-        end = bisect_left(held.keys, prefix + BEYOND)
+        end = bisect_left(self.keys, prefix + BEYOND) if bucket.startswith("legacy") else 0
         last = max(first, min(first + limit, end))
         more = last < end and limit > 0
         # These keys and prefixes look the same URL-encoded, as far as an encoding is asked for.
@@ -89,8 +77,9 @@ class Store:
             "EncodingType": query.get("encoding-type"),
             "IsTruncated": str(more).lower(),
         }
+        page = self.text[self.starts[first] : self.starts[last]]
         said = "".join(f"<{name}>{value}</{name}>" for name, value in elements.items() if value is not None)
-        return _answer("200 OK", (_HEAD + said).encode(), held.page(first, last), b"</ListBucketResult>")
+        return _answer("200 OK", (_HEAD + said).encode(), page, b"</ListBucketResult>")
 
 
 def _answer(status: str, *body: bytes | memoryview) -> Answer:
@@ -114,9 +103,5 @@ class _Client(Requests):
         self.transport.writelines(self._store.answer(method, target))
 
 
-def accept(job: dict[str, Any]) -> Callable[[], Requests]:
-    return partial(_Client, Store(job["keys"]), job["milliseconds"] / 1000)
-
-
 if __name__ == "__main__":
-    serve(accept)
+    serve(lambda job: partial(_Client, Store(job["keys"]), job["milliseconds"] / 1000))

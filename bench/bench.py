@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,3 @@ class Bench:
         """What a child took that asks the S3 server once."""
         with self.child(what, self.servers.environment(endpoint), endpoint=endpoint, **job) as child:
             return child.ask()
-
-
-Part = Callable[[Bench], object]

@@ -40,7 +40,6 @@ COMMANDS = {
     "aws s3 cp": "aws s3 cp --recursive --only-show-errors --endpoint-url {endpoint} "
     "s3://{source}/image/ s3://{bucket}/avatar/",
 }
-AWS_CONFIG = "[default]\ns3 =\n    max_concurrent_requests = 64\n"
 THREADS = 32
 
 

@@ -124,17 +124,14 @@ def run_together(children: Sequence[tuple[Child, Job]]) -> Usage:
     return Usage(seconds, sum(each.cpu for each in used), max(each.rss for each in used), {})
 
 
-def run_tool(command: Sequence[str | Path], environment: Mapping[str, str], log: Path, patience: float) -> Usage:
-    """Run a program to its end, accounted from its start by the operating system, with all its children."""
-    with Child("processes.tool", {"command": [*map(str, command)]}, environment, log, patience) as child:
-        return child.ask()
-
-
 # -- the child's side ---------------------------------------------------------------------------------------------
 
 
 def tool(command: list[str]) -> Work:
-    """In here, where little is imported: this process is to hold less memory than any tool."""
+    """A program from its start to its end, accounted by the operating system with all its children.
+
+    In here, where little is imported: this process is to hold less memory than any tool.
+    """
 
     def work() -> None:
         if status := subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:

@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -57,6 +57,9 @@ class Servers:
         return cls(directory, SeaweedFS(directory / "s3", free_port(), identities), Postgres(directory / "postgres"))
 
     def start(self) -> None:
+        config = self.directory / ".aws" / "config"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text("[default]\ns3 =\n    max_concurrent_requests = 64\n")  # of aws-cli
         self.s3.launch()
         self.postgres.start()
         ensure_role(self.postgres, ROLE, self.postgres.password)
@@ -68,24 +71,19 @@ class Servers:
 
     # -- objects ------------------------------------------------------------------------------------------------
 
-    def create_bucket(self, name: str, objects: int = 0) -> None:
-        """With `image/avatar-1.png` to `image/avatar-<objects>.png` in it."""
-        client = self.s3.client()
+    @contextmanager
+    def bucket(self, kind: str, objects: int = 0) -> Iterator[str]:
+        """A bucket of its own, with `image/avatar-1.png` to `image/avatar-<objects>.png` in it."""
+        client, name = self.s3.client(), f"{kind}-{secrets.token_hex(4)}"
         client.create_bucket(Bucket=name)
         # Its volumes are made when the first object comes.
         client.put_object(Bucket=name, Key="first", Body=b"first")
         client.delete_object(Bucket=name, Key="first")
-        fill(self.s3, name, objects)
-
-    @contextmanager
-    def bucket(self, kind: str, objects: int = 0) -> Iterator[str]:
-        """A bucket of its own for one measurement."""
-        name = f"{kind}-{secrets.token_hex(4)}"
-        self.create_bucket(name, objects)
         try:
+            fill(self.s3, name, objects)
             yield name
         finally:
-            self.s3.client().delete_bucket(Bucket=name)  # with all that is in it
+            client.delete_bucket(Bucket=name)  # with all that is in it
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -137,10 +135,8 @@ class Servers:
     @contextmanager
     def far_away(self, milliseconds: float) -> Iterator[str]:
         """The S3 server's address with a delay on the way; its own address without one."""
-        if not milliseconds:
-            yield self.s3.endpoint_url
-            return
-        with self.served("delay", to=self.s3.port, milliseconds=milliseconds) as endpoint:
+        far = self.served("delay", to=self.s3.port, milliseconds=milliseconds)
+        with far if milliseconds else nullcontext(self.s3.endpoint_url) as endpoint:
             yield endpoint
 
 
