@@ -17,8 +17,8 @@ import psycopg
 
 from bench.bench import Bench
 from bench.processes import Child, Job
-from bench.servers import number
-from bench.switching import database, expect_rows, fill, run_again
+from bench.servers import fill_rows, number
+from bench.switching import database, expect_rows, run_again
 from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
 
@@ -72,7 +72,7 @@ class Scale:
     def measure(self) -> None:
         # Its statistics stay, as those of an earlier night do: what they say of it is wrong.
         self.connection.execute("TRUNCATE s3_migration.ledger, s3_migration.chunk")
-        fill(self.connection, self.objects)
+        fill_rows(self.connection, self.objects)
         self._list()
         self.figures["chunks"] = number(self.connection, "SELECT count(*) FROM s3_migration.chunk")
         self._mark("copy", COPIED)

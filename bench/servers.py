@@ -96,8 +96,7 @@ class Servers:
         try:
             with self.postgres.connect(name) as connection:
                 connection.execute(TABLE)
-                connection.execute(ROWS, [rows])
-                connection.execute("VACUUM ANALYZE avatars")
+                fill_rows(connection, rows)
                 set_up(connection, Declaration.model_validate(declared))
             yield Product(declared, name, self.environment(endpoint, name))
         finally:
@@ -145,6 +144,16 @@ def fill(s3: SeaweedFS, bucket: str, objects: int) -> None:
     who = s3.identities[0]
     target = Target(s3.endpoint_url, who.access_key, who.secret_key, REGION, "")
     put_avatars(target, bucket, range(1, objects + 1))
+
+
+def fill_rows(connection: psycopg.Connection[Any], rows: int, index: str = "") -> None:
+    """A fresh table with a row for each object, as a product has it: vacuumed, analysed, on disk."""
+    connection.execute("TRUNCATE avatars RESTART IDENTITY")
+    connection.execute("DROP INDEX IF EXISTS avatars_path")
+    connection.execute(ROWS, [rows])
+    connection.execute(index.encode())
+    connection.execute("VACUUM ANALYZE avatars")
+    connection.execute("CHECKPOINT")
 
 
 def number(connection: psycopg.Connection[Any], query: str) -> int:

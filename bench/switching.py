@@ -11,13 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from bench.bench import Bench
 from bench.processes import Child
-from bench.servers import ROWS
+from bench.servers import fill_rows
 from devstack.errors import LocalError
-from devstack.product import ROLE, TABLE
 
 RUN = "bench"
 INDEXES = {"without an index": "", "indexed": "CREATE INDEX avatars_path ON avatars (path)"}
@@ -78,17 +76,6 @@ def run_again(connection: psycopg.Connection[Any]) -> None:
     )
 
 
-def fill(connection: psycopg.Connection[Any], rows: int, index: str = "") -> None:
-    """A fresh table, as a product has it: vacuumed, analysed, on disk."""
-    connection.execute("DROP TABLE avatars")
-    connection.execute(TABLE)
-    connection.execute(ROWS, [rows])
-    connection.execute(index.encode())
-    connection.execute(sql.SQL("GRANT SELECT, UPDATE (path) ON avatars TO {}").format(sql.Identifier(ROLE)))
-    connection.execute("VACUUM ANALYZE avatars")
-    connection.execute("CHECKPOINT")
-
-
 def _fill_ledger(connection: psycopg.Connection[Any], objects: int) -> None:
     connection.execute("TRUNCATE s3_migration.ledger")
     run_again(connection)
@@ -97,7 +84,7 @@ def _fill_ledger(connection: psycopg.Connection[Any], objects: int) -> None:
 
 
 def _plain(connection: psycopg.Connection[Any], rows: int, index: str) -> float:
-    fill(connection, rows, INDEXES[index])
+    fill_rows(connection, rows, INDEXES[index])
     begun = time.monotonic()
     expect_rows(connection.execute(PLAIN).rowcount, rows)
     return time.monotonic() - begun
@@ -105,7 +92,7 @@ def _plain(connection: psycopg.Connection[Any], rows: int, index: str) -> float:
 
 def _switch(connection: psycopg.Connection[Any], ours: Child, rows: int, index: str) -> tuple[float, list[float]]:
     """One switch by the step itself: its seconds, and those of each transaction."""
-    fill(connection, rows, INDEXES[index])
+    fill_rows(connection, rows, INDEXES[index])
     run_again(connection)
     answer = ours.ask(steps=["switch_rows"]).answer
     expect_rows(answer["switch_rows"]["rows"], rows)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import yaml
 
 from bench.bench import PLACES, Bench
-from bench.servers import ROWS, fill
+from bench.servers import fill, fill_rows
 from devstack.errors import LocalError
 from devstack.product import BUCKETS, DATABASE, create_buckets, declare
 from devstack.stack import Stack
@@ -82,10 +82,8 @@ def _prepare(stack: Stack, objects: int) -> None:
     create_buckets(stack.s3)
     fill(stack.s3, BUCKETS[0], objects)
     with stack.postgres.connect(DATABASE) as connection:
-        connection.execute("TRUNCATE avatars RESTART IDENTITY")
         connection.execute("TRUNCATE s3_migration.ledger, s3_migration.chunk, s3_migration.tally, s3_migration.timing")
-        connection.execute(ROWS, [objects])
-        connection.execute("VACUUM ANALYZE avatars")
+        fill_rows(connection, objects)
 
 
 def _move(bench: Bench, stack: Stack, place: str) -> None:
