@@ -79,7 +79,7 @@ bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= K
 		|| $(BENCH)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.lock; \
 	cp requirements-bench.lock .venv-bench/installed.lock
 	@$(BIN)/python -m bench $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(ROWS),--rows $(ROWS)) \
-		$(if $(KEYS),--keys $(KEYS)) $(if $(RUNS),--runs $(RUNS)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT)) \
+		$(if $(KEYS),--keys $(KEYS)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 env: ## .env for docker compose, with random secrets (docs/deploy.md)

@@ -4,99 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from bench import peers
-from bench.bench import PLACES, SAMPLES, Bench, rounds
-from bench.processes import Child, Usage, run_children, run_tool
-from bench.servers import KEPT
+from bench.bench import PLACES, Bench
+from bench.processes import Usage, run_together
 from devstack.errors import LocalError
 
 OURS, OURS_TWICE = "ours", "ours, 2 processes"
-S5CMD, THREADS, ONE_BY_ONE = "s5cmd", "boto3, 32 threads", "one by one"
+S5CMD, THREADS = "s5cmd", "boto3, 32 threads"
 LIMIT, LIMIT_CONDITIONAL = "limit of the server", "limit, conditional"
-
-Measure = Callable[[Bench, str, str], tuple[int, Usage]]  # of the endpoint and the bucket; answers the copies made
 
 
 def measure(bench: Bench) -> None:
     """Every contender in every round, near and far."""
+    objects, servers = bench.options.objects, bench.servers
     for place, delay in PLACES.items():
-        with bench.servers.far_away(delay) as endpoint:
-            _measure(bench, OURS, place, endpoint, keep=False)  # whoever comes first finds a cold server
-            for number, order in enumerate(rounds(bench, list(CONTENDERS)), start=1):
-                bench.say(f"copy, {place}, round {number} of {bench.options.runs}")
+        with servers.bucket("legacy", objects) as source, servers.far_away(delay) as endpoint:
+            _measure(bench, OURS, endpoint, source)  # whoever comes first finds a cold server
+            for order in bench.rounds(f"copy, {place}", CONTENDERS):
                 for contender in order:
-                    _measure(bench, contender, place, endpoint)
+                    used = _measure(bench, contender, endpoint, source)
+                    rate, cpu = objects / used.seconds, used.cpu / objects * 1000
+                    bench.record(f"copy/{place}/{contender}", rate=rate, cpu=cpu, rss=used.rss)
 
 
-def _measure(bench: Bench, contender: str, place: str, endpoint: str, *, keep: bool = True) -> None:
+def _measure(bench: Bench, contender: str, endpoint: str, source: str) -> Usage:
     with bench.servers.bucket("production") as bucket:
-        wanted, usage = CONTENDERS[contender](bench, endpoint, bucket)
-        made = _count(bench, bucket)
-    if made != wanted:
-        raise LocalError(f"{contender} made {made} copies of {wanted}")
-    rate, cpu = made / usage.seconds, usage.cpu / made * 1000
-    if keep:
-        bench.record(f"copy/{place}/{contender}", rate=rate, cpu=cpu, rss=usage.rss)
-        bench.say(f"  {contender:<20} {rate:8,.0f} objects/s {cpu:7.2f} ms CPU {usage.rss / 2**20:6.0f} MiB")
+        used = CONTENDERS[contender](bench, endpoint, source, bucket)
+        pages = bench.servers.s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="avatar/")
+        made = sum(page["KeyCount"] for page in pages)
+    if made != bench.options.objects:
+        raise LocalError(f"{contender} made {made} copies of {bench.options.objects}")
+    return used
 
 
-def _count(bench: Bench, bucket: str) -> int:
-    pages = bench.servers.s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="avatar/")
-    return sum(len(page.get("Contents", [])) for page in pages)
-
-
-def _ours(processes: int, bench: Bench, endpoint: str, bucket: str) -> tuple[int, Usage]:
+def _ours(processes: int, bench: Bench, endpoint: str, source: str, bucket: str) -> Usage:
     """copy_chunk of all chunks, as mapped tasks in so many processes; check and listing come before, unmeasured."""
     objects = bench.options.objects
-    fields = bench.fields(chunk_size=min(10_000, -(-objects // processes)))
-    with bench.servers.product(KEPT, bucket, objects, endpoint, **fields) as product:
-        chunks = run_children([bench.ours(product, "bench", "list")], bench.patience(objects)).answer["chunks"]
-        tasks = [bench.ours(product, "bench", "copy", chunks=chunks[first::processes]) for first in range(processes)]
-        return objects, run_children(tasks, bench.patience(objects))
+    chunk_size = min(10_000, -(-objects // processes))
+    with bench.servers.product(source, bucket, objects, endpoint, chunk_size=chunk_size) as product:
+        with bench.ours(product, "bench") as lister:
+            chunks = lister.ask(steps=["check", "list"]).answer["list"]
+        jobs = [{"steps": ["copy"], "chunks": chunks[first::processes]} for first in range(processes)]
+        return run_together([(bench.ours(product, "bench"), job) for job in jobs])
 
 
-def _tool(name: str, bench: Bench, endpoint: str, bucket: str) -> tuple[int, Usage]:
-    objects, servers = bench.options.objects, bench.servers
-    command = peers.COMMANDS[name](endpoint, KEPT, bucket)
-    log = servers.log(name.replace(" ", "-"))
-    return objects, run_tool(command, peers.environment(servers), log, bench.patience(objects))
+def _tool(name: str, bench: Bench, endpoint: str, source: str, bucket: str) -> Usage:
+    command = peers.command(name, endpoint=endpoint, source=source, bucket=bucket)
+    with bench.child("processes.tool", bench.servers.environment(endpoint), command=command) as tool:
+        return tool.ask()
 
 
-def _limit(conditional: bool, bench: Bench, endpoint: str, bucket: str) -> tuple[int, Usage]:
-    objects = bench.options.objects
+def _limit(conditional: bool, bench: Bench, endpoint: str, source: str, bucket: str) -> Usage:
     # A long way off it takes more of them to keep the server busy.
     connections = 64 if endpoint == bench.servers.s3.endpoint_url else 256
-    child = bench.servers.raw_copies(
-        bucket, objects, endpoint=endpoint, conditional=conditional, connections=connections
-    )
-    return objects, run_children([child], bench.patience(objects))
+    how = {"conditional": conditional, "connections": connections}
+    return bench.take("peers.load", endpoint, source=source, bucket=bucket, **how)
 
 
-def _threads(bench: Bench, endpoint: str, bucket: str) -> tuple[int, Usage]:
-    child = _script(bench, endpoint, KEPT, bucket, do="threads")
-    return bench.options.objects, run_children([child], bench.patience(bench.options.objects))
+def _threads(bench: Bench, endpoint: str, source: str, bucket: str) -> Usage:
+    return bench.take("peers.copy_in_threads", endpoint, source=source, bucket=bucket)
 
 
-def move_one_by_one(bench: Bench, place: str, endpoint: str, bucket: str) -> tuple[int, Usage]:
-    """A sample of the objects, in a table with the rows of all."""
-    objects = bench.options.objects
-    sample = min(SAMPLES[place], objects)
-    with (
-        bench.servers.bucket("legacy", sample) as legacy,
-        bench.servers.product(legacy, bucket, objects, endpoint) as product,
-    ):
-        database = bench.servers.postgres.dsn(product.database)
-        child = _script(bench, endpoint, legacy, bucket, do="one_by_one", database=database, sample=sample)
-        return sample, run_children([child], bench.patience(objects))
-
-
-def _script(bench: Bench, endpoint: str, source: str, bucket: str, **job: Any) -> Child:
-    return bench.servers.client("scripts", endpoint=endpoint, source=source, bucket=bucket, **job)
-
-
-CONTENDERS: dict[str, Measure] = {
+# Of the endpoint, the bucket with the objects and the one to copy them to.
+CONTENDERS: dict[str, Callable[[Bench, str, str, str], Usage]] = {
     OURS: partial(_ours, 1),
     OURS_TWICE: partial(_ours, 2),
     **{name: partial(_tool, name) for name in peers.COMMANDS},

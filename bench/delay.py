@@ -9,6 +9,7 @@ on its way. Answers go back at once. It looks into nothing, so that it costs nex
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -33,41 +34,23 @@ class _Upstream(Connection):
 class _Client(Connection):
     def __init__(self, job: dict[str, Any]) -> None:
         self._to, self._seconds = job["to"], job["milliseconds"] / 1000
-        self._early: list[bytes] = []  # due before the server's side was there
-        self._upstream: asyncio.WriteTransport | None = None
-        self._gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._loop = asyncio.get_running_loop()
-        self._connecting = self._loop.create_task(self._connect())
-
-    async def _connect(self) -> None:
-        try:
-            made, _ = await self._loop.create_connection(lambda: _Upstream(self.transport), HOST, self._to)
-        except OSError:
-            self.transport.close()
-            return
-        if self._gone:
-            made.close()
-            return
-        for data in self._early:
-            made.write(data)
-        self._upstream = made
+        connecting = self._loop.create_connection(lambda: _Upstream(self.transport), HOST, self._to)
+        self._server = self._loop.create_task(connecting)
+        self._server.add_done_callback(lambda made: self.transport.close() if made.exception() else None)
 
     def data_received(self, data: bytes) -> None:
-        self._loop.call_later(self._seconds, self._pass_on, data)
-
-    def _pass_on(self, data: bytes) -> None:
-        if self._upstream is None:
-            self._early.append(data)
-        else:
-            self._upstream.write(data)
+        self._later(lambda server: server.write(data))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._gone = True
-        if self._upstream is not None:
-            self._loop.call_later(self._seconds, self._upstream.close)
+        self._later(lambda server: server.close())
+
+    def _later(self, do: Callable[[asyncio.Transport], None]) -> None:
+        """After the delay, and once the server's side is there."""
+        self._loop.call_later(self._seconds, self._server.add_done_callback, lambda made: do(made.result()[0]))
 
 
 if __name__ == "__main__":

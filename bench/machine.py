@@ -7,13 +7,12 @@ import platform
 import re
 import subprocess
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
-from bench import peers
-from devstack.errors import LocalError
+from bench.peers import tool
 from devstack.postgres import binary
 from devstack.s3 import weed
 
@@ -25,32 +24,15 @@ def describe() -> dict[str, str]:
         "machine": f"{os.cpu_count()} cores of {_processor()}, {memory:.0f} GiB of memory",
         "system": f"{platform.system()} {platform.release()}, {python}",
         "servers": f"SeaweedFS {_said([weed(), 'version'])}, PostgreSQL {_said([*binary('postgres'), '--version'])}",
-        "ours": ", ".join(f"{name} {_version(name)}" for name in ("awscrt", "boto3", "psycopg", "uvloop")),
-        "peers": ", ".join(f"{name} {number}" for name, number in _peers().items()),
+        "ours": ", ".join(f"{name} {version(name)}" for name in ("awscrt", "boto3", "psycopg", "uvloop")),
+        "peers": f"s5cmd {_said([tool('s5cmd'), 'version'])}, rclone {_said([tool('rclone'), 'version'])}, "
+        f"awscli {_said([tool('aws'), '--version'])}",
     }
-
-
-def _peers() -> dict[str, str]:
-    try:
-        return {
-            "s5cmd": _said([peers.s5cmd(), "version"]),
-            "rclone": _said([peers.tool("rclone"), "version"]),
-            "awscli": _said([peers.tool("aws"), "--version"]),
-        }
-    except LocalError:
-        return {"peers": "not installed"}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def _said(command: Sequence[str | Path]) -> str:
     """The first thing in a program's answer that looks like a version."""
-    answer = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     found = re.search(r"\d+\.\d+(\.\d+)?", answer.stdout + answer.stderr)
     return found[0] if found else "?"
 

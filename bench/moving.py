@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.bench import PLACES, Bench
-from bench.copying import ONE_BY_ONE, move_one_by_one
-from bench.processes import run_children
-from bench.servers import Product
+from bench.processes import Job, Usage
+from bench.servers import Product, number
+from devstack.errors import LocalError
 
-# The account of a second run, and what PostgreSQL counted of writes to the table since.
-NOTHING = {"copied": 0, "deleted": 0, "rows_switched": 0, "rows_written": 0}
+ONE_BY_ONE = "one by one"
+# So many objects are moved one at a time, and the rate taken for all; far away the rate is settled by fewer.
+SAMPLES = {"near": 2_000, "far": 500}
+STEPS = ("list", "copy", "switch", "verify", "gate", "delete", "reconcile")
+# Of which a second run does nothing: by its account, and what PostgreSQL counted of writes to the table since.
+NOTHING = ("copied", "deleted", "rows_switched", "rows_written")
 # Rows of the table ever written; counted by whoever wrote them at the end of their connection.
 ROWS_WRITTEN = "SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 'avatars'"
 LEDGER_BYTES = "SELECT pg_total_relation_size('s3_migration.ledger')"
-# Below that many objects the few requests of each step weigh too much for a claim about many.
-ENOUGH = 5_000
-MAX_REQUESTS = 1.01
 
 
 def measure(bench: Bench) -> None:
@@ -24,67 +23,57 @@ def measure(bench: Bench) -> None:
     objects = bench.options.objects
     for place, delay in PLACES.items():
         with bench.servers.far_away(delay) as endpoint:
-            for number in range(1, bench.options.runs + 1):
-                bench.say(f"move, {place}, round {number} of {bench.options.runs}")
-                if place == "near" and number == 1:
-                    for part in (objects // 4, objects // 2):
-                        _move(bench, place, endpoint, max(part, 1))
+            for part in (objects // 4, objects // 2) if place == "near" else ():
+                _move(bench, place, endpoint, max(part, 1))
+            for _ in bench.rounds(f"move, {place}"):
                 _move(bench, place, endpoint, objects)
                 _one_by_one(bench, place, endpoint)
 
 
 def _move(bench: Bench, place: str, endpoint: str, objects: int) -> None:
-    name, whole = f"move/{place}/{objects}", objects == bench.options.objects
+    name = f"move/{place}/{objects}"
     with (
         bench.servers.bucket("legacy", objects) as legacy,
         bench.servers.bucket("production") as production,
-        bench.servers.product(legacy, production, objects, endpoint, **bench.fields()) as product,
+        bench.servers.product(legacy, production, objects, endpoint) as product,
     ):
-        usage = run_children([bench.ours(product, "first", "move")], bench.patience(objects))
-        account, steps, memory = (usage.answer[each] for each in ("account", "steps", "memory"))
-        rate = objects / usage.seconds
-        bench.say(f"  {objects:,} objects, ours {usage.seconds:12.1f} s {rate:8,.0f} objects/s {_shares(steps)}")
-        requests = sum(account["requests"].values()) / objects
-        bench.record(name, seconds=usage.seconds, rate=rate, cpu=usage.cpu / objects * 1000, requests=requests)
-        bench.record(f"{name}/seconds", **steps)
-        bench.record(f"{name}/rss", **memory)
+        used, account, requests = _run(bench, product, "first")
+        requests /= objects
+        rate, cpu = objects / used.seconds, used.cpu / objects * 1000
+        bench.record(name, seconds=used.seconds, rate=rate, cpu=cpu, requests=requests, rss=used.rss)
+        bench.record(f"{name}/seconds", **used.answer["seconds"])
         done = {each: account[each] for each in ("copied", "deleted", "rows_switched")}
-        bench.require(set(done.values()) == {objects}, f"a move of {objects} objects did {done}")
-        if objects >= ENOUGH:
-            bench.require(
-                requests <= MAX_REQUESTS,
-                f"{requests:.4f} S3 requests for each of {objects} objects: {account['requests']}",
-            )
-        if whole and place == "near":
-            bench.record(name, ledger_bytes=bench.servers.number(product, LEDGER_BYTES) / objects)
-            _again(bench, product)
+        if set(done.values()) != {objects}:
+            raise LocalError(f"a move of {objects} objects did {done}")
+        if place == "near" and objects == bench.options.objects:
+            with bench.servers.postgres.connect(product.database) as connection:
+                bench.record(name, ledger_bytes=number(connection, LEDGER_BYTES) / objects)
+                written = number(connection, ROWS_WRITTEN)
+                used, account, requests = _run(bench, product, "second")
+                written = number(connection, ROWS_WRITTEN) - written
+            done = {each: account.get(each, 0) for each in NOTHING[:-1]}
+            bench.record("move/again", seconds=used.seconds, requests=requests, **done, rows_written=written)
 
 
-def _again(bench: Bench, product: Product) -> None:
-    """A second run over finished work: it must find nothing to do."""
-    before = bench.servers.number(product, ROWS_WRITTEN)
-    usage = run_children([bench.ours(product, "second", "move")], bench.patience(bench.options.objects))
-    account: dict[str, Any] = usage.answer["account"]
-    done = {each: int(account.get(each, 0)) for each in ("copied", "deleted", "rows_switched")}
-    done["rows_written"] = bench.servers.number(product, ROWS_WRITTEN) - before
-    sent = sum(account["requests"].values())
-    bench.say(f"  a second run {usage.seconds:17.1f} s; {sent} S3 requests; {done}")
-    bench.record("move/again", seconds=usage.seconds, requests=sent, **done)
-    bench.require(done == NOTHING, f"a second run over finished work did {done}")
-    writes = {
-        name: number for name, number in account["requests"].items() if name.startswith(("Copy", "Put", "Delete"))
-    }
-    bench.require(not writes, f"a second run over finished work sent {writes}")
+def _run(bench: Bench, product: Product, run_id: str) -> tuple[Usage, Job, float]:
+    """A run after its check: what it took, its account, and how many S3 requests it sent."""
+    with bench.ours(product, run_id) as ours:
+        ours.ask(steps=["check"])
+        used = ours.ask(steps=STEPS)
+    account = used.answer["reconcile"]
+    return used, account, sum(account["requests"].values())
 
 
 def _one_by_one(bench: Bench, place: str, endpoint: str) -> None:
-    with bench.servers.bucket("production") as production:
-        sample, usage = move_one_by_one(bench, place, endpoint, production)
-    rate = sample / usage.seconds
-    bench.say(f"  {sample:,} objects, one by one {usage.seconds:6.1f} s {rate:8,.0f} objects/s")
-    all_of_them = bench.options.objects / rate
-    bench.record(f"move/{place}/{ONE_BY_ONE}", seconds=all_of_them, rate=rate, cpu=usage.cpu / sample * 1000)
-
-
-def _shares(steps: dict[str, float]) -> str:
-    return "(" + ", ".join(f"{step} {seconds:.1f}" for step, seconds in steps.items()) + ")"
+    """A sample of the objects, in a table with the rows of all; the seconds are those of all."""
+    objects, servers = bench.options.objects, bench.servers
+    sample = min(SAMPLES[place], objects)
+    with (
+        servers.bucket("legacy", sample) as legacy,
+        servers.bucket("production") as production,
+        servers.product(legacy, production, objects, endpoint) as product,
+    ):
+        job = {"source": legacy, "bucket": production, "database": servers.postgres.dsn(product.database)}
+        used = bench.take("peers.move_one_by_one", endpoint, sample=sample, **job)
+    rate, cpu = sample / used.seconds, used.cpu / sample * 1000
+    bench.record(f"move/{place}/{ONE_BY_ONE}", seconds=objects / rate, rate=rate, cpu=cpu)

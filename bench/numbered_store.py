@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from devstack.awkward import LEGACY
 from s3_migration.model.objects import S3Object
 
 
+@dataclass
 class NumberedStore:
     """In place of both S3 hooks: legacy holds `image/avatar-<n>.png` for n from 1; production all copies or none."""
 
-    def __init__(self, objects: int) -> None:
-        self.objects = objects
-        self.copied = False
-        self.deleted = False
+    objects: int
+    copied: bool = False
+    deleted: bool = False
 
     def list_objects(self, bucket: str, prefix: str, *, in_order: bool = False) -> Iterator[list[S3Object]]:
-        keys = (f"{prefix}avatar-{number}.png" for number in self._numbers())
+        keys = (f"{prefix}avatar-{number}.png" for number in self._numbers(1, 9))
         while page := list(islice(keys, 1_000)):
             yield [self._object(prefix, key) for key in page]
 
@@ -50,14 +51,8 @@ class NumberedStore:
         etag = hashlib.md5(key.removeprefix(prefix).encode(), usedforsecurity=False).hexdigest()
         return S3Object(key, 50_000, etag, "2026-01-01T00:00:00Z")
 
-    def _numbers(self) -> Iterator[int]:
+    def _numbers(self, first: int, last: int) -> Iterator[int]:
         """1, 10, 100, …: in the order of the bytes of their keys."""
-        number = 1
-        for _ in range(self.objects):
+        for number in range(first, min(last, self.objects) + 1):
             yield number
-            if number * 10 <= self.objects:
-                number *= 10
-            else:
-                while number % 10 == 9 or number + 1 > self.objects:
-                    number //= 10
-                number += 1
+            yield from self._numbers(number * 10, number * 10 + 9)

@@ -1,97 +1,133 @@
-"""A child that does our steps as the tasks of a run would, in one process.
-
-Job: `declaration`, `run_id`, and `do`, the step that is measured: `check`, `list` (after a check; answers the chunks),
-`list_checked`, `copy` (of these `chunks`) or `move` (after a check, all from the listing on; answers seconds and memory
-by step, and the run's account).
-"""
+"""Children that do our work: the steps of a run as its tasks would, in one process; listings without a ledger."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, cast
+from unittest.mock import patch
 
-from bench.child import Job, own_peak, serve
+from bench.numbered_store import NumberedStore
+from bench.peers import count_pages
+from bench.processes import Job, Work
+from devstack.awkward import LEGACY
+from s3_migration.ledger.connection import Ledger
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
-from s3_migration.steps import check, copying, deletion, listing, switching, verification
-from s3_migration.steps.reconciliation import reconcile
+from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.s3.transport import CrtTransport
+from s3_migration.steps import check, copying, deletion, hooks, listing, reconciliation, switching, verification
+from s3_migration.steps.run import working
 
 
-class Ours:
-    """One run, step by step."""
-
-    def __init__(self, job: Job) -> None:
-        self.declaration = Declaration.model_validate(job["declaration"])
-        self.run_id: str = job["run_id"]
-        self.chunks: list[int] = job.get("chunks", [])
-
-    def check(self) -> None:
-        if not check.check(self.declaration, self.run_id, Request(Mode.MOVE)):
-            raise TimeoutError("another run holds the lease")
-
-    def list(self) -> None:
-        self.chunks = listing.take_listing(self.declaration, self.run_id)
-
-    def copy(self) -> None:
-        for chunk in self.chunks:
-            copying.copy_chunk(self.declaration, self.run_id, chunk, _no_label)
-
-    def switch(self) -> None:
-        switching.switch_paths(self.declaration, self.run_id)
-
-    def verify(self) -> None:
-        verification.verify_copies(self.declaration, self.run_id)
-
-    def gate(self) -> None:
-        if not deletion.may_delete(self.declaration, self.run_id):
-            raise RuntimeError("the gate is closed")
-
-    def delete(self) -> None:
-        for chunk in self.chunks:
-            deletion.delete_chunk(self.declaration, self.run_id, chunk, _no_label)
-
-    def reconcile(self) -> Job:
-        account = reconcile(self.declaration, self.run_id, last=True)
-        return account.as_dict() if account else {}
-
-
-def _no_label(text: str) -> None:
-    """The grid is not there to show it."""
-
-
-def prepare(job: Job) -> Callable[[], Job | None]:
-    logging.basicConfig(level=logging.WARNING)
-    ours, do = Ours(job), job["do"]
-    if do in {"list", "move"}:
-        ours.check()
-    works: dict[str, Callable[[], Job | None]] = {
-        "check": ours.check,
-        "list": lambda: _list(ours),
-        "list_checked": lambda: _list(ours),
-        "copy": ours.copy,
-        "move": lambda: _move(ours),
-    }
-    return works[do]
-
-
-def _list(ours: Ours) -> Job:
-    ours.list()
-    return {"chunks": ours.chunks}
-
-
-def _move(ours: Ours) -> Job:
-    steps: dict[str, float] = {}
-    memory: dict[str, int] = {}
-    account: Job | None = None
-    for step in (ours.list, ours.copy, ours.switch, ours.verify, ours.gate, ours.delete, ours.reconcile):
+def _switch_rows(declaration: Declaration, run_id: str) -> Job:
+    """The passes over the table alone."""
+    with working(declaration, run_id, "switch") as run:
         begun = time.monotonic()
-        account = step()  # of the last one
-        steps[step.__name__] = time.monotonic() - begun
-        memory[step.__name__] = own_peak()
-    return {"steps": steps, "memory": memory, "chunks": ours.chunks, "account": account}
+        rows = switching.switch_rows(run)
+        return {"rows": rows, "seconds": time.monotonic() - begun}
 
 
-if __name__ == "__main__":
-    serve(prepare)
+def _grace(declaration: Declaration, run_id: str) -> None:
+    with working(declaration, run_id, "grace") as run:
+        run.ledger.value("grace_left")
+
+
+# Of a declaration and a run; those of one chunk take its number as well, and a label for the grid.
+STEPS: dict[str, Callable[..., Any]] = {
+    "check": partial(check.check, request=Request(Mode.MOVE)),
+    "list": listing.take_listing,
+    "copy": copying.copy_chunk,
+    "switch": switching.switch_paths,
+    "switch_rows": _switch_rows,
+    "verify": verification.verify_copies,
+    "gate": deletion.may_delete,
+    "grace": _grace,
+    "delete": deletion.delete_chunk,
+    "reconcile": partial(reconciliation.reconcile, last=True),
+}
+
+
+def work(declared: Job, run_id: str) -> Work:
+    logging.basicConfig(level=logging.WARNING)
+    declaration = Declaration.model_validate(declared)
+
+    def do(steps: Sequence[str], chunks: Sequence[int] = (), store: Job | None = None) -> Job:
+        """Answers `seconds` by step, the answer of each that has one, and what was asked of the database.
+
+        :param chunks: of copy and delete; else those of the listing.
+        :param store: a NumberedStore's fields: that in place of S3.
+        """
+        seconds: dict[str, float] = {}
+        answers: Job = {"list": chunks}
+        with ExitStack() as entered:
+            recorded = entered.enter_context(_recording())
+            if store:
+                made = NumberedStore(**store)
+                entered.enter_context(patch.object(hooks, "make_hooks", lambda *_, **__: (made, made)))
+            for step in steps:
+                begun = time.monotonic()
+                if step in {"copy", "delete"}:
+                    for chunk in answers["list"]:
+                        STEPS[step](declaration, run_id, chunk, lambda text: None)
+                elif (answer := STEPS[step](declaration, run_id)) is False:
+                    raise RuntimeError(f"{step} said no")
+                else:
+                    answers[step] = answer.as_dict() if step == "reconcile" else answer
+                seconds[step] = time.monotonic() - begun
+        return {"seconds": seconds, **answers, **recorded}
+
+    return do
+
+
+@contextmanager
+def _recording() -> Iterator[Job]:
+    """What the steps within ask of the database: seconds of all runs of each statement and of each transaction, and the
+    bytes of legacy's staging table."""
+    statements, transactions = defaultdict[str, float](float), list[float]()
+    recorded: Job = {"statements": statements, "transactions": transactions}
+    execute, batch = Ledger.execute, Ledger.batch
+
+    def timed(ledger: Ledger, file: str, /, **values: Any) -> Any:
+        if file == "forecast":  # the first one after both sides are listed
+            asked = ledger.connection.execute("SELECT pg_total_relation_size('pg_temp.listed_legacy') AS size")
+            recorded["staging_bytes"] = asked.fetchall()[0]["size"]
+        begun = time.monotonic()
+        answer = execute(ledger, file, **values)
+        statements[file] += time.monotonic() - begun
+        return answer
+
+    @contextmanager
+    def timed_batch(ledger: Ledger) -> Iterator[None]:
+        begun = time.monotonic()
+        with batch(ledger):
+            yield
+        transactions.append(time.monotonic() - begun)
+
+    with patch.object(Ledger, "execute", timed), patch.object(Ledger, "batch", timed_batch):
+        yield recorded
+
+
+def receive(endpoint: str, bucket: str) -> Work:
+    """Pages one after the other with our client, dropped unread."""
+    client = cast("CrtTransport", _hook(bucket).transport).client
+    return lambda: count_pages(lambda query: client.ask("ListObjectsV2", "GET", bucket, "", query=query).body)
+
+
+def list_in_lanes(endpoint: str, bucket: str) -> Work:
+    hook = _hook(bucket)
+    gc.freeze()  # as every step does
+    return lambda: {"keys": sum(len(page) for page in hook.list_objects(bucket, LEGACY))}
+
+
+def _hook(bucket: str) -> BulkS3Hook:
+    """Of the connection in the environment: its clients are made, and one has a connection."""
+    hook = BulkS3Hook("legacy_s3")
+    hook.transport.list_page(bucket, LEGACY, "\uffff")
+    return hook

@@ -1,59 +1,63 @@
-"""Draw the plots; run by report.py with the Python of .venv-bench: plots.py <what, as JSON> <directory>."""
+"""Draw the plots of docs/performance.md with the Python of .venv-bench: plots.py <results.json> <directory>."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-_OURS, _OTHERS, _LIMIT = "#1f6fb4", "#9aa5b1", "#e0e4e8"
+COLOURS = {"ours": "#1f6fb4", "limit": "#e0e4e8", "": "#9aa5b1"}  # by how a name begins
+PLACES = {"near": "as it is", "far": "20 ms added to each request"}
 
 
-def draw_bars(drawn: dict[str, Any], path: Path) -> None:
+def of(samples: dict[str, list[float]], part: str, what: str) -> dict[str, list[float]]:
+    """The samples of one figure, by what stands between part and figure in their names."""
+    names = {name: name.removeprefix(part).removesuffix(what) for name in samples}
+    return {middle: samples[name] for name, middle in names.items() if name == f"{part}{middle}{what}"}
+
+
+def draw_copies(samples: dict[str, list[float]]) -> bool:
     """Objects/s of each contender, one panel for each place; the whiskers go from min to max."""
-    panels = drawn["bars"]
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(5.6 * len(panels), 4.4), squeeze=False, sharey=True)
-    for axis, (where, bars) in zip(axes[0], panels.items(), strict=True):
-        names = list(reversed(bars))
-        middles = [bars[name][0] for name in names]
-        errors = [[bars[n][0] - bars[n][1] for n in names], [bars[n][2] - bars[n][0] for n in names]]
-        colours = [_colour(name, drawn) for name in names]
-        axis.barh(names, middles, xerr=errors, color=colours, error_kw={"elinewidth": 1, "ecolor": "#444444"})
-        room = max(bars[name][2] for name in names)
-        for place, name in enumerate(names):
-            axis.text(bars[name][2] + room * 0.02, place, f"{bars[name][0]:,.0f}", va="center", fontsize=9)
-        axis.set_xlim(0, room * 1.2)
+    _, axes = pyplot.subplots(1, len(PLACES), figsize=(11.2, 4.4), sharey=True)
+    for axis, (place, where) in zip(axes, PLACES.items(), strict=True):
+        rates = dict(reversed(of(samples, f"copy/{place}/", "/rate").items()))
+        if not rates:
+            return False
+        for name, values in rates.items():
+            middle, colour = median(values), next(COLOURS[start] for start in COLOURS if name.startswith(start))
+            whiskers = [[middle - min(values)], [max(values) - middle]]
+            axis.barh(name, middle, xerr=whiskers, color=colour, error_kw={"elinewidth": 1, "ecolor": "#444444"})
+            axis.annotate(f" {middle:,.0f}", (max(values), name), va="center", fontsize=9)
+        axis.set_xlim(0, 1.2 * max(map(max, rates.values())))
         axis.set_title(where, fontsize=11)
         axis.set_xlabel("objects/s")
-        _plain(axis)
-    figure.suptitle("Copy stage: objects per second")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+        axis.spines[["top", "right"]].set_visible(False)
+    pyplot.suptitle("Copy stage: objects per second")
+    return True
 
 
-def draw_line(drawn: dict[str, Any], path: Path) -> None:
+def draw_moves(samples: dict[str, list[float]]) -> bool:
     """Seconds of the whole move against the number of objects; a point for each round, the line through the medians."""
-    sizes = [int(size) for size in drawn["lines"]]
-    middles = [median(values) for values in drawn["lines"].values()]
-    figure, axis = pyplot.subplots(figsize=(6.4, 4.2))
-    axis.plot([0, sizes[-1]], [0, middles[-1]], color=_OTHERS, linestyle=":", label="a straight line through 0")
-    axis.plot(sizes, middles, color=_OURS, marker="o", label="ours, medians")
-    for size, values in zip(sizes, drawn["lines"].values(), strict=True):
-        axis.scatter([size] * len(values), values, color=_OURS, s=12, alpha=0.4)
-    if drawn["one_by_one"]:
-        rate = median(drawn["one_by_one"])
-        axis.plot(
-            [0, sizes[-1]], [0, sizes[-1] / rate], color="#c0504d", linestyle="--", label="one by one, from a sample"
-        )
-    axis.set_xlim(0, sizes[-1] * 1.05)
+    found = of(samples, "move/near/", "/seconds")
+    seconds = {int(size): found[size] for size in sorted(filter(str.isdecimal, found), key=int)}
+    if len(seconds) < 2:
+        return False
+    _, axis = pyplot.subplots(figsize=(6.4, 4.2))
+    most, middles = max(seconds), [median(values) for values in seconds.values()]
+    axis.plot([0, most], [0, middles[-1]], color=COLOURS[""], linestyle=":", label="a straight line through 0")
+    axis.plot(list(seconds), middles, color=COLOURS["ours"], marker="o", label="ours, medians")
+    for size, values in seconds.items():
+        axis.scatter([size] * len(values), values, color=COLOURS["ours"], s=12, alpha=0.4)
+    single = median(found["one by one"])
+    axis.plot([0, most], [0, single], color="#c0504d", linestyle="--", label="one by one, from a sample")
+    axis.set_xlim(0, most * 1.05)
     # One by one may leave the picture: the line to look at is ours.
     axis.set_ylim(0, 2.5 * max(middles))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -61,30 +65,15 @@ def draw_line(drawn: dict[str, Any], path: Path) -> None:
     axis.set_ylabel("seconds")
     axis.set_title("Whole move, list to reconcile: time against N")
     axis.legend(frameon=False)
-    _plain(axis)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    axis.spines[["top", "right"]].set_visible(False)
+    return True
 
 
-def _colour(name: str, drawn: dict[str, Any]) -> str:
-    if name in drawn["limits"]:
-        return _LIMIT
-    return _OURS if name.startswith(drawn["ours"]) else _OTHERS
-
-
-def _plain(axis: Any) -> None:
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-
-
-def main() -> None:
-    drawn, directory = json.loads(sys.argv[1]), Path(sys.argv[2])
-    if drawn["bars"]:
-        draw_bars(drawn, directory / "performance-copy.png")
-    if len(drawn["lines"]) > 1:
-        draw_line(drawn, directory / "performance-move.png")
-
+DRAWN: dict[str, Callable[[dict[str, list[float]]], bool]] = {"copy": draw_copies, "move": draw_moves}
 
 if __name__ == "__main__":
-    main()
+    known = json.loads(Path(sys.argv[1]).read_text())["samples"]
+    for part, draw in DRAWN.items():
+        if draw(known):
+            pyplot.tight_layout()
+            pyplot.savefig(Path(sys.argv[2]) / f"performance-{part}.png", dpi=110)

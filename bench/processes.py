@@ -1,22 +1,34 @@
-"""Processes whose time, processor time and memory are measured, each in a session of its own."""
+"""Processes whose time, processor time and memory are measured, each in a session of its own; both sides of it.
+
+The child's: `python -m bench.processes <module>.<function> <its arguments, as JSON>`. The function gets ready and
+answers the work, which is done once for each line of JSON that comes, the work's arguments. What a child prints is the
+protocol: a line once it is ready, and one for each piece of work; what libraries print goes to the log with the errors.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, cast
 
-from bench.child import in_bytes, peak
+from devstack.environment import ROOT
 from devstack.errors import LocalError
+
+Job = dict[str, Any]
+Work = Callable[..., Job | None]
+_WHOSE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 @dataclass(frozen=True)
@@ -26,143 +38,132 @@ class Usage:
     seconds: float
     cpu: float
     rss: int
-    answer: dict[str, Any] = field(default_factory=dict)
-
-
-def run_tool(command: Sequence[str | Path], environment: Mapping[str, str], log: Path, patience: float) -> Usage:
-    """Run a program to its end, accounted from its start by the operating system, with all its children.
-
-    :raises LocalError: it failed, or takes too long.
-    """
-    begun = time.monotonic()
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    held = 0
-    try:
-        while True:
-            held = peak(process.pid) or held
-            pid, status, used = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() - begun > patience:
-                raise LocalError(f"{command[0]} has not ended after {patience:.0f} s; see {log}")
-            time.sleep(0.005)
-        seconds = time.monotonic() - begun
-        process.returncode = os.waitstatus_to_exitcode(status)
-    finally:
-        _end(process)
-    if process.returncode:
-        raise LocalError(f"{command[0]} ended with {process.returncode}:\n{tail(log)}")
-    return Usage(seconds, used.ru_utime + used.ru_stime, held or in_bytes(used.ru_maxrss))
+    answer: Job
 
 
 class Child:
-    """A module of this package that serves one job (`child.serve`).
+    """A process of this package, ready when entered.
 
-    :param log: of its errors and progress; None: for all to see.
+    :param what: a function as above, or the name of a module that is a server (`devstack.http_server`).
+    :param log: of its errors.
+    :param patience: seconds after which it is taken for hung.
     """
 
-    def __init__(self, module: str, job: Mapping[str, Any], environment: Mapping[str, str], log: Path | None) -> None:
-        self.name, self.log = module, log
-        with log.open("wb") if log else nullcontext() as file:
+    def __init__(
+        self, what: str, job: Mapping[str, Any], environment: Mapping[str, str], log: Path, patience: float = 60
+    ) -> None:
+        self._name, self._log, self._patience = what, log, patience
+        module = ["bench.processes", what] if "." in what else [f"bench.{what}"]
+        with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"bench.{module}", json.dumps(job)],
+                [sys.executable, "-m", *module, json.dumps(job)],
                 env=dict(environment),
+                cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
                 start_new_session=True,
                 text=True,
             )
-        if self._process.stdin is None or self._process.stdout is None:
-            raise LocalError(f"{module} has no pipes")
-        self._to, self._from = self._process.stdin, self._process.stdout
+        self._to, self._from = cast("tuple[IO[str], IO[str]]", (self._process.stdin, self._process.stdout))
 
-    def wait_until_ready(self, patience: float) -> None:
-        if self._line(patience) != "ready\n":
-            self._fail("ended before it was ready")
+    def __enter__(self) -> Child:
+        try:
+            self._line()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
-    def go(self) -> None:
-        """The measured part begins."""
-        self._to.write("go\n")
-        self._to.flush()
-
-    def result(self, patience: float) -> dict[str, Any]:
-        """What the work answered.
+    def ask(self, **job: Any) -> Usage:
+        """Have a piece of work done.
 
         :raises LocalError: it failed, or takes too long.
         """
-        line = self._line(patience)
-        if not line:
-            self._fail("failed")
-        return dict(json.loads(line))
+        self.go(**job)
+        return self.took()
 
-    def end(self) -> None:
+    def go(self, **job: Any) -> None:
+        """The measured part begins."""
+        self._to.write(f"{json.dumps(job)}\n")
+        self._to.flush()
+
+    def took(self) -> Usage:
+        return Usage(**json.loads(self._line()))
+
+    def __exit__(self, *_: object) -> None:
+        """Let it end, and end it with its children where it does not."""
         for pipe in (self._to, self._from):
             with suppress(OSError):
                 pipe.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        _end(self._process)
+            return  # its number may be anyone's now
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
-    def _line(self, patience: float) -> str:
-        if not select.select([self._from], [], [], patience)[0]:
-            raise LocalError(f"{self.name} has not answered after {patience:.0f} s; see {self.log or 'above'}")
-        return self._from.readline()
+    def _line(self) -> str:
+        if not select.select([self._from], [], [], self._patience)[0]:
+            raise LocalError(f"{self._name} has not ended after {self._patience:.0f} s; see {self._log}")
+        if line := self._from.readline():
+            return line
+        log = self._log.read_text(errors="replace").splitlines()
+        raise LocalError("\n    ".join([f"{self._name} failed:", *log[-15:]]))
 
-    def _fail(self, what: str) -> NoReturn:
-        raise LocalError(f"{self.name} {what}:\n{tail(self.log)}" if self.log else f"{self.name} {what}, see above")
 
-
-def run_children(children: Sequence[Child], patience: float) -> Usage:
+def run_together(children: Sequence[tuple[Child, Job]]) -> Usage:
     """Let them all work at once; the time is from the word to the last answer, the memory that of the biggest."""
-    try:
-        for child in children:
-            child.wait_until_ready(patience)
+    with ExitStack() as entered:
+        for child, _ in children:
+            entered.enter_context(child)
         begun = time.monotonic()
-        for child in children:
-            child.go()
-        answers = [child.result(patience) for child in children]
-        seconds = max(time.monotonic() - begun, 1e-6)
-    finally:
-        for child in children:
-            child.end()
-    if len(children) == 1:
-        seconds = answers[0]["seconds"]
-    return Usage(
-        seconds, sum(answer["cpu"] for answer in answers), max(answer["rss"] for answer in answers), answers[0]
-    )
+        for child, job in children:
+            child.go(**job)
+        used = [child.took() for child, _ in children]
+        seconds = time.monotonic() - begun
+    return Usage(seconds, sum(each.cpu for each in used), max(each.rss for each in used), {})
 
 
-@contextmanager
-def helper(
-    module: str, job: Mapping[str, Any], environment: Mapping[str, str], log: Path, patience: float = 60
-) -> Iterator[None]:
-    """A server of this package, for as long as it is needed; it ends by itself should we be killed."""
-    child = Child(module, job, environment, log)
-    try:
-        child.result(patience)
-        yield
-    finally:
-        child.end()
+# -- the child's side ---------------------------------------------------------------------------------------------
 
 
-def _end(process: subprocess.Popen[Any]) -> None:
-    """End it with its children, whatever state it is in; once it is reaped its number may be anyone's."""
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with suppress(ChildProcessError):
-        process.wait(10)
+def tool(command: list[str]) -> Work:
+    """A program from its start to its end, accounted by the operating system with all its children.
+
+    In here, where little is imported: this process is to hold less memory than any tool.
+    """
+
+    def work() -> None:
+        if status := subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
+            sys.exit(f"{command[0]} ended with {status}")
+
+    return work
 
 
-def tail(log: Path) -> str:
-    return "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
+def _peak() -> int:
+    """Bytes of memory that this process, or one that it ran, held at most."""
+    own, others = (resource.getrusage(who).ru_maxrss for who in _WHOSE)
+    with suppress(OSError):  # on Linux, where rusage begins with the memory of whoever started the process
+        own = int(re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[0])
+    return max(own, others) * (1 if sys.platform == "darwin" else 1024)
+
+
+def _cpu() -> float:
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _WHOSE))
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    module, _, function = sys.argv[1].partition(".")
+    work: Work = getattr(import_module(f"bench.{module}"), function)(**json.loads(sys.argv[2]))
+    print("{}", file=out, flush=True)
+    for line in sys.stdin:
+        cpu, begun = _cpu(), time.monotonic()
+        answer = work(**json.loads(line)) or {}
+        took = {"seconds": max(time.monotonic() - begun, 1e-6), "cpu": _cpu() - cpu, "rss": _peak()}
+        print(json.dumps({**took, "answer": answer}), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

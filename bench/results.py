@@ -10,8 +10,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.bench import Options
 from devstack.files import write_private
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is measured, and how often."""
+
+    objects: int = 5_000
+    rows: int = 1_000_000
+    keys: int = 1_000_000
+    runs: int = 5
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,8 @@ class Figure:
     most: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Figure:
-        return cls(median(values), min(values), max(values))
+    def of(cls, values: Sequence[float]) -> Figure | None:
+        return cls(median(values), min(values), max(values)) if values else None
 
 
 @dataclass
@@ -52,15 +61,16 @@ class Results:
         return int(self.parts[part]["options"][name]) if part in self.parts else 0
 
     def figure(self, name: str, factor: float = 1) -> Figure | None:
-        values = self.samples.get(name)
-        return Figure.of([value * factor for value in values]) if values else None
+        return Figure.of([value * factor for value in self.samples.get(name, ())])
 
     def ratio(self, name: str, to: str) -> Figure | None:
         """Round by round, so that whatever slowed the machine down for a while slowed both."""
-        pairs = list(zip(self.samples.get(name, ()), self.samples.get(to, ()), strict=False))
-        return Figure.of([one / other for one, other in pairs if other]) if pairs else None
+        pairs = zip(self.samples.get(name, ()), self.samples.get(to, ()), strict=False)
+        return Figure.of([one / other for one, other in pairs if other])
 
-    def highest(self, *names: str, factor: float = 1) -> Figure | None:
-        """Of the greatest value in each round."""
-        found = [self.samples[name] for name in names if name in self.samples]
-        return Figure.of([factor * max(values) for values in zip(*found, strict=False)]) if found else None
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) < 0.1 else f"{value:.2f}"

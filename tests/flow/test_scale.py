@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import scale, switching
-from bench.bench import Bench, Options
+from bench.bench import Bench
 from bench.numbered_store import NumberedStore
+from bench.results import Options
 from bench.scale import planned
 from bench.servers import ROWS, Servers
 from bench.switching import RUN, run_again
@@ -55,7 +56,7 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
     product.sql("VACUUM ANALYZE s3_migration.ledger")
     product.sql("VACUUM ANALYZE avatars")
 
-    run_again(product.database, "move")
+    run_again(product.database)
     product.sql(ROWS, MANY)
     store.copied = True
     for _ in range(2):  # what is new is inserted, then adopted
