@@ -387,6 +387,9 @@ def test_nothing_of_ours_stays_but_the_product_s_rows(
         line for line in retire.drop(quoted.declaration, directory, NAMES["role"]).splitlines() if "DROP ROLE" in line
     ]
     quoted.database.execute(line.partition(": ")[2].encode())
+    quoted.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IS NULL AND datname = current_database()"
+    )
     assert "nothing to forget" in drop(quoted, directory, None).stderr
 
     quoted.database.execute(sql.SQL("CREATE ROLE {role} LOGIN PASSWORD 'migrator-password'").format(**names))

@@ -160,5 +160,5 @@ def test_the_policy_of_an_undo_may_delete_any_copy_and_not_the_canary_alone() ->
     plain, undo = policy(declare())["Statement"], policy(declare(), undo=True)["Statement"]
     assert undo[:-1] == plain[:-1]
     at = "arn:aws:s3:::production-s3/avatar/"
-    assert (plain[-1]["Action"], plain[-1]["Resource"]) == ("s3:DeleteObject", f"{at}.s3-migration-canary")
+    assert (plain[-1]["Action"], plain[-1]["Resource"]) == ("s3:DeleteObject", f"{at}.s3-migration-canary-avatars-*")
     assert (undo[-1]["Action"], undo[-1]["Resource"]) == ("s3:DeleteObject", f"{at}*")

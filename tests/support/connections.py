@@ -84,6 +84,8 @@ def kept_sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def connect(_: PostgresHook, asked: dict[str, Any]) -> _Kept:
         sessions = left[json.dumps(asked, sort_keys=True)]
+        while sessions and not _renewed(sessions[-1]):  # ended meanwhile
+            sessions.pop()
         made = _Kept(sessions.pop()) if sessions else _Kept.connect(**asked)
         register_default_adapters(made)
         made.left = sessions
