@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import socket
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -474,3 +476,37 @@ def test_a_ledger_of_a_newer_project_is_not_sent_back_by_the_set_up(checked: Che
     checked.product.sql("INSERT INTO s3_migration.schema_version VALUES (99)")
     refusal = checked.refused("version 99, this project of version", "deploy the newer version of the project")
     assert SETUP not in refusal
+
+
+# -- a pooler -----------------------------------------------------------------------------------------------------
+
+
+def pooler(port: int) -> tuple[int, Callable[[], None]]:
+    """Says, as PgBouncer does, a process of its own in BackendKeyData; PgBouncer itself is not to be had of PyPI."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def pass_on(source: socket.socket, sink: socket.socket, *, says: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if says and (at := data.find(b"K\0\0\0\x0c")) >= 0:  # type and length of the message
+                    data = data[: at + 5] + b"\0\0\0\x01" + data[at + 9 :]
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                ours, _ = server.accept()
+                theirs = socket.create_connection(("127.0.0.1", port))
+                threading.Thread(target=pass_on, args=(ours, theirs), kwargs={"says": False}, daemon=True).start()
+                threading.Thread(target=pass_on, args=(theirs, ours), kwargs={"says": True}, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server.getsockname()[1], server.close
+
+
+def test_a_pooler_is_refused(checked: Checked, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, close = pooler(postgres.port)
+    connect_database(monkeypatch, port, checked.product.database.info.dbname)
+    checked.refused("a connection pooler", "'proddatabase'", "host and port of PostgreSQL itself")
+    close()

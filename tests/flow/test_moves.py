@@ -593,6 +593,17 @@ def test_an_error_that_time_mends_is_worth_a_retry(
     assert isinstance(flow.red["copy", 1], IncompleteRetryable)
 
 
+def test_what_time_fixes_is_retried_whatever_else_is_in_the_chunk(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product.seed(BAD, "image/taken.png")
+    product.put("production", "avatar/taken.png", b"of another")
+    break_copies(monkeypatch, "SlowDown", BAD)
+    flow.attempt()
+    assert "1 conflict, 1 failed" in str(flow.red["copy", 1])
+    assert isinstance(flow.red["copy", 1], IncompleteRetryable)
+
+
 def refuse_deletions(monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
     """The store does not let go of this key."""
     original = BulkS3Hook.delete_versions

@@ -488,6 +488,8 @@ CASES: dict[str, Case] = {
     "switch_unlocked_rows": Case(
         PAGES, "(3)", writes={"avatars": 3, "ledger": "copied:copied named:still_referenced"}, again="(0)"
     ),
+    "backend_pid": Case({}, None),
+    "find_lock_holders": Case({"relation": "avatars"}),
     "lock_migration": Case(NAME, "(1)"),
     "set_requests_expire": Case({"expire": True}, writes={"migration": 1}),
     "has_unproven": Case({"first_key": "", "last_key": "~"}, "(False)"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import NamedTuple
@@ -40,6 +39,23 @@ class LeaseHolder(NamedTuple):
 
 def find_lease_holder(ledger: MigrationLedger) -> LeaseHolder | None:
     return ledger.find(LeaseHolder, "find_lease_holder")
+
+
+class LockHolder(NamedTuple):
+    pid: int
+    role: str
+    application: str
+    since: datetime | None  # of its transaction; None: hidden from our role
+
+    def __str__(self) -> str:
+        since = f", in a transaction since {self.since:%H:%M:%S %Z}" if self.since else ""
+        return f"SELECT pg_terminate_backend({self.pid}) -- role {self.role}, {self.application or 'no name'}{since}"
+
+
+def how_to_end_lock_holders(ledger: Ledger, relation: str) -> str:
+    """The statements that end who holds locks on it, for an administrator."""
+    found = ledger.rows(LockHolder, "find_lock_holders", relation=relation)
+    return "; ".join(map(str, found)) or "nobody holds a lock on it just now"
 
 
 def take_lease(ledger: MigrationLedger, run_no: int | None, ttl: timedelta) -> int | None:
@@ -84,10 +100,13 @@ class Lease:
         if kept:
             return int(kept[0])
         token = None
-        # Where a batch in flight lasts longer, we are told so and come again.
-        with suppress(errors.LockNotAvailable), self._ledger.batch():
-            self._ledger.connection.execute(f"SET LOCAL lock_timeout = '{TAKE_TIMEOUT}'")
-            token = take_lease(self._ledger, self._ledger.run_no, TTL)
+        try:
+            with self._ledger.batch():
+                self._ledger.connection.execute(f"SET LOCAL lock_timeout = '{TAKE_TIMEOUT}'")
+                token = take_lease(self._ledger, self._ledger.run_no, TTL)
+        except errors.LockNotAvailable as error:  # no batch lasts that long: a session that somebody has left behind
+            holders = how_to_end_lock_holders(self._ledger, "s3_migration.migration")
+            raise LeaseHeld(f"{self._held_by()} Its row is locked. Fix: {holders}") from error
         if token is None:
             raise LeaseHeld(self._held_by())
         return token
@@ -104,9 +123,16 @@ class Lease:
     def fence(self) -> None:
         """Make sure, inside a batch, that the lease is still ours; hold off a taker until the batch ends.
 
-        :raises LeaseHeld: another run took it.
+        :raises LeaseHeld: another run took it, or a session holds it off.
         """
-        if not self._ledger.column("fence", token=self._token):
+        try:
+            ours = self._ledger.column("fence", token=self._token)
+        except errors.LockNotAvailable as error:
+            # Asked over the other connection: in this transaction nothing can be asked any more.
+            holders = how_to_end_lock_holders(self._renewing, "s3_migration.migration")
+            name = self._ledger.declaration.name
+            raise LeaseHeld(f"Migration {name}: its row is locked. Fix: an administrator ends {holders}") from error
+        if not ours:
             raise LeaseHeld(self._held_by())
 
     def hold(self, pause: timedelta) -> None:

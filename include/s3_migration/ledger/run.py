@@ -53,6 +53,11 @@ def schema_version(ledger: Ledger) -> int | None:
     return ledger.value("schema_version")  # type: ignore[no-any-return]
 
 
+def behind_a_pooler(ledger: Ledger) -> bool:
+    """Whether another server process answers than the one that the connection was made with."""
+    return bool(ledger.value("backend_pid") != ledger.connection.info.backend_pid)
+
+
 def database_time(ledger: Ledger) -> datetime:
     return ledger.value("database_time")  # type: ignore[no-any-return]
 

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowException
 from psycopg import DatabaseError, OperationalError, errors
 
 from s3_migration.ledger import switching
+from s3_migration.ledger.lease import how_to_end_lock_holders
 from s3_migration.ledger.switching import RowToSwitch, SwitchFile
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import Step
@@ -66,10 +67,11 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
         if locked:
             locked_passes += 1
             if locked_passes > LOCKED_PASSES:
+                holders = how_to_end_lock_holders(run.ledger, run.ledger.values["table"])
                 raise RowsLocked(
                     f"Migration {run.declaration.name}: rows of {run.declaration.database.table} stayed locked by "
                     f"other transactions through {locked_passes} passes; {total} rows were switched. "
-                    f"Fix: end who holds them (pg_stat_activity, pg_locks); the task tries again by itself."
+                    f"Fix: an administrator ends who holds them: {holders}; the task tries again by itself."
                 )
             time.sleep(min(2.0**locked_passes / 4, 15))
 

@@ -11,7 +11,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from s3_migration.ledger.connection import Ledger, MigrationLedger, first_line
 from s3_migration.ledger.replica_lag import NoLag, declared_lag
-from s3_migration.ledger.run import check_column, check_ledger, find_migration, schema_version
+from s3_migration.ledger.run import behind_a_pooler, check_column, check_ledger, find_migration, schema_version
 from s3_migration.ledger.schema import SCHEMA_VERSION
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
@@ -53,6 +53,12 @@ def check_database(ledger: Ledger, mode: Mode) -> MigrationLedger:
     def refuse(what: str, fix: str) -> PreflightFailed:
         return PreflightFailed(f"Migration {declaration.name}: {what}. Nothing was touched. Fix: {fix}.")
 
+    if behind_a_pooler(ledger):
+        raise refuse(
+            f"a connection pooler (PgBouncer, RDS Proxy) stands between {database.conn_id!r} and PostgreSQL: a run "
+            f"rests on settings of its session, temporary tables and advisory locks, which the application would share",
+            "give the connection the host and port of PostgreSQL itself",
+        )
     unseen = refuse(
         f"the database of {database.conn_id!r} has no table {database.table!r} that its role can see",
         f"correct database.table in the declaration, or GRANT USAGE on its schema ({_setup(declaration)})",

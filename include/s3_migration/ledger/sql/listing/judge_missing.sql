@@ -12,7 +12,11 @@ SET
 FROM (
     SELECT
         u.key,
-        CASE WHEN bool_or(u.named) THEN %(problem_if_referenced)s::text ELSE 'superseded' END AS problem,
+        CASE
+            WHEN NOT bool_or(u.named) THEN 'superseded'
+            WHEN bool_or(u.gone) THEN 'damaged'
+            ELSE %(problem_if_referenced)s::text
+        END AS problem,
         bool_or(u.named) AND NOT bool_or(u.gone) AS made_anew
     FROM (
         SELECT l.legacy_key AS key, true AS missing, false AS named, l.legacy_gone_at IS NOT NULL AS gone
