@@ -53,13 +53,13 @@ def test_exactly_the_listed_rights_are_granted() -> None:
         ("s3:GetObject", f"{legacy}/image/*"),
         ("s3:GetObjectTagging", f"{legacy}/image/*"),
         ("s3:DeleteObject", f"{legacy}/image/*"),
-        ("s3:PutObject", f"{legacy}/image/.s3-migration-canary"),
+        ("s3:PutObject", f"{legacy}/image/.s3-migration-canary-avatars-*"),
         ("s3:ListBucket", production),
         ("s3:GetObject", f"{production}/avatar/*"),
         ("s3:PutObject", f"{production}/avatar/*"),
         ("s3:PutObjectTagging", f"{production}/avatar/*"),
         ("s3:AbortMultipartUpload", f"{production}/avatar/*"),
-        ("s3:DeleteObject", f"{production}/avatar/.s3-migration-canary"),
+        ("s3:DeleteObject", f"{production}/avatar/.s3-migration-canary-avatars-*"),
     }
 
 
@@ -159,7 +159,7 @@ def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -
     assert set(product.sql(RIGHTS_OF_ALL)) == {
         ("avatars", "SELECT"),
         *((table, right) for table in ("ledger", "run", "tally", "timing") for right in ("SELECT", "INSERT", "UPDATE")),
-        *(("chunk", right) for right in ("SELECT", "INSERT", "DELETE")),
+        *((table, right) for table in ("chunk", "deletion") for right in ("SELECT", "INSERT", "DELETE")),
         *(("acknowledged", right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
         ("migration", "SELECT"),
         ("schema_version", "SELECT"),
@@ -172,6 +172,7 @@ def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -
         "lease_token",
         "lease_until",
         "deletion_stopped",
+        "requests_expire",
     }
     assert "schema_version" not in {table for table, _ in columns}
 

@@ -28,7 +28,8 @@ def test_a_listing_of_more_than_a_page_is_whole_and_its_objects_go_a_thousand_a_
     stores.hook.take_requests()
     deleted = stores.delete(*((key, entry.etag) for key, entry in listed.items()))
     assert {result.problem for result in deleted.values()} == {None}
-    assert stores.hook.take_requests() == {("DeleteObjects", "200"): 2}
+    # Where boto3 has had no answer yet, a HEAD asks what time it is.
+    assert stores.hook.take_requests() - Counter({("HeadObject", "200"): 1}) == {("DeleteObjects", "200"): 2}
     assert set(stores.list(stores.legacy)) == {"imagine.png"}
 
 

@@ -229,7 +229,13 @@ TRANSITIONS = (
     _transition(
         "gone from legacy, and a row names it",
         "moved damaged still_referenced row_refused superseded withdrawn dangling",
-        "moved dangling conflict damaged",
+        "moved dangling",
+    ),
+    _transition("the same, and production holds another content", "withdrawn dangling", "conflict"),
+    _transition(
+        "the same, and our copy is gone as well",
+        "moved damaged still_referenced row_refused superseded",
+        "damaged",
     ),
     _transition("its copy is gone: the rows decide", "damaged", "listed moved superseded"),
     _transition(
