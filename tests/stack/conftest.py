@@ -12,7 +12,7 @@ import pytest
 
 from devstack.stack import Stack
 from s3_migration.model import declaration as declarations
-from tests.support.live_stack import BIG, DAG, LIVE, POOL, SETTINGS, TOLD, Platform, aged_by_name
+from tests.support.live_stack import BIG, DAG, LATE, LIVE, POOL, SETTINGS, TOLD, Platform, aged_by_name
 from tests.support.mail import mail_sink
 from tests.support.product import declare
 from tests.support.proxy import Proxy
@@ -27,6 +27,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     (directory / "nightly.yaml").write_text(f'{LIVE}schedule: "0 2 * * *"\nscheduled_mode: move\n')
     aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
     (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
+    (directory / "late.yaml").write_text(f"{aged}chunk_size: 1000\n")
     (directory / "stack").mkdir()
     told = "alerts: {emails: [ops@example.com], late_after: 2s}"
     (directory / "told.yaml").write_text(f"{LIVE}chunk_size: 2\npool: {POOL}\n{told}\n")
@@ -43,7 +44,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         stack.up()
         try:
             api = stack.airflow.api()
-            for dag in (DAG, BIG, TOLD):
+            for dag in (DAG, BIG, TOLD, LATE):
                 api.pause(dag, paused=False)
             # Both as a person makes them in the UI: what runs has to ask Airflow's server for the connection.
             api.ask("POST", "/connections", json={"connection_id": "smtp_default", **mail.connection()})
@@ -51,6 +52,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             uri = stack.postgres.dsn("proddatabase")
             with psycopg.connect(uri, autocommit=True) as connection:
                 product = (declare(), stack.s3.client(), connection, stack.s3.endpoint_url, uri)
-                yield Platform(*product, api=api, stack=stack, mail=mail)
+                yield Platform(*product, api=api, stack=stack, mail=mail, proxy=proxy)
         finally:
             stack.down()

@@ -9,10 +9,8 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.support.live_stack import BIG, DAG, Platform, keys, until
@@ -235,16 +233,8 @@ def test_what_a_run_left_half_done_another_adopts(platform: Platform) -> None:
     platform.seed(*keys(5))
     first = platform.api.trigger(DAG, grace_period="4s")
     until(lambda: platform.rows() and all(path.startswith("avatar/") for path in platform.rows() if path))
-
-    def mark_failed() -> bool:
-        # Airflow answers 500 now and then, where a task of the run changes its state just then.
-        with suppress(httpx.HTTPStatusError):
-            platform.api.ask("PATCH", f"/dags/{DAG}/dagRuns/{first}", json={"state": "failed"})
-        return platform.api.state(DAG, first) == "failed"
-
-    until(mark_failed)
-    at_work = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 's3_migration pid %%'"
-    until(lambda: not platform.sql(at_work))  # its last task has held the lease for the next one
+    platform.give_up(DAG, first)
+    until(lambda: not platform.at_work())  # its last task has held the lease for the next one
     time.sleep(1)
     platform.sql("UPDATE s3_migration.migration SET lease_until = now()")  # as some minutes later
     second, state = platform.run()

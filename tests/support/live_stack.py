@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from devstack.api import AirflowApi
 from devstack.http_client import Signer, send_all
@@ -22,6 +26,7 @@ from .mail import Sink
 from .product import Product
 
 DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
+LATE = "migrate_late"  # its store is behind a proxy
 NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
 POOL = "s3_migration"
 # Small chunks, so that a handful of objects makes several; short waits. One more with chunks that take a while, and one
@@ -77,6 +82,7 @@ class Platform(Product):
     api: AirflowApi = None  # type: ignore[assignment]
     stack: Stack = None  # type: ignore[assignment]
     mail: Sink = None  # type: ignore[assignment]
+    proxy: faults.Proxy = None  # type: ignore[assignment]
 
     def reset(self) -> None:
         """An empty product and an empty ledger; Airflow keeps the runs that were."""
@@ -105,6 +111,25 @@ class Platform(Product):
         run_id = self.api.trigger(dag, **conf)
         return run_id, self.api.wait(dag, run_id)
 
+    def give_up(self, dag: str, run_id: str) -> None:
+        """Mark a run failed, as a person does in the UI."""
+
+        def failed() -> bool:
+            # Airflow answers 500 now and then, where a task of the run changes its state just then.
+            with suppress(httpx.HTTPStatusError):
+                self.api.ask("PATCH", f"/dags/{dag}/dagRuns/{run_id}", json={"state": "failed"})
+            return self.api.state(dag, run_id) == "failed"
+
+        until(failed)
+
+    def at_work(self) -> set[int]:
+        """Ids of the processes whose tasks have a session with the product's database."""
+        rows = self.sql(
+            "SELECT DISTINCT split_part(application_name, ' ', 3)::int FROM pg_stat_activity "
+            "WHERE application_name LIKE 's3_migration pid %%'"
+        )
+        return {pid for (pid,) in rows} - {os.getpid()}
+
     def runs(self, dag: str, run_type: str) -> list[str]:
         """Ids of the latest runs of a type."""
         runs = self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"limit": 100, "order_by": "-run_after"})["dag_runs"]
@@ -112,7 +137,7 @@ class Platform(Product):
 
     def quiet(self) -> None:
         """No run of an earlier test is left."""
-        for dag in (DAG, BIG, TOLD, NIGHTLY, ARCHIVE):
+        for dag in (DAG, BIG, TOLD, LATE, NIGHTLY, ARCHIVE):
             for run in self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"]})["dag_runs"]:
                 self.api.wait(dag, run["dag_run_id"])
 
