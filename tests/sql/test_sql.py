@@ -806,6 +806,7 @@ QUIET: dict[str, dict[str, Any]] = {
 def test_a_quiet_night_reads_nothing_of_what_is_finished(postgres: Postgres, database: str, ledger: Ledger) -> None:
     with psycopg.connect(postgres.dsn(database), autocommit=True) as admin:
         admin.execute("TRUNCATE s3_migration.ledger")
+        admin.execute("UPDATE s3_migration.run SET verified_at = now(), finished_at = now() WHERE run_no = 1")
         admin.execute(
             "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, run_no, copied_etag, "
             "production_etag, production_modified, legacy_gone_at) "
