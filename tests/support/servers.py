@@ -20,8 +20,9 @@ def made_postgres(directory: Path) -> Iterator[Postgres]:
     server = Postgres(directory, free_port(), _SECRET)
     server.start()
     with server.connect() as connection:
-        # Nothing here has to outlive a power cut, and every test opens connections.
-        for setting in ("fsync = off", "full_page_writes = off", "scram_iterations = 1"):
+        # Nothing here has to outlive a power cut, and every test opens connections. With hundreds of databases the
+        # naptime has autovacuum start ten times a second.
+        for setting in ("fsync = off", "full_page_writes = off", "scram_iterations = 1", "autovacuum_naptime = '1h'"):
             connection.execute(f"ALTER SYSTEM SET {setting}")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute("SET scram_iterations = 1")
