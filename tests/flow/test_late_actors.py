@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from s3_migration.commands import stop_deletion
-from s3_migration.ledger import predicates, statements
+from s3_migration.ledger import deletion, predicates, statements
 from s3_migration.steps import hooks, run
 from tests.support.late import STEPS, Action, Store, World
 from tests.support.product import Product
@@ -111,8 +110,7 @@ def live(product: Product, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[A
         world = World(product, store, NAMES)
         clock = SimpleNamespace(sleep=lambda _: world.wait())
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(run, "time", clock)
-            patch.setattr(stop_deletion, "time", clock)
+            patch.setattr(deletion, "time", clock)
             for each in actions:
                 world.act(each)
 

@@ -978,8 +978,8 @@ def test_the_gate_may_close_between_two_batches(
     monkeypatch.setattr(deletion, "DELETED_TOGETHER", 1)
     original = deletion._delete_batch
 
-    def close_behind_it(run: Any, after: str) -> Any:
-        found = original(run, after)
+    def close_behind_it(*asked: Any) -> Any:
+        found = original(*asked)
         product.sql(closer)
         return found
 
@@ -1014,8 +1014,8 @@ def test_a_proof_that_grows_too_old_between_two_batches_is_taken_anew(
     monkeypatch.setattr(deletion, "DELETED_TOGETHER", 1)
     original = deletion._delete_batch
 
-    def take_long(run: Any, after: str) -> Any:
-        found = original(run, after)
+    def take_long(*asked: Any) -> Any:
+        found = original(*asked)
         product.sql(AGE_THE_PROOF)
         product.remove("production", *["avatar/good-3.png"] * damage)
         return found

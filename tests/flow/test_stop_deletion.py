@@ -79,8 +79,8 @@ def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_mo
         assert answers == [], "this batch is on its way still"
         return original(run, *asked)
 
-    def answered_first(run: Any, after: str) -> Any:
-        found = batch(run, after)
+    def answered_first(*asked: Any) -> Any:
+        found = batch(*asked)
         puller.join()
         return found
 

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 from psycopg.errors import LockNotAvailable
 
 from s3_migration.commands import session
 from s3_migration.commands.session import MIGRATION_HELP, PROGRAM, CommandError, load_declaration, open_ledger
 from s3_migration.ledger.connection import MigrationLedger
-from s3_migration.ledger.deletion import allow_deletion, deletions_left, lock_migration, stop_deletion
+from s3_migration.ledger.deletion import allow_deletion, lock_migration, stop_deletion, wait_for_deletions
 from s3_migration.ledger.lease import find_lease_holder
 from s3_migration.ledger.run import database_time
 from s3_migration.model.declaration import Declaration, DeclarationError
@@ -39,7 +39,8 @@ def stop(declaration: Declaration, reason: str) -> str:
             lines.append(f"It had been stopped before: {before}")
         try:
             lock_migration(ledger, name)  # a batch that is being written down is written after this
-            _wait_for_deletions(ledger)
+            for _ in wait_for_deletions(ledger, _say):
+                pass
             lines.append(f"Nothing is deleted from legacy any more, until: {PROGRAM} resume {name}")
         except LockNotAvailable:
             lines.append(
@@ -49,14 +50,8 @@ def stop(declaration: Declaration, reason: str) -> str:
         return "\n".join([*lines, *_run_at_work(ledger)])
 
 
-def _wait_for_deletions(ledger: MigrationLedger) -> None:
-    """Until no request that was sent can take effect any more, whatever became of who sent it."""
-    said = False
-    while left := deletions_left(ledger):
-        if not said:
-            print(f"Deletions on their way may take effect for {left.total_seconds():.0f} s more: waiting", flush=True)
-            said = True
-        time.sleep(min(left.total_seconds(), 0.1))
+def _say(left: timedelta) -> None:
+    print(f"Deletions on their way may take effect for {left.total_seconds():.0f} s more: waiting", flush=True)
 
 
 def resume(declaration: Declaration) -> str:

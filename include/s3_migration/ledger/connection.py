@@ -21,7 +21,6 @@ from s3_migration.model.declaration import Declaration
 # The staging tables of a listing: what legacy holds, what production holds, what only rows name.
 STAGING = ("legacy", "production", "rows")
 Row = TypeVar("Row")
-R = TypeVar("R")
 
 
 def _identifier(*names: str) -> sql.Identifier:
@@ -72,10 +71,6 @@ class Ledger:
     @property
     def connection(self) -> Connection[DictRow]:
         return self.session.connection
-
-    def outlast(self, work: Callable[[], R]) -> R:
-        """Do the work, one transaction that may be done twice, also where the connection is lost (Session)."""
-        return self.session.outlast(work)
 
     def of_migration(self, migration_id: int) -> MigrationLedger:
         """The same connection, for the statements about one migration."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -92,6 +93,23 @@ def deletions_left(
     return ledger.value(  # type: ignore[no-any-return]
         "deletions_left", run_no=run_no, chunk=chunk, beside=beside
     )
+
+
+def wait_for_deletions(ledger: MigrationLedger, say: Callable[[timedelta], None], **beside: Any) -> Iterator[None]:
+    """Until nothing that was asked of a store to delete, by whoever died or lost the lease since, can take effect.
+
+    Between two looks it is the caller's turn.
+
+    :param say: is told once how long that may last, if there is anything to wait for.
+    :param beside: as in `deletions_left`.
+    """
+    said = False
+    while left := deletions_left(ledger, **beside):
+        if not said:
+            say(left)
+            said = True
+        yield
+        time.sleep(min(left.total_seconds(), 0.2))
 
 
 def retry_refused_deletes(ledger: RunLedger, chunk: Chunk) -> None:

@@ -35,6 +35,10 @@ CONNECT_TIMEOUT = 10
 SIGNING_TIME = 60
 
 
+# As boto3 calls the signatures that the Common Runtime makes.
+VERSION_4 = frozenset({"s3v4", "v4"})
+
+
 def unfit(client: Boto3Client, credentials: Credentials | None) -> str | None:
     """Why this connection cannot be served by the Common Runtime; None where it can."""
     config, endpoint = cast("Any", client.meta.config), client.meta.endpoint_url
@@ -44,7 +48,7 @@ def unfit(client: Boto3Client, credentials: Credentials | None) -> str | None:
         return "a proxy stands between"
     if config.client_cert:
         return "the connection has a client certificate"
-    if config.signature_version not in {"s3v4", "v4"}:
+    if config.signature_version not in VERSION_4:
         return f"requests are signed by {config.signature_version}"
     return None
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 
 from s3_migration.s3.boto3_requests import Boto3Requests
-from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
+from s3_migration.s3.errors import EXPIRED, STORE_ERRORS, error_code, error_text
 from s3_migration.s3.expiry import ExpiringSigner, Expiry
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.types import BATCH, DeleteResult, Deletions
@@ -56,13 +56,10 @@ class Deleter:
         return Deletions(results, under_way=any(expiry.under_way for expiry in expiries))
 
     def refuses_late(self, key: str, etag: str) -> bool:
-        """Whether the store refuses a deletion of this version that comes a minute after its expiry.
-
-        :raises ClientError: it refuses it for another reason.
-        """
+        """Whether the store refuses a deletion of this version since it comes a minute after its expiry."""
         expiry = Expiry(time.monotonic() + 60, ago=120)
         result = self._until(expiry, self._delete_one, [(key, etag)])[0]
-        return result.code == "RequestExpired"
+        return result.code == EXPIRED
 
     def _until(
         self, expiry: Expiry, send: Callable[..., list[DeleteResult]], pairs: Sequence[KeyAndEtag]

@@ -16,7 +16,7 @@ from s3_migration.s3.boto3_requests import Boto3Requests
 from s3_migration.s3.congestion_window import CongestionWindow
 from s3_migration.s3.copier import COPY_LIMIT, Copier
 from s3_migration.s3.crt_client import CrtClient
-from s3_migration.s3.crt_connection import unfit
+from s3_migration.s3.crt_connection import VERSION_4, unfit
 from s3_migration.s3.deleter import Deleter, KeyAndEtag
 from s3_migration.s3.errors import error_code
 from s3_migration.s3.expiry import ExpiringSigner
@@ -175,9 +175,8 @@ class BulkS3Hook(S3Hook):
     def _signer(self) -> ExpiringSigner | None:
         """Only version 4 of S3's signatures expires."""
         client, credentials = self.client, self.credentials
-        config = cast("Any", client.meta.config)
-        fit = credentials is not None and config.signature_version in {"s3v4", "v4"}
-        return ExpiringSigner(client, credentials) if fit and credentials else None
+        signs = credentials is not None and cast("Any", client.meta.config).signature_version in VERSION_4
+        return ExpiringSigner(client, credentials) if signs and credentials else None
 
     def _deleter(self, bucket: str) -> Deleter:
         return Deleter(self._requests, self._signer, self.transport.threads, bucket)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from airflow.sdk.exceptions import AirflowFailException
 
 from s3_migration.ledger import copying, deletion
-from s3_migration.ledger.deletion import Answer, Deletable
+from s3_migration.ledger.deletion import Answer, Deletable, Gate
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import Step
 from s3_migration.s3.types import BATCH
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 DELETED_TOGETHER = 4 * BATCH
 # How long a batch is sent, and sent again; then its requests expire.
 SEND_TIME = timedelta(seconds=60)
-# How long a store may be at work on a request that it accepted just before: some seconds a thousand keys were seen.
+# What a store is given for a request that it accepted just before.
 STORE_TIME = timedelta(seconds=30)
 # The same where requests do not expire: S3 refuses any signature that is a quarter of an hour old.
 SIGNATURE_TIME = timedelta(minutes=15)
@@ -51,29 +51,37 @@ def may_delete(declaration: Declaration, run_id: str, *, retries_left: bool = Fa
         return True
 
 
-def require_open(run: Run) -> None:
+def require_open(run: Run) -> Gate:
     """Ask the run row, not the gate's colour. A proof that has grown too old is taken again.
 
     :raises GateClosed: says why, and what opens it.
     """
-    if not _fresh(run):
-        with run.ledger.alone("proof"):
-            # Another chunk's task may have taken it meanwhile.
-            if not _fresh(run):
-                log.info("the proof is older than proof_max_age (%s): taken again", run.declaration.proof_max_age)
-                prove(run)
-        if not _fresh(run):
+    gate = _ask_gate(run)
+    if not gate.fresh:
+        why = f"the proof is older than proof_max_age ({run.declaration.proof_max_age})"
+        _prove_unless(run, lambda: _ask_gate(run).fresh, why)
+        gate = _ask_gate(run)
+        if not gate.fresh:
             raise GateClosed(
                 f"Migration {run.declaration.name}: taking the proof lasts longer than proof_max_age "
                 f"({run.declaration.proof_max_age}), so it is stale before it is there. Fix: raise proof_max_age in "
                 f"the declaration, then clear this task."
             )
+    return gate
 
 
-def _fresh(run: Run) -> bool:
-    """Whether the proof is young enough.
+def _prove_unless(run: Run, proven: Callable[[], bool], why: str) -> None:
+    """Take the proof again, unless another chunk's task has taken it meanwhile."""
+    with run.ledger.alone("proof"):
+        if not proven():
+            log.info("%s: taken again", why)
+            prove(run)
 
-    :raises GateClosed: something else keeps the gate closed.
+
+def _ask_gate(run: Run) -> Gate:
+    """What only the age of the proof may keep closed.
+
+    :raises GateClosed: something else does.
     """
     gate, name = deletion.gate(run.ledger), run.declaration.name
     if gate.deletion_stopped is not None:
@@ -93,7 +101,7 @@ def _fresh(run: Run) -> bool:
             f"s3://{run.production_bucket}/{run.keys.production_prefix}, then clear verify_copies with its "
             f"downstream (docs/runbook.md#verify_copies-is-red)."
         )
-    return gate.fresh
+    return gate
 
 
 def delete_chunk(
@@ -108,10 +116,8 @@ def delete_chunk(
             copying.reclaim(run.ledger, run.chunk)
         require_open(run)
         if deletion.has_unproven(run.ledger, run.chunk):
-            with run.ledger.alone("proof"):
-                if deletion.has_unproven(run.ledger, run.chunk):
-                    log.info("a later run had taken over some of these objects: the proof is taken again")
-                    prove(run)
+            why = "a later run had taken over some of these objects since the proof"
+            _prove_unless(run, lambda: not deletion.has_unproven(run.ledger, run.chunk), why)
         deletion.retry_refused_deletes(run.ledger, run.chunk)
         delete_proven(run)
         # What the store refused to delete, since it was rewritten: copied again, for a later run to delete.
@@ -127,8 +133,8 @@ def delete_proven(run: Run) -> None:
     after, done, progress = "", 0, Progress()
     while True:
         run.stop_if_asked()
-        require_open(run)
-        found = _delete_batch(run, after)
+        gate = require_open(run)
+        found = _delete_batch(run, after, SEND_TIME + (STORE_TIME if gate.requests_expire else SIGNATURE_TIME))
         if not found:
             log.info("%d objects answered", done)
             return
@@ -137,14 +143,14 @@ def delete_proven(run: Run) -> None:
         progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
 
 
-def _delete_batch(run: Run, after: str) -> list[Deletable]:
-    """Intend, send, mark: no transaction is open while the store is asked.
+def _delete_batch(run: Run, after: str, lasts: timedelta) -> list[Deletable]:
+    """Intend, send, mark: no transaction is open while the store is asked. After `lasts` nothing of it takes effect.
 
     Who may not act beside these deletions (another run, an undo, whoever stops deletion) waits for what is intended,
     whatever becomes of this process; and what we send expires before that.
     """
     until = time.monotonic() + SEND_TIME.total_seconds()  # before the database's clock is asked
-    found, deletion_no = run.ledger.outlast(lambda: _intend(run, after))
+    found, deletion_no = run.ledger.session.outlast(lambda: _intend(run, after, lasts))
     if not found:
         return found
     answers, under_way = (_ask_production if run.mode.undoes else _ask_legacy)(run, found, until)
@@ -159,28 +165,22 @@ def _delete_batch(run: Run, after: str) -> list[Deletable]:
             for what, number in Counter(answer.problem or gone for answer in answers).items():
                 run.tally(what, number)
 
-    run.ledger.outlast(mark)
+    run.ledger.session.outlast(mark)
     run.tally_requests()
     return found
 
 
-def _intend(run: Run, after: str) -> tuple[list[Deletable], int]:
+def _intend(run: Run, after: str, lasts: timedelta) -> tuple[list[Deletable], int]:
     with run.ledger.batch():
         run.lease.fence()
         found = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER)
-        if not found:
-            return [], 0
-        lasts = SEND_TIME + (STORE_TIME if deletion.gate(run.ledger).requests_expire else SIGNATURE_TIME)
-        return found, deletion.begin_deletion(run.ledger, run.chunk, lasts)
+        return found, deletion.begin_deletion(run.ledger, run.chunk, lasts) if found else 0
 
 
 def _ask_legacy(run: Run, found: Sequence[Deletable], until: float) -> tuple[list[Answer], bool]:
     results, under_way = run.legacy.delete_versions(run.legacy_bucket, found, until)
     return [
-        Answer(each.key, each.problem, each.code, each.detail, each.now.size, each.now.etag, each.now.modified)
-        if each.now
-        else Answer(each.key, each.problem, each.code, each.detail)
-        for each in results
+        Answer(each.key, each.problem, each.code, each.detail, *(each.now[1:] if each.now else ())) for each in results
     ], under_way
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from psycopg import Error, OperationalError
 
 from s3_migration.ledger.connection import Ledger, RunLedger, first_line
-from s3_migration.ledger.deletion import deletions_left
+from s3_migration.ledger.deletion import wait_for_deletions
 from s3_migration.ledger.lease import Lease
 from s3_migration.ledger.run import (
     Chunk,
@@ -189,16 +188,14 @@ def working(
 
 
 def _wait_for_deletions(run: Run) -> None:
-    """Until nothing that was asked of a store to delete, by whoever died or lost the lease since, can take effect."""
-    said = False
-    while left := deletions_left(
-        run.ledger, run.record.run_no, run.chunk.number, beside=run.step == "delete" and run.chunk.number > 0
-    ):
-        if not said:
-            log.info("deletions that nobody has ended may take effect for %s more: waiting for that", left)
-            said = True
+    """The chunks of one run delete beside each other; all else waits."""
+
+    def say(left: timedelta) -> None:
+        log.info("deletions that nobody has ended may take effect for %s more: waiting for that", left)
+
+    chunk, deletes = run.chunk.number, run.step == "delete" and run.chunk.number > 0
+    for _ in wait_for_deletions(run.ledger, say, run_no=run.record.run_no, chunk=chunk, beside=deletes):
         run.stop_if_asked()
-        time.sleep(min(left.total_seconds(), 1))
 
 
 def _end(run: Run, pause: timedelta) -> None:
