@@ -478,6 +478,13 @@ def test_a_ledger_of_a_newer_project_is_not_sent_back_by_the_set_up(checked: Che
     assert SETUP not in refusal
 
 
+def test_a_policy_that_refuses_what_is_signed_in_the_query(checked: Checked, proxy: Proxy) -> None:
+    """The condition s3:authType of a bucket's policy: the run deletes nothing but so."""
+    denied = faults.answer(403, "AccessDenied")
+    proxy.fault(lambda request: "X-Amz-Expires" in request.query, denied)
+    checked.refused("delete s3://legacy-", "AccessDenied", "s3:DeleteObject", POLICY)
+
+
 # -- a pooler -----------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_migration.model.declaration import Declaration, Store
 from s3_migration.model.key_mapping import CANARY, canaries, canary
+from s3_migration.s3.errors import as_boto3
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.preflight.stores import explained
@@ -77,7 +78,10 @@ def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, pro
             ignored.append("a DeleteObject with a wrong If-Match")
         else:
             expires = legacy.refuses_late(source, old, etag.strip('"'))
-            legacy.client.delete_object(Bucket=source, Key=old)
+            # As the run will delete: a policy may refuse what is signed in the query (s3:authType).
+            deleted = legacy.delete_versions(source, [(old, etag.strip('"'))], time.monotonic() + 60).results[0]
+            if deleted.problem:
+                raise as_boto3("DeleteObjects", 403, deleted.code, str(deleted.detail).partition(": ")[2])
     with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", declaration.production):
         production.client.delete_object(Bucket=target, Key=new)
     if ignored:
