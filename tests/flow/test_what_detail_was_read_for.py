@@ -51,8 +51,7 @@ def test_a_row_that_is_named_again_is_not_taken_for_a_refused_one(
 
     product.seed(KEY)
     with monkeypatch.context() as broken:
-        broken.setattr(BulkS3Hook, "delete_versions", refuse)
-        flow.attempt()
+        flow.attempt(before_delete=lambda: broken.setattr(BulkS3Hook, "delete_versions", refuse))
     assert product.problems() == {KEY: "failed"}
     product.remove("legacy", KEY)
     flow.begin()
