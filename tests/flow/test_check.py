@@ -316,6 +316,93 @@ def test_a_store_that_ignores_all_conditions(checked: Checked, proxy: Proxy) -> 
     checked.refused("If-None-Match: *; ", "wrong If-Match; ", "copy-source-if-match; ", "wrong ETag")
 
 
+NOT_KNOWN = {
+    "MissingContentMD5": (400, PreflightFailed),
+    "NotImplemented": (501, PreflightFailed),
+    "SlowDown": (503, PreflightRetryable),
+    "ConditionalRequestConflict": (409, PreflightRetryable),
+}
+
+
+@pytest.mark.parametrize("code", NOT_KNOWN)
+@pytest.mark.parametrize(
+    ("operation", "condition", "says"),
+    [
+        ("DeleteObjects", "host", "a DeleteObjects with a wrong ETag"),
+        ("DeleteObject", "if-match", "a DeleteObject with a wrong If-Match"),
+        ("CopyObject", "if-match", "a copy with a wrong If-Match"),
+    ],
+)
+def test_only_a_failed_precondition_is_a_refusal(
+    checked: Checked, proxy: Proxy, operation: str, condition: str, says: str, code: str
+) -> None:
+    """The store ignores the condition, and just now it fails as well."""
+    status, error = NOT_KNOWN[code]
+    proxy.fault(operation, faults.ignore_conditions)
+    proxy.fault(
+        lambda request: request.operation == operation and condition in request.headers, faults.answer(status, code)
+    )
+    checked.refused(f"cannot see whether the store refuses {says} (", f"): {code}", error=error)
+
+
+@pytest.mark.parametrize("operation", ["PutObject", "CopyObject", "HeadObject", "DeleteObjects", "DeleteObject"])
+@pytest.mark.parametrize("nth", range(4))
+def test_an_answer_that_is_lost_is_no_refusal(checked: Checked, proxy: Proxy, operation: str, nth: int) -> None:
+    seen = itertools.count()
+    proxy.fault(lambda request: request.operation == operation and next(seen) == nth, faults.lose_answer)
+    before = checked.look()
+    assert checked.run()
+    assert checked.look() == {**before, "lease": [("avatars",)]}
+
+
+def test_an_answer_that_is_lost_does_not_hide_that_a_condition_is_ignored(checked: Checked, proxy: Proxy) -> None:
+    proxy.fault("*", faults.ignore_conditions)
+    proxy.fault(
+        lambda request: request.operation == "DeleteObject" and "if-match" in request.headers, faults.lose_answer
+    )
+    checked.refused("ignores conditional requests")
+
+
+@pytest.mark.parametrize("side", ["legacy", "production"])
+def test_a_connection_in_the_wrong_region(checked: Checked, proxy: Proxy, side: str) -> None:
+    """boto3 would follow, and the canaries would be written."""
+
+    def elsewhere(request: faults.Request, forward: faults.Forward) -> faults.Answer:
+        said = b"<Error><Code>PermanentRedirect</Code><Message>must be addressed using the endpoint</Message></Error>"
+        return faults.Answer(301, [("x-amz-bucket-region", "eu-west-3")], said)
+
+    bucket = checked.product.bucket(side)
+    proxy.fault(lambda request: request.operation == "ListObjectsV2" and bucket in request.target, elsewhere, times=1)
+    checked.refused(f"bucket '{bucket}' is in region eu-west-3", f"region_name to 'eu-west-3' in extra of '{side}_s3'")
+    assert proxy.seen["PutObject"] == 0
+
+
+@pytest.mark.parametrize(
+    "bucket", ["arn:aws:s3:eu-west-1:111122223333:accesspoint/pictures", "pictures-0abc123-s3alias"]
+)
+@pytest.mark.parametrize("side", ["legacy", "production"])
+def test_an_access_point_is_no_bucket(checked: Checked, side: str, bucket: str) -> None:
+    checked.refused(f"{side}.bucket is '{bucket}', an access point", "declare the bucket", **{side: bucket})
+
+
+def test_uploads_that_kills_left_are_named(checked: Checked, caplog: pytest.LogCaptureFixture) -> None:
+    bucket = checked.product.bucket("production")
+    left = checked.product.s3.create_multipart_upload(Bucket=bucket, Key="avatar/large.png")["UploadId"]
+    try:
+        assert checked.run()
+    finally:
+        checked.product.s3.abort_multipart_upload(Bucket=bucket, Key="avatar/large.png", UploadId=left)
+    (said,) = [record.getMessage() for record in caplog.records if "unfinished" in record.getMessage()]
+    for part in (
+        "1 unfinished uploads",
+        f"s3://{bucket}/avatar/",
+        "'avatar/large.png'",
+        left,
+        "abort-multipart-upload",
+    ):
+        assert part in said
+
+
 def test_a_store_that_ignores_conditions_may_be_planned_for(checked: Checked, proxy: Proxy) -> None:
     proxy.fault("*", faults.ignore_conditions)
     assert checked.run(Mode.PLAN)

@@ -66,9 +66,9 @@ def recording(request: pytest.FixtureRequest, postgres: Postgres, s3: SeaweedFS)
     counted: Counter[str] = Counter()
     count = RequestCounter.count
 
-    def count_too(counter: RequestCounter, operation: str, outcome: str) -> None:
+    def count_too(counter: RequestCounter, operation: str, status: int, code: str = "") -> None:
         counted[operation] += 1
-        count(counter, operation, outcome)
+        count(counter, operation, status, code)
 
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
@@ -134,6 +134,8 @@ ASKED: dict[str, list[tuple[str, str, str]]] = {
     "HeadObject": [("s3:GetObject", TARGET, ""), ("s3:ListBucket", TARGET, "LIST")],
     "GetObject": [("s3:GetObject", TARGET, ""), ("s3:ListBucket", TARGET, "LIST"), ("kms:Decrypt", TARGET, "KMS")],
     "GetObjectTagging": [("s3:GetObjectTagging", TARGET, "")],
+    "GetBucketWebsite": [("s3:GetBucketWebsite", TARGET, "")],
+    "ListMultipartUploads": [("s3:ListBucketMultipartUploads", TARGET, "")],
     "PutObject": [("s3:PutObject", TARGET, ""), ("kms:GenerateDataKey", TARGET, "KMS")],
     "CopyObject": [
         ("s3:GetObject", SOURCE, ""),
@@ -166,7 +168,7 @@ ASKED: dict[str, list[tuple[str, str, str]]] = {
     "DeleteObject": [("s3:DeleteObject", TARGET, ""), ("s3:GetObject", TARGET, "MATCH")],
     "DeleteObjects": [("s3:DeleteObject", TARGET, ""), ("s3:GetObject", TARGET, "MATCH")],
 }
-OF_BUCKETS = {"s3:ListBucket"}
+OF_BUCKETS = {"s3:ListBucket", "s3:GetBucketWebsite", "s3:ListBucketMultipartUploads"}
 
 
 def asked(request: Request, declaration: Declaration) -> Iterator[Right]:
@@ -322,7 +324,7 @@ def test_each_connection_sends_what_its_policy_says(recording: Recording) -> Non
         (legacy, f"s3:{action}", "legacy") for action in ("ListBucket", "GetObject", "PutObject", "DeleteObject")
     }
     assert {part[1:] for part in by_sender if part[0] == production and part[2] == "legacy"} == {
-        (f"s3:{action}", "legacy") for action in ("ListBucket", "GetObject", "GetObjectTagging")
+        (f"s3:{action}", "legacy") for action in ("ListBucket", "GetObject", "GetObjectTagging", "GetBucketWebsite")
     }
 
 
@@ -403,7 +405,8 @@ def test_nothing_outside_the_prefixes_is_allowed(legacy: str, production: str, k
             assert not granted or action in OURS
     for place in ("legacy-s3", "production-s3", "legacy-s3x"):
         granted_here = {action for action in ACTIONS if allows(made, Right("", action, f"arn:aws:s3:::{place}"))}
-        assert granted_here == (set() if place.endswith("x") else {"s3:ListBucket"})
+        beside = "s3:GetBucketWebsite" if place.startswith("legacy") else "s3:ListBucketMultipartUploads"
+        assert granted_here == (set() if place.endswith("x") else {"s3:ListBucket", beside})
 
 
 # -- the real server, where check asks for less than a run may need --------------------------------------------------

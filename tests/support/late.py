@@ -65,7 +65,7 @@ class Store:
     def head(self, bucket: str, key: str) -> S3Object | None:
         return self.buckets[bucket].get(key)
 
-    def copy(self, source_bucket: str, bucket: str, copy: Copy) -> Copied:
+    def copy(self, source_bucket: str, bucket: str, copy: Copy, *, redirect: bool = False) -> Copied:
         """One CopyObject. What its refusal means, the real Copier says."""
         source, target = self.head(source_bucket, copy.key), self.head(bucket, copy.target)
         if source is None or source.etag != copy.version.etag or (target and target.etag) != copy.replaces:
@@ -122,9 +122,11 @@ class World:
         store.freezes = store.dies = False
         store.frozen.clear()
         self.runs: list[Flow] = []
+        self._left: dict[str, str] = {}  # of runs: the step that is next, or red
         self.stopped = False
         # Of names: what the application took away; what is not ours in production; what rows were switched to.
         self.removed: set[tuple[str, str]] = set()
+        self.newest: dict[str, S3Object] = {}  # of names: what the application wrote last, and left
         self.foreign: dict[str, S3Object] = {}
         self.switched: set[str] = set()
         for table in ("deletion", "acknowledged", "tally", "timing", "chunk", "ledger", "run"):
@@ -132,7 +134,7 @@ class World:
         product.sql("UPDATE s3_migration.migration SET lease_run_no = NULL, deletion_stopped = NULL")
         product.sql("DELETE FROM avatars")
         for name in names:
-            store.put(product.bucket("legacy"), f"image/{name}")
+            self.newest[name] = store.put(product.bucket("legacy"), f"image/{name}")
             product.row(f"image/{name}")
 
     def act(self, action: Action) -> None:
@@ -147,10 +149,11 @@ class World:
     def undo(self, to: str, remove_copies: bool) -> None:
         self._begin(Mode.UNDO, to, remove_copies=remove_copies)
 
-    def again(self, back: int, first: str, last: str) -> None:
-        """Steps of a run are cleared: of the newest, or of one before it."""
+    def clear(self, back: int, to: str) -> None:
+        """What is left of a run is cleared and runs up to step `to`: of the newest, or of one before it."""
         if back < len(self.runs):
-            self._work(self.runs[-1 - back], [step for step in STEPS if _between(first, step, last)])
+            flow = self.runs[-1 - back]
+            self._work(flow, [step for step in STEPS if _between(self._left[flow.run_id], step, to)])
 
     def _begin(self, mode: Mode, to: str, *, remove_copies: bool = False) -> None:
         made: Any = self.store
@@ -174,13 +177,19 @@ class World:
     def _work(self, flow: Flow, steps: Sequence[str]) -> bool:
         """Under the lease, which whoever had it let lapse. Answers whether the worker died."""
         lapse(self.product)
+        done = True
         with suppress(Killed):
             for step in steps:
+                if done:
+                    self._left[flow.run_id] = step
                 before = self._look()
                 try:
                     self._do(flow, step)
                 finally:
                     self._judge(before, f"{step} of {flow.run_id}")
+                done = done and not any(task[0] == step for task in flow.red)
+            if steps and done:
+                self._left[flow.run_id] = STEPS[min(STEPS.index(steps[-1]) + 1, len(STEPS) - 1)]
             return False
         self.store.freezes = self.store.dies = False
         return True
@@ -227,15 +236,16 @@ class World:
 
     def rewrite(self, name: str) -> None:
         """An object is written in legacy, and its row names it."""
-        self.store.put(self.product.bucket("legacy"), f"image/{name}")
+        self.newest[name] = self.store.put(self.product.bucket("legacy"), f"image/{name}")
         self.product.sql("UPDATE avatars SET path = %s WHERE path = %s", f"image/{name}", f"avatar/{name}")
         self.removed.discard((name, "image"))
         self.switched.discard(name)
 
     def remove_legacy(self, name: str) -> None:
         """Its row stays. Where that names it, and we know of no copy, the application broke it."""
-        if self.legacy.pop(f"image/{name}", None):
+        if removed := self.legacy.pop(f"image/{name}", None):
             self.removed.add((name, "image"))
+            self._forget(name, removed)
             if not self._knows(name, "production_modified"):
                 self.switched.discard(name)
             if not self._knows(name, "legacy_etag"):
@@ -243,11 +253,17 @@ class World:
 
     def remove_production(self, name: str) -> None:
         """Where legacy holds it no more, the application lost it."""
-        if self.production.pop(f"avatar/{name}", None):
+        if removed := self.production.pop(f"avatar/{name}", None):
             self.removed.add((name, "avatar"))
+            self._forget(name, removed)
             self.foreign.pop(name, None)
             if f"image/{name}" not in self.legacy:
                 self.switched.discard(name)
+
+    def _forget(self, name: str, removed: S3Object) -> None:
+        """Nobody owes what the application removed."""
+        if name in self.newest and self.newest[name].etag == removed.etag:
+            del self.newest[name]
 
     def conflict(self, name: str) -> None:
         """Another content under a key that was never copied to."""
@@ -281,9 +297,12 @@ class World:
             if path.startswith("avatar/") and was_rows[name] != path:
                 self.switched.add(name)
                 assert name not in self.foreign, f"{what}: row of {name} names another's content"
-            if was and (now is None or now.etag != was.etag):
+            newest = self.newest.get(name)
+            if was and (now is None or now.etag not in {was.etag, newest.etag if newest else None}):
                 kept = was.etag in {each.etag for each in (*legacy.values(), *production.values())}
-                theirs = (name, path.split("/")[0]) in self.removed and was_rows[name] != path
+                # A copy that was made before is served until the verification sees that legacy was written since.
+                rewritten = was == newest == legacy.get(was_rows[name])
+                theirs = was_rows[name] != path and ((name, path.split("/")[0]) in self.removed or rewritten)
                 assert all((kept, theirs)), f"{what}: {was_rows[name]} was served, {path} is not"
         for name, theirs_ in self.foreign.items():
             assert production.get(f"avatar/{name}") == theirs_, f"{what}: {name} in production is not ours"
@@ -294,6 +313,9 @@ class World:
         rows, legacy, production = self._look()
         lost = {name for name in self.switched if rows[name] not in legacy | production}
         assert not lost, f"green, and rows of {lost} name nothing"
+        for name in self.switched & self.newest.keys() - self.foreign.keys():
+            served, newest = (legacy | production)[rows[name]], self.newest[name]
+            assert served.etag == newest.etag, f"green, and {rows[name]} is older than what was written to legacy"
 
 
 def _between(first: str, step: str, last: str) -> bool:

@@ -75,8 +75,13 @@ class Request:
             return "AbortMultipartUpload" if "uploadId" in query else "DeleteObject"
         if self.method == "HEAD":
             return "HeadObject"
-        if "tagging" in query:
-            return "GetObjectTagging"
+        for part, name in (
+            ("tagging", "GetObjectTagging"),
+            ("website", "GetBucketWebsite"),
+            ("uploads", "ListMultipartUploads"),
+        ):
+            if part in query:
+                return name
         return "GetObject" if self.key else "ListObjectsV2"
 
 

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -74,6 +74,17 @@ class Stores:
 
     def deletions(self, *versions: tuple[str, str], seconds: float = 60) -> Deletions:
         return self.hook.delete_versions(self.legacy, versions, time.monotonic() + seconds)
+
+    def of_parts(self) -> Stores:
+        """The same, whose copies of more than a megabyte are made of parts of 5 MiB, the least that S3 allows."""
+        return replace(self, options={**self.options, "copy_limit": MIB, "part_size": 5 * MIB})
+
+    def uploads(self) -> list[Any]:
+        """Unfinished ones, in production."""
+        return list(self.s3.list_multipart_uploads(Bucket=self.production).get("Uploads", []))
+
+    def seen_bytes(self) -> int:
+        return len(self.target() or b"")
 
     def drop(self, key: str = KEY) -> None:
         self.s3.delete_object(Bucket=self.legacy, Key=key)

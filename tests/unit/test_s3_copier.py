@@ -105,7 +105,7 @@ def test_a_source_that_is_rewritten_again_and_again_is_left_to_a_person(stores: 
     assert (result.problem, result.code) == ("changed", "ConditionalRequestConflict")
     assert str(result.detail).startswith(f"{MAX_TRIES} tries, last PreconditionFailed: ")
     assert stores.target() is None
-    assert stores.hook.take_requests()["CopyObject", "412"] == MAX_TRIES
+    assert stores.hook.take_requests()["CopyObject", "412 PreconditionFailed"] == MAX_TRIES
 
 
 def test_a_source_that_is_gone_is_withdrawn(stores: Stores) -> None:
@@ -171,10 +171,10 @@ def test_a_folder_marker_whose_content_seaweedfs_hides_is_not_taken_for_an_empty
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (faults.slow_down, "503"),
-        (faults.answer(500, "InternalError"), "500"),
+        (faults.slow_down, "503 SlowDown"),
+        (faults.answer(500, "InternalError"), "500 InternalError"),
         (faults.lose_request, "ConnectionError"),
-        (faults.error_in_200, "500"),
+        (faults.error_in_200, "500 InternalError"),
     ],
     ids=["slow down", "internal error", "lost request", "error in a 200"],
 )
@@ -183,7 +183,11 @@ def test_a_passing_fault_is_tried_again_and_counted(stores: Stores, fault: fault
     stores.proxy.fault("CopyObject", fault, times=ATTEMPTS - 1)
     result = stores.copy(version)
     assert (result.problem, result.requested, stores.target()) == (None, True, b"body")
-    assert stores.hook.take_requests() == {("CopyObject", outcome): ATTEMPTS - 1, ("CopyObject", "200"): 1}
+    sent = stores.hook.take_requests()
+    assert {each: sent[each] for each in sent if each[0] == "CopyObject"} == {
+        ("CopyObject", outcome): ATTEMPTS - 1,
+        ("CopyObject", "200"): 1,
+    }
     assert stores.hook.take_requests() == {}, "each request is counted once"
 
 
@@ -242,7 +246,8 @@ def test_what_is_queued_is_given_up_and_what_is_in_flight_ends(stores: Stores, w
     hook, gate = stores.connect(**stores.options, requests_in_flight=4), threading.Event()
     version = stores.put()
     copies = [Copy(KEY, f"avatar/{number}", version) for number in range(100)]
-    stores.proxy.fault(lambda request: request.key != "avatar/0", faults.before(gate.wait))
+    waits = {f"avatar/{number}" for number in range(1, 100)}
+    stores.proxy.fault(lambda request: request.key in waits, faults.before(gate.wait))
     results = hook.copy_objects(stores.legacy, stores.production, copies)
     assert next(iter(results)).copy.target == "avatar/0"
     opens = threading.Timer(0.3, gate.set)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -14,13 +13,12 @@ from s3_migration.model.objects import Version
 from s3_migration.s3.types import Copy
 from tests.support import proxy as faults
 from tests.support.parts import upload_in_parts
-from tests.support.stores import KEY, MIB, TARGET, Stores
+from tests.support.stores import ATTEMPTS, KEY, MIB, TARGET, Stores
 
 
 @pytest.fixture
 def parts(stores: Stores) -> Stores:
-    """Copies of more than a megabyte are made of parts of 5 MiB, the least that S3 allows."""
-    return replace(stores, options={**stores.options, "copy_limit": MIB, "part_size": 5 * MIB})
+    return stores.of_parts()
 
 
 @pytest.mark.parametrize("size", [MIB + 1, 5 * MIB, 5 * MIB + 1], ids=["one part", "exactly one", "one byte over"])
@@ -64,7 +62,7 @@ def test_a_copy_of_parts_overwrites_nothing(parts: Stores, there: bytes, problem
     result = parts.copy(version)
     assert (result.problem, result.requested) == (problem, problem is not None)
     assert parts.target() == there
-    assert uploads(parts) == []
+    assert parts.uploads() == []
 
 
 def test_a_copy_of_parts_replaces_our_own_and_knows_it_again_when_the_answer_is_lost(parts: Stores) -> None:
@@ -72,7 +70,7 @@ def test_a_copy_of_parts_replaces_our_own_and_knows_it_again_when_the_answer_is_
     parts.proxy.fault("CompleteMultipartUpload", faults.lose_answer, times=1)
     result = parts.copy(version, replaces.etag)
     assert (result.problem, result.detail, parts.target()) == (None, None, LARGE)
-    assert uploads(parts) == []
+    assert parts.uploads() == []
 
 
 def test_a_source_rewritten_between_two_parts_is_copied_as_it_is_now(parts: Stores) -> None:
@@ -82,7 +80,7 @@ def test_a_source_rewritten_between_two_parts_is_copied_as_it_is_now(parts: Stor
     )
     result = parts.copy(version)
     assert (result.problem, parts.target()) == (None, LARGE)
-    assert uploads(parts) == []
+    assert parts.uploads() == []
 
 
 @pytest.mark.parametrize("operation", ["UploadPartCopy", "CompleteMultipartUpload"])
@@ -91,7 +89,35 @@ def test_a_copy_of_parts_that_fails_leaves_no_upload_behind(parts: Stores, opera
     parts.proxy.fault(operation, faults.slow_down)
     result = parts.copy(version)
     assert (result.problem, result.code, parts.target()) == ("failed", "SlowDown", None)
-    assert uploads(parts) == []
+    assert parts.uploads() == []
+
+
+# Stores echo the last two as something else.
+ECHOED = ["image/a.png", "image/ü &<.png", "image/a\nb", "image/a\x01b"]
+
+
+@pytest.mark.parametrize("key", ECHOED)
+@pytest.mark.parametrize("times", [1, ATTEMPTS], ids=["once", "each time"])
+def test_an_upload_whose_answer_was_lost_is_given_up(parts: Stores, key: str, times: int) -> None:
+    """Each try begins another."""
+    version, target = parts.put(LARGE, key), key.replace("image", "avatar")
+    theirs = parts.s3.create_multipart_upload(Bucket=parts.production, Key=target)["UploadId"]
+    beside = parts.s3.create_multipart_upload(Bucket=parts.production, Key=f"{target}-2")["UploadId"]
+    parts.proxy.fault("CreateMultipartUpload", faults.lose_answer, times=times)
+    (result,) = parts.copy_all(Copy(key, target, version))
+    assert parts.proxy.seen["CreateMultipartUpload"] == min(times + 1, ATTEMPTS)
+    assert result.problem == (None if times == 1 else "failed")
+    assert {upload["UploadId"] for upload in parts.uploads()} == {theirs, beside}
+    for upload, of in ((theirs, target), (beside, f"{target}-2")):
+        parts.s3.abort_multipart_upload(Bucket=parts.production, Key=of, UploadId=upload)
+
+
+@pytest.mark.parametrize("key", ECHOED)
+def test_any_key_is_copied_by_parts(parts: Stores, key: str) -> None:
+    version = parts.put(LARGE, key)
+    (result,) = parts.copy_all(Copy(key, "avatar/a.png", version))
+    assert (result.problem, parts.target()) == (None, LARGE)
+    assert parts.uploads() == []
 
 
 def test_an_upload_that_cannot_be_given_up_does_not_hide_why(parts: Stores) -> None:
@@ -106,7 +132,10 @@ def test_the_largest_object_has_no_more_parts_than_s3_allows(stores: Stores) -> 
     stores = replace(stores)
     client = stores.hook.__dict__["client"] = MagicMock()
     client.upload_part_copy.return_value = {"CopyPartResult": {"ETag": '"part"'}}
-    client.head_object.return_value = {"LastModified": datetime.now(timezone.utc)}
+    client.create_multipart_upload.return_value = {"UploadId": "1", "ResponseMetadata": {}}
+    client.get_object_tagging.return_value = {"TagSet": []}
+    head = {"LastModified": datetime.now(timezone.utc), "ResponseMetadata": {"HTTPHeaders": {}}}
+    client.head_object.return_value = head
     client.complete_multipart_upload.return_value = {"ETag": '"e-2"'}
     assert stores.copy(Version(size, "e")).target == Version(size, "e-2")
     ranges = [call.kwargs["CopySourceRange"][6:].split("-") for call in client.upload_part_copy.call_args_list]
@@ -124,10 +153,6 @@ def test_small_copies_go_on_when_large_ones_had_every_place(parts: Stores) -> No
     many = [Copy("image/small", f"avatar/{number}", small) for number in range(3)]
     results = parts.copy_all(Copy(KEY, TARGET, large), *many)
     assert [result.problem for result in results] == [None] * 4
-
-
-def uploads(stores: Stores) -> list[Any]:
-    return list(stores.s3.list_multipart_uploads(Bucket=stores.production).get("Uploads", []))
 
 
 @pytest.mark.parametrize("same", [True, False])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from s3_migration.model.objects import S3Object
 from s3_migration.s3 import xml as s3_xml
-from s3_migration.s3.xml import copy_result, listing_page
+from s3_migration.s3.errors import IncompleteResponse
+from s3_migration.s3.xml import copy_result, listing_answer
 
 WHEN = "2026-03-01T12:00:00.000Z"
 AWS = (
@@ -55,25 +56,25 @@ OBJECTS = [
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_whatever_the_layout_the_objects_are_the_same(layout: str) -> None:
-    assert listing_page(page(layout, *OBJECTS)).entries == OBJECTS
+    assert listing_answer(page(layout, *OBJECTS)).listed == OBJECTS
 
 
 def test_the_quick_way_is_taken_for_what_stores_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(s3_xml, "_parsed")
     for layout in ("AWS", "SeaweedFS", "quotes as they are", "no quotes"):
-        assert listing_page(page(LAYOUTS[layout], *OBJECTS)).entries == OBJECTS
+        assert listing_answer(page(LAYOUTS[layout], *OBJECTS)).listed == OBJECTS
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), max_size=5))
 def test_any_key_comes_back(keys: list[str]) -> None:
     objects = [S3Object(key, 1, "e", WHEN) for key in keys]
-    assert listing_page(page(AWS, *objects)).entries == objects
+    assert listing_answer(page(AWS, *objects)).listed == objects
 
 
 @pytest.mark.parametrize("layout", ["AWS", "indented"])
 def test_a_store_that_does_not_encode_is_taken_at_its_word(layout: str) -> None:
     plain = S3Object("image/a+b%20&<.png", 1, "e", WHEN)
-    assert listing_page(page(LAYOUTS[layout], plain, encoded=False)).entries == [plain]
+    assert listing_answer(page(LAYOUTS[layout], plain, encoded=False)).listed == [plain]
 
 
 @pytest.mark.parametrize(
@@ -81,13 +82,13 @@ def test_a_store_that_does_not_encode_is_taken_at_its_word(layout: str) -> None:
     [("", None), ("<NextContinuationToken>1/a+b==&amp;</NextContinuationToken>", "1/a+b==&")],
 )
 def test_the_token_of_the_next_page(more: str, token: str | None) -> None:
-    assert listing_page(page(AWS, more=more)).token == token
+    assert listing_answer(page(AWS, more=more)).token == token
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>proxy</html>", page(AWS, *OBJECTS)[:-30]])
 def test_what_is_no_whole_listing_is_never_taken_for_an_empty_one(body: bytes) -> None:
-    with pytest.raises(ValueError, match="no listing"):
-        listing_page(body)
+    with pytest.raises(IncompleteResponse, match="no listing"):
+        listing_answer(body)
 
 
 @pytest.mark.parametrize("quote", ["&quot;", "&#34;", '"', ""])

@@ -22,6 +22,7 @@ NEEDED: dict[str, tuple[frozenset[str], str]] = {
     "ListLegacy": (_BOTH, ""),
     "ReadLegacy": (_BOTH, ""),
     "ReadLegacyTags": (_PRODUCTION, ""),
+    "SeeWhetherLegacyIsAWebsite": (_PRODUCTION, ""),
     "DeleteLegacy": (_LEGACY, ""),
     "WriteTheLegacyCanary": (_LEGACY, ""),
     "ListProduction": (_PRODUCTION, ""),

@@ -66,8 +66,11 @@ def rights_still_needed(declaration: Declaration, others: Sequence[Declaration])
     return {file: [other.name for other in migrations] for file, migrations in needs.items() if migrations}
 
 
-def checklist(declaration: Declaration, others: Sequence[Declaration]) -> list[str]:
-    """All that was made for the migration, and what removes each: a line each, as `thing: how`."""
+def checklist(declaration: Declaration, others: Sequence[Declaration], uploads: str = "") -> list[str]:
+    """All that was made for the migration, and what removes each: a line each, as `thing: how`.
+
+    :param uploads: what there is of unfinished ones, in a sentence.
+    """
     name, production = declaration.name, declaration.production
     connections = _connections(declaration)
     used = {conn_id for other in others for conn_id in _connections(other)}
@@ -86,7 +89,7 @@ def checklist(declaration: Declaration, others: Sequence[Declaration]) -> list[s
         f"s3://{production.bucket}/{canaries(declaration.keys.production_prefix, name)}…",
         "unfinished uploads": f"aws s3api list-multipart-uploads --bucket {production.bucket} --prefix "
         f"'{production.prefix}' shows what a killed copy of an object above 5 GiB left; "
-        f"aws s3api abort-multipart-upload --bucket … --key … --upload-id …",
+        f"aws s3api abort-multipart-upload --bucket … --key … --upload-id …; now: {uploads or 'none'}",
         "the S3 identity": f"its policy (python -m s3_migration setup {name} --iam), its access keys, the identity",
     }
     if not others:

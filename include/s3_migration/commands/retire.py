@@ -23,6 +23,8 @@ from s3_migration.commands.session import MIGRATION_HELP, PROGRAM, CommandError,
 from s3_migration.ledger import schema
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.steps.hooks import opened_hooks
+from s3_migration.steps.preflight.stores import unfinished_uploads
 
 
 def show(declaration: Declaration) -> str:
@@ -31,7 +33,9 @@ def show(declaration: Declaration) -> str:
     :raises CommandError: nobody can tell.
     :raises DeclarationError: another declaration cannot be read, so nobody knows what it needs.
     """
-    checklist = removal.checklist(declaration, _other_declarations(declaration))
+    with opened_hooks(declaration, attempts=3) as (_, production):
+        left = unfinished_uploads(declaration, production)
+    checklist = removal.checklist(declaration, _other_declarations(declaration), left)
     with open_ledger(declaration) as (ledger, _):
         finding = judge(ledger, find_unexplained_keys(ledger))
     return "\n".join([finding.text, "", "What was made for it, and what removes it:", *checklist])

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.errors import error_status, required
+from s3_migration.s3.pages import listed_page
 from s3_migration.s3.parallel_listing import Page
+from s3_migration.s3.properties import read_redirect
 from s3_migration.s3.types import Copied, Copy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 # SeaweedFS shows a folder that only the keys below it imply, but neither lists nor deletes it: it is no object.
@@ -34,8 +36,20 @@ class Boto3Requests:
     def list_page(self, bucket: str, prefix: str, after: str = "", token: str | None = None) -> Page[S3Object]:
         """The first page of what comes after a key, or the page of a continuation token."""
         where: dict[str, Any] = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
-        page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **where)
-        return Page(_objects(page), page.get("NextContinuationToken"))
+        page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, EncodingType="url", **where)
+        encoded = page.get("EncodingType") == "url"
+        listed = [
+            S3Object(
+                unquote_plus(entry["Key"], errors="surrogateescape") if encoded else entry["Key"],
+                entry["Size"],
+                entry["ETag"].strip('"'),
+                entry["LastModified"].isoformat(),
+            )
+            for entry in page.get("Contents", [])
+        ]
+        place, following = f"s3://{bucket}/{prefix}", page.get("NextContinuationToken")
+        truncated = page.get("IsTruncated", False)
+        return listed_page(place, after, token, listed, truncated=truncated, token=following)
 
     def head(self, bucket: str, key: str) -> S3Object | None:
         """The object now; None only where the store says 404."""
@@ -55,17 +69,21 @@ class Boto3Requests:
             if error_status(error) != 400:
                 raise
         # A key that the store cannot hold, or an expired token, about which a HEAD has no word: a listing tells.
-        page = self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-        return next((entry for entry in _objects(page) if entry.key == key), None)
+        return next((entry for entry in self.list_page(bucket, key).entries if entry.key == key), None)
 
-    def copy(self, source_bucket: str, bucket: str, copy: Copy) -> Copied:
-        """Up to 5 GiB."""
+    def copy(self, source_bucket: str, bucket: str, copy: Copy, *, redirect: bool = False) -> Copied:
+        """Up to 5 GiB.
+
+        :param redirect: see whether the object has a website redirect, and keep it.
+        """
+        lines = read_redirect(self.client, source_bucket, copy.key, copy.source_condition) if redirect else {}
         answer = self.client.copy_object(
             Bucket=bucket,
             Key=copy.target,
             CopySource={"Bucket": source_bucket, "Key": copy.key},
             CopySourceIfMatch=copy.source_condition,
             **copy.condition,
+            **lines,
         )
         modified = required(answer, "CopyObjectResult", "LastModified")
         return Copied(required(answer, "CopyObjectResult", "ETag").strip('"'), modified.isoformat())
@@ -77,10 +95,3 @@ def object_of_head(key: str, size: int, etag: str, modified: datetime) -> S3Obje
     if key.endswith("/") and etag == IMPLIED_FOLDER_ETAG:
         return None
     return S3Object(key, size, etag, modified.isoformat())
-
-
-def _objects(page: ListObjectsV2OutputTypeDef) -> list[S3Object]:
-    return [
-        S3Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"].isoformat())
-        for entry in page.get("Contents", [])
-    ]

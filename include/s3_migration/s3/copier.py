@@ -8,9 +8,11 @@ from functools import partial
 from botocore.exceptions import ClientError
 
 from s3_migration.model.copy_refusal import Verdict, judge_refusal
+from s3_migration.model.error_codes import KEY_NOT_STORABLE
 from s3_migration.model.objects import S3Object, Version
+from s3_migration.model.storable_key import is_name, legible
 from s3_migration.s3.boto3_requests import EMPTY_ETAG, Boto3Requests
-from s3_migration.s3.errors import STORE_ERRORS, error_code, error_status, error_text, needs_judging
+from s3_migration.s3.errors import STORE_ERRORS, CannotCopy, error_code, error_status, error_text, needs_judging
 from s3_migration.s3.multipart import MultipartCopier
 from s3_migration.s3.pipeline import Pipeline
 from s3_migration.s3.properties import read_properties
@@ -24,6 +26,10 @@ QUICK = 256 * 1024**2
 # A live product may rewrite an object while it is copied; past this many tries a person is told.
 MAX_TRIES = 5
 _COMPARED_AT_ONCE = 1024 * 1024
+_NOT_STORABLE = (
+    "the key, {!r} with each %XX for one byte, holds U+0000 or is no UTF-8: PostgreSQL cannot store it, so that no row "
+    "names it"
+)
 
 
 class Copier:
@@ -31,6 +37,7 @@ class Copier:
 
     :param copy_limit: bytes above which a copy is made of parts.
     :param part_size: bytes of a part.
+    :param redirects: an object may have a website redirect, which a copy loses unless it is read and set.
     """
 
     def __init__(
@@ -42,16 +49,21 @@ class Copier:
         *,
         copy_limit: int,
         part_size: int,
+        redirects: bool = False,
     ) -> None:
         self._transport, self._requests = transport, requests
         self._source_bucket, self._bucket = source_bucket, bucket
         self._copy_limit = copy_limit
         self._multipart = MultipartCopier(requests.client, source_bucket, bucket, part_size)
+        self._redirects = redirects
 
     def start(self, copy: Copy, pipeline: Pipeline[CopyResult]) -> None:
         """Start one copy, whose result the pipeline gets."""
         threads = self._transport.threads
-        if copy.version.size > min(self._copy_limit, QUICK):
+        if is_name(copy.key):
+            pipeline.answer(_failed(copy, CannotCopy(KEY_NOT_STORABLE, _NOT_STORABLE.format(legible(copy.key)))))
+            return
+        if self._redirects or copy.version.size > min(self._copy_limit, QUICK):
             threads.start(partial(self._copy, copy), pipeline.answer, pipeline.given_up, in_window=True)
             return
 
@@ -104,7 +116,7 @@ class Copier:
     def _send(self, copy: Copy) -> Copied:
         if copy.version.size > self._copy_limit:
             return self._multipart.copy(copy)
-        return self._requests.copy(self._source_bucket, self._bucket, copy)
+        return self._requests.copy(self._source_bucket, self._bucket, copy, redirect=self._redirects)
 
     def _judge(self, copy: Copy, source: S3Object | None, target: S3Object | None) -> Verdict:
         verdict = judge_refusal(

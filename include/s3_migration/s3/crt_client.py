@@ -19,10 +19,10 @@ from urllib.parse import SplitResult, quote
 
 from awscrt.http import HttpClientConnection, HttpHeaders, HttpRequest
 
-from s3_migration.model.error_codes import retryable
+from s3_migration.model.error_codes import NO_ANSWER, Then
 from s3_migration.s3.congestion_window import CongestionWindow
 from s3_migration.s3.crt_connection import Connections, Endpoints, Signer
-from s3_migration.s3.errors import JUDGED, NO_ANSWER, read_error
+from s3_migration.s3.errors import read_error
 from s3_migration.s3.timer import Timer
 
 if TYPE_CHECKING:
@@ -43,9 +43,14 @@ class Answer(NamedTuple):
     body: bytes
     code: str  # S3's error code, `ConnectionError` where no answer came
     message: str
+    then: Then | None  # what to do about the code
 
 
-_GIVEN_UP = Answer(0, {}, b"", NO_ANSWER, "given up")
+def _no_answer(why: str) -> Answer:
+    return Answer(0, {}, b"", NO_ANSWER, why, Then.RETRY)
+
+
+_GIVEN_UP = _no_answer("given up")
 
 
 @dataclass(slots=True)
@@ -80,12 +85,11 @@ class _Request:
     def answer(self, status: int, error: BaseException | None) -> Answer:
         """What came of the last try."""
         if error is not None or not status:
-            return Answer(0, {}, b"", NO_ANSWER, str(error))
+            return _no_answer(str(error))
         body = b"".join(self.body)
         if failed := read_error(status, body):
-            status, code, message = failed
-            return Answer(status, self.headers, body, code, message)
-        return Answer(status, self.headers, body, "", "")
+            return Answer(failed.status, self.headers, body, failed.code, failed.message, failed.then)
+        return Answer(status, self.headers, body, "", "", None)
 
 
 class CrtClient:
@@ -93,7 +97,7 @@ class CrtClient:
 
     Every try is one request, counted; retries are made here, so that the window sees each SlowDown.
 
-    :param count: told operation and outcome (HTTP status, or `ConnectionError`) of each try.
+    :param count: told operation, HTTP status (0: no answer) and error code of each try.
     """
 
     def __init__(
@@ -103,7 +107,7 @@ class CrtClient:
         verify: bool | str | None,
         window: CongestionWindow,
         attempts: int,
-        count: Callable[[str, str], None],
+        count: Callable[[str, int, str], None],
     ) -> None:
         self._window, self._attempts, self._count = window, attempts, count
         self._endpoints = Endpoints(client)
@@ -222,12 +226,11 @@ class CrtClient:
     def _done(self, request: _Request, status: int, error: BaseException | None) -> None:
         self._in_flight.pop(id(request), None)
         answer = request.answer(status, error)
-        self._count(request.operation, str(answer.status or answer.code))
+        self._count(request.operation, answer.status, answer.code)
         if answer.status in {429, 503}:
             self._window.slow_down(request.token)
         self._window.leave(request.token, answered=bool(answer.status))
-        again = retryable(answer.code) and answer.status not in JUDGED
-        if again and request.tries < self._attempts and not self._closed:
+        if answer.then is Then.RETRY and request.tries < self._attempts and not self._closed:
             self._timer.call_in(pause(request.tries), lambda: self._again(request))
         else:
             request.on_answer(answer)

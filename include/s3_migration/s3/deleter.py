@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 
+from s3_migration.model.error_codes import EXPIRED, INCOMPLETE_RESPONSE, Then, then
 from s3_migration.s3.boto3_requests import Boto3Requests
-from s3_migration.s3.errors import EXPIRED, STORE_ERRORS, error_code, error_text
+from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text, refusal
 from s3_migration.s3.expiry import ExpiringSigner, Expiry
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.types import BATCH, DeleteResult, Deletions
@@ -17,8 +18,6 @@ from s3_migration.s3.types import BATCH, DeleteResult, Deletions
 # Such a key cannot be named in a DeleteObjects body for every store: XML 1.0 has no way to write most control
 # characters, and white space at either end is trimmed by some parsers.
 _NO_XML = re.compile("[^\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|^\\s|\\s$")
-# A refused condition may mean: deleted already, or rewritten since.
-_AMBIGUOUS = frozenset({"PreconditionFailed", "NoSuchKey", "404", "412"})
 KeyAndEtag = tuple[str, str]
 
 
@@ -84,8 +83,8 @@ class Deleter:
                 results.append(DeleteResult(key))
                 continue
             refused = errors.get(key, {})
-            code = refused.get("Code", "IncompleteResponse")
-            results.append(DeleteResult(key, "failed", code=code, detail=f"{code}: {refused.get('Message', '')}"))
+            said = refusal(0, refused.get("Code", INCOMPLETE_RESPONSE), refused.get("Message", ""))
+            results.append(DeleteResult(key, "failed", code=said.code, detail=f"{said.code}: {said.message}"))
         return results
 
     def _delete_one(self, pairs: Sequence[KeyAndEtag]) -> list[DeleteResult]:
@@ -98,8 +97,8 @@ class Deleter:
 
     def _explain(self, result: DeleteResult, etag: str) -> DeleteResult:
         """What a refusal means, by what is there now."""
-        if result.code not in _AMBIGUOUS:
-            return result
+        if not result.problem or then(result.code) is not Then.JUDGE:
+            return result  # a refused condition may mean: deleted already, or rewritten since
         try:
             now = self._requests.head(self._bucket, result.key)
         except STORE_ERRORS as error:

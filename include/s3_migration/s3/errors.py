@@ -1,28 +1,112 @@
-"""What an error of S3 says, for both engines. Which codes are retried: model/error_codes.py."""
+"""What an error of S3 says: the one place where it is read, for both engines. What follows: model/error_codes.py."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.sax.saxutils import escape
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
-NO_ANSWER = "ConnectionError"
-EXPIRED = "RequestExpired"
-# Refusals of a conditional copy that only a look at both sides explains.
-JUDGED = frozenset({404, 409, 412})
-_FIELD = re.compile(rb"<(Code|Message)>(.*?)</", re.DOTALL)
+from s3_migration.model.error_codes import EXPIRED, INCOMPLETE_RESPONSE, NO_ANSWER, Then, take
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# With whatever namespace or prefix, and blanks and attributes in between.
+_FIELD = re.compile(rb"<(?:\w+:)?(Code|Message)(?:\s[^>]*)?>(.*?)</", re.DOTALL)
 # S3 may answer 200 before it knows, keep the connection alive with blanks, and say in the end that it failed.
-_ERROR_IN_200 = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error>")
+_ERROR_IN_200 = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>)?\s*<(?:\w+:)?Error[\s>]")
+# Keys are echoed where nobody asks for them, and XML has no way to write most control characters.
+_ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]+)|(\d+));")
+_ECHOED = re.compile("[\x00-\x1f\ufffd-\uffff]")
+_ECHO = frozenset({"CreateMultipartUpload", "CompleteMultipartUpload", "ListMultipartUploads"})
+# What proxies and load balancers say instead.
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 
 
 class IncompleteResponse(Exception):
-    """The store said 200 and nothing more: whether it did what was asked is not known."""
+    """The store said 200 and nothing more, or half of it: whether it did what was asked is not known."""
 
 
-STORE_ERRORS = (ClientError, BotoCoreError, IncompleteResponse)
+class CannotCopy(Exception):
+    """An object that cannot be copied as it is, whatever the store says.
+
+    :param code: of model/error_codes.py.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+STORE_ERRORS = (ClientError, BotoCoreError, IncompleteResponse, ResponseParserError, CannotCopy)
+
+
+class Refusal(NamedTuple):
+    """An answer that is an error, as `take` takes it."""
+
+    status: int
+    code: str
+    message: str
+    then: Then
+
+
+def read_error(status: int, body: bytes) -> Refusal | None:
+    """Read an answer; None where it is no error.
+
+    :param body: XML in any dress, HTML of a proxy, or nothing.
+    """
+    if status < 300 and not (status == 200 and _ERROR_IN_200.match(body)):
+        return None
+    fields = {name: unescape(text.decode(errors="replace")).strip() for name, text in _FIELD.findall(body)}
+    title = _TITLE.search(body)
+    message = fields.get(b"Message") or (unescape(title[1].decode(errors="replace")).strip() if title else "")
+    return refusal(500 if status == 200 else status, fields.get(b"Code", ""), message)
+
+
+def refusal(status: int, code: str, message: str) -> Refusal:
+    """An error by what is known of it; `status` 0: a code came alone."""
+    if code == "AccessDenied" and "expired" in message:
+        code = EXPIRED  # S3 has no code of its own for a request that came after the expiry of its signature
+    taken = take(status, code or str(status))
+    hidden = f"{code}: " if code and code != taken.code else ""
+    return Refusal(taken.status, taken.code, hidden + message, taken.then)
+
+
+def read_errors_of(client: S3Client) -> None:
+    """From now on boto3 reads the errors of this client as `read_error` does, before it decides whether to retry."""
+
+    def before_parse(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+        body = response_dict["body"]
+        if operation_model.name in _ECHO and isinstance(body, bytes):
+            response_dict["body"] = body = _legal_xml(body)
+        found = read_error(response_dict["status_code"], body) if isinstance(body, bytes) else None
+        if found is None:
+            return
+        response_dict["status_code"] = found.status
+        if response_dict["body"]:  # nothing comes with a HEAD, whose code is its status
+            said = f"<Error><Code>{escape(found.code)}</Code><Message>{escape(found.message)}</Message></Error>"
+            response_dict["body"] = said.encode()
+
+    client.meta.events.register_first("before-parse.s3.*", before_parse)
+
+
+def as_echoed(key: str) -> str:
+    """A key less what stores do not echo as it is: the same of the key, and of what was read."""
+    return _ECHOED.sub("?", key)
+
+
+def _legal_xml(body: bytes) -> bytes:
+    def legal(found: re.Match[bytes]) -> bytes:
+        number = int(found[1], 16) if found[1] else int(found[2])
+        return found[0] if number in {9, 10, 13} or (number >= 32 and number not in {0xFFFE, 0xFFFF}) else b"?"
+
+    return _REFERENCE.sub(legal, _ILLEGAL.sub(b"?", body))
 
 
 def error_status(error: Exception) -> int:
@@ -33,10 +117,11 @@ def error_status(error: Exception) -> int:
 def error_code(error: Exception) -> str:
     """The store's code of an error, `ConnectionError` where no answer came."""
     if isinstance(error, ClientError):
-        said = error.response.get("Error", {})
-        if said.get("Code") == "AccessDenied" and "expired" in said.get("Message", ""):
-            return EXPIRED  # S3 has no code of its own for a request that came after the expiry of its signature
-        return str(said.get("Code") or "Unknown")
+        return str(error.response.get("Error", {}).get("Code") or "Unknown")
+    if isinstance(error, CannotCopy):
+        return error.code
+    if isinstance(error, ResponseParserError):
+        return INCOMPLETE_RESPONSE
     return NO_ANSWER if isinstance(error, (HTTPClientError, ConnectionError)) else type(error).__name__
 
 
@@ -48,16 +133,7 @@ def error_text(error: Exception) -> str:
 
 def needs_judging(error: Exception) -> bool:
     """Whether only what both sides hold tells what the refusal of a copy means (model/copy_refusal.py)."""
-    return error_status(error) in JUDGED and error_code(error) != "NoSuchBucket"
-
-
-def read_error(status: int, body: bytes) -> tuple[int, str, str] | None:
-    """Status, code and message of an answer, None where it is no error. An error inside a 200 counts as a 500."""
-    if status < 300 and not (status == 200 and _ERROR_IN_200.match(body)):
-        return None
-    status = 500 if status == 200 else status
-    fields = {name: unescape(text.decode(errors="replace")) for name, text in _FIELD.findall(body)}
-    return status, fields.get(b"Code") or str(status), fields.get(b"Message", "")
+    return isinstance(error, ClientError) and take(error_status(error), error_code(error)).then is Then.JUDGE
 
 
 def as_boto3(operation: str, status: int, code: str, message: str) -> Exception:

@@ -18,11 +18,13 @@ from s3_migration.s3.copier import COPY_LIMIT, Copier
 from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.crt_connection import VERSION_4, unfit
 from s3_migration.s3.deleter import Deleter, KeyAndEtag
-from s3_migration.s3.errors import error_code
+from s3_migration.s3.errors import IncompleteResponse, error_code, read_errors_of
 from s3_migration.s3.expiry import ExpiringSigner
 from s3_migration.s3.lookup import Lookup
-from s3_migration.s3.parallel_listing import list_in_lanes
+from s3_migration.s3.multipart import Upload, unfinished_uploads
+from s3_migration.s3.parallel_listing import NoProgress, list_in_lanes
 from s3_migration.s3.pipeline import Pipeline
+from s3_migration.s3.properties import is_website, sends_header_lines
 from s3_migration.s3.request_counter import RequestCounter, Requests
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.transport import Boto3Transport, CrtTransport, Transport
@@ -70,6 +72,7 @@ class BulkS3Hook(S3Hook):
         self.part_size = part_size
         self.window = CongestionWindow(requests_in_flight)
         self.counter = RequestCounter()
+        self._websites: dict[str, bool] = {}
 
     # -- what is asked ------------------------------------------------------------------------------------------
 
@@ -77,9 +80,15 @@ class BulkS3Hook(S3Hook):
         """Every object below the prefix, page by page; a key may come twice.
 
         :param in_order: of the store, one page after the other; else many at once.
+        :raises ClientError: the store refuses.
+        :raises BotoCoreError: it does not answer.
+        :raises IncompleteResponse: it does not list to the end.
         """
         ask = partial(self.transport.threads.submit, self.transport.list_page, bucket, prefix)
-        return list_in_lanes(ask, prefix, 1 if in_order else LANES)
+        try:
+            yield from list_in_lanes(ask, prefix, 1 if in_order else LANES)
+        except NoProgress as error:
+            raise IncompleteResponse(f"the listing of s3://{bucket}/{prefix}: {error}") from error
 
     def lookup(
         self, bucket: str, prefix: str, keys: Sequence[str], expected: Collection[str] = ()
@@ -116,6 +125,7 @@ class BulkS3Hook(S3Hook):
             bucket,
             copy_limit=self.copy_limit,
             part_size=self.part_size,
+            redirects=self._has_redirects(source_bucket),
         )
         return Pipeline[CopyResult](self.requests_in_flight).run(copier.start, copies)
 
@@ -131,8 +141,23 @@ class BulkS3Hook(S3Hook):
         """Whether the store refuses a deletion that comes after its expiry; where it does not, the object is gone."""
         return self._deleter(bucket).refuses_late(key, etag)
 
+    def unfinished_uploads(self, bucket: str, prefix: str) -> list[Upload]:
+        """Uploads in parts that were neither completed nor given up, the first thousand: kills leave them.
+
+        :raises ClientError: the store refuses.
+        :raises BotoCoreError: it does not answer.
+        """
+        return unfinished_uploads(self.client, bucket, prefix)
+
+    def _has_redirects(self, bucket: str) -> bool:
+        if bucket not in self._websites:
+            self._websites[bucket] = is_website(self.client, bucket)
+            if self._websites[bucket]:
+                log.info("s3://%s is a website, or may be one: each object is asked for its redirect first", bucket)
+        return self._websites[bucket]
+
     def take_requests(self) -> Requests:
-        """Requests sent since the last call, retries included, by (operation, HTTP status or `ConnectionError`)."""
+        """Requests sent since the last call, retries included, by (operation, outcome): `200`, `503 SlowDown`."""
         return self.counter.take()
 
     def close(self) -> None:
@@ -148,6 +173,8 @@ class BulkS3Hook(S3Hook):
         if self.aws_conn_id:
             self.get_connection(self.aws_conn_id)  # or S3Hook takes whatever credentials the worker has
         client = cast("S3Client", self.get_conn())
+        read_errors_of(client)
+        sends_header_lines(client)
         client.meta.events.register("response-received.s3", self._see_response)
         return client
 
@@ -202,10 +229,10 @@ class BulkS3Hook(S3Hook):
         operation = event_name.rpartition(".")[2]
         if operation == "HeadBucket":  # never sent: the endpoint of a bucket is looked up by it
             return
-        if parsed_response is not None:
-            outcome = str(parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", "?"))
-        else:
-            outcome = error_code(exception) if exception else "?"
-        self.counter.count(operation, outcome)
-        if outcome in {"429", "503"}:
+        if parsed_response is None:
+            self.counter.count(operation, 0, error_code(exception) if exception else "?")
+            return
+        status = parsed_response["ResponseMetadata"]["HTTPStatusCode"]
+        self.counter.count(operation, status, parsed_response.get("Error", {}).get("Code", ""))
+        if status in {429, 503}:
             self.window.slow_down_here()

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from itertools import islice
 
 from s3_migration.model.objects import S3Object
+from s3_migration.model.storable_key import is_name
 from s3_migration.s3.parallel_listing import TOP
 from s3_migration.s3.pipeline import Pipeline
 from s3_migration.s3.transport import Transport
@@ -54,7 +55,8 @@ class Lookup:
         while place < len(keys) and not sparse:
             page = self._transport.list_page(self._bucket, prefix, key_before(keys[place]))
             found.update((entry.key, entry) for entry in page.entries if entry.key in wanted)
-            reached = bisect_right(keys, page.entries[-1].key, place) if page.entries else place
+            last = next((entry.key for entry in reversed(page.entries) if not is_name(entry.key)), None)
+            reached = place if last is None else bisect_right(keys, last, place)
             sparse = page.token is not None and reached - place <= SPARSE
             place = reached if page.token else len(keys)
         unseen = [key for key in keys[:place] if key not in found and key in expected] if expected else []

@@ -34,6 +34,10 @@ class Page(Generic[Entry]):
     token: str | None
 
 
+class NoProgress(Exception):
+    """The store would list for ever."""
+
+
 @dataclass(eq=False)
 class _Lane(Generic[Entry]):
     start: str
@@ -46,7 +50,14 @@ class _Lane(Generic[Entry]):
     child: _Lane[Entry] | None = None  # that has not answered yet
     overtaken: int = 0  # times that it was beyond a child's start before that could begin
     first: list[str] = field(default_factory=list)
+    tokens: set[int] = field(default_factory=set)  # hashes
     ended: bool = False
+
+    def go_on(self, token: str, keys: Sequence[str]) -> None:
+        """:raises NoProgress: with a token that it had before."""
+        if hash(token) in self.tokens:
+            raise NoProgress(f"it does not go on after {keys[-1] if keys else self.last!r}: a token comes again")
+        self.tokens.add(hash(token))
 
     def rest(self, alphabet: Sequence[str]) -> float:
         """Pages to come, by how far the lane has come between start and bound."""
@@ -62,6 +73,7 @@ def list_in_lanes(
 
     :param fetch: asks for the page after a key (the first argument), or for the one of a token (the second).
     :param max_lanes: lanes at once.
+    :raises NoProgress: a page asks for one that was before it.
     """
     root: _Lane[Entry] = _Lane(prefix, prefix + TOP)
     asked: dict[Future[Page[Entry]], _Lane[Entry]] = {fetch("", None): root}
@@ -94,6 +106,7 @@ def list_in_lanes(
             if met is not None or page.token is None:
                 lane.ended = True
             else:
+                lane.go_on(page.token, keys)
                 asked[fetch("", page.token)] = lane
         while sorts and len(asked) < min(max_lanes, 1 + pages) and wasted <= 8 + pages // 16:
             new = _split([lane for lane in asked.values() if lane.last and lane.child is None], sorted(alphabet))

@@ -1,36 +1,156 @@
-"""What S3 keeps with an object beside its bytes, for the copies that do not take it along by themselves."""
+"""What S3 keeps with an object beside its bytes, and what becomes of it: the one list. docs/safety.md shows it.
+
+CopyObject takes most of it along by itself; a copy made of parts takes nothing, so that what is `KEPT` is read and set.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from s3_migration.model.error_codes import HEADER_NOT_UTF8
+from s3_migration.s3.errors import STORE_ERRORS, CannotCopy, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Fields of a HEAD, under the names by which boto3 sets them.
-HEADERS = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-    "Metadata",
-    "StorageClass",
-    "WebsiteRedirectLocation",
+
+@dataclass(frozen=True)
+class Property:
+    """What becomes of a property in production.
+
+    :ivar headers: of a HEAD, in lower case; one that ends with `-` stands for all that begin so.
+    :ivar usual: a value that every object of S3 has, so that nothing is lost with it.
+    :ivar single: what becomes of it in a copy up to 5 GiB; likewise `parts`, above that.
+    """
+
+    name: str
+    headers: tuple[str, ...]
+    single: str
+    parts: str
+    usual: str = ""
+
+    def lost_of(self, headers: Mapping[str, str]) -> bool:
+        """Whether an object with these headers of a HEAD loses it by a single copy."""
+        found = [headers[name] for name in self.headers if headers.get(name, self.usual) != self.usual]
+        return self.single.startswith("lost") and bool(found)
+
+
+PROPERTIES: tuple[Property, ...] = (
+    Property(
+        "headers",
+        (
+            *("cache-control", "content-disposition", "content-encoding", "content-language", "content-type"),
+            "expires",
+        ),
+        "kept",
+        "kept, byte for byte",
+    ),
+    Property("metadata", ("x-amz-meta-",), "kept", "kept, byte for byte"),
+    Property("tags", ("x-amz-tagging-count",), "kept", "kept"),
+    Property("website redirect", ("x-amz-website-redirect-location",), "kept where legacy is a website", "kept"),
+    Property("checksum", ("x-amz-checksum-",), "made anew by S3, of the same algorithm", "made anew by S3"),
+    Property(
+        "storage class",
+        ("x-amz-storage-class",),
+        "lost: STANDARD, which can be read at once",
+        "lost: STANDARD",
+    ),
+    Property(
+        "encryption",
+        ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"),
+        "lost: as production's bucket encrypts by default",
+        "lost: the same",
+        usual="AES256",
+    ),
+    Property("ACL", (), "lost: private, or as production's bucket has it", "lost: the same"),
+    Property(
+        "object lock",
+        ("x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold"),
+        "lost: as production's bucket locks by default; legacy's object cannot be deleted",
+        "lost: the same",
+    ),
+    Property("annotations", (), "kept (s3:GetObjectAnnotation, s3:PutObjectAnnotation)", "lost"),
+    Property("earlier versions", (), "lost: only what is there now is copied", "lost: the same"),
 )
+# By a copy of parts, in the order of the list.
+KEPT = ("headers", "metadata", "website redirect")
+# Parameter of ours: header lines as they are to be sent.
+LINES = "HeaderLines"
+_WRITES = ("CreateMultipartUpload", "PutObject", "CopyObject")
 
 
 def read_properties(client: S3Client, bucket: str, key: str, if_match: str, *, tags: bool) -> dict[str, Any]:
-    """Headers, metadata and (if so asked) tags, as boto3's parameters of a request that writes an object.
+    """Headers, metadata, redirect and (if so asked) tags, as parameters of a request that writes an object.
 
+    :param client: one that `sends_header_lines`.
     :param if_match: the ETag that the object has to have, in quotes.
+    :raises ClientError: they cannot be read: what is not known is not taken for absent.
     """
-    head: Mapping[str, Any] = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)
-    kept = {name: head[name] for name in HEADERS if head.get(name)}
-    if tags and head.get("TagCount"):
-        held = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+    head = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)
+    found = head["ResponseMetadata"]["HTTPHeaders"]
+    kept: dict[str, Any] = {LINES: {name: _text(value) for name, value in found.items() if _is_kept(name)}}
+    if tags and (held := _tags(client, bucket, key)):
         kept["Tagging"] = "&".join(f"{quote(tag['Key'], safe='')}={quote(tag['Value'], safe='')}" for tag in held)
     return kept
+
+
+def sends_header_lines(client: S3Client) -> None:
+    """From now on this client sends the lines of the parameter `LINES` as they are.
+
+    boto3's own parameters take no header that is not ASCII, no Expires that is no date, and no two spellings of one.
+    """
+
+    def take(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        if LINES in params:
+            context[LINES] = params.pop(LINES)
+
+    def put(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        params["headers"].update(context.get(LINES, {}))
+
+    for operation in _WRITES:
+        client.meta.events.register_first(f"before-parameter-build.s3.{operation}", take)
+        client.meta.events.register(f"before-call.s3.{operation}", put)
+
+
+def read_redirect(client: S3Client, bucket: str, key: str, if_match: str) -> dict[str, Any]:
+    """The website redirect of an object, as a parameter of its copy."""
+    head = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)
+    redirect = head.get("WebsiteRedirectLocation")
+    return {"WebsiteRedirectLocation": redirect} if redirect else {}
+
+
+def is_website(client: S3Client, bucket: str) -> bool:
+    """Whether redirects of the bucket's objects are served. Where nobody can tell, they may be."""
+    try:
+        client.get_bucket_website(Bucket=bucket)
+    except STORE_ERRORS as error:
+        return error_code(error) not in {"NoSuchWebsiteConfiguration", "NotImplemented", "MethodNotAllowed"}
+    return True
+
+
+def _is_kept(header: str) -> bool:
+    names = [name for each in PROPERTIES if each.name in KEPT for name in each.headers]
+    return any(header.startswith(name) if name.endswith("-") else header == name for name in names)
+
+
+def _text(value: str) -> str:
+    """The bytes of a header, which HTTP libraries take for Latin-1, as the text that boto3 sends as these bytes."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError as error:
+        raise CannotCopy(HEADER_NOT_UTF8, f"{value!r} is no UTF-8, and a copy of parts can set nothing else") from error
+
+
+def _tags(client: S3Client, bucket: str, key: str) -> list[Any]:
+    """Asked always: a HEAD without their number may be one without the right to them."""
+    try:
+        return list(client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"])
+    except ClientError as error:
+        if error_code(error) in {"NotImplemented", "NoSuchTagSet", "NoSuchTagSetError"}:
+            return []  # a store that has no tags
+        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-# Requests, retries included, by (operation, HTTP status or `ConnectionError`).
+# Requests, retries included, by (operation, outcome): `200`, `503 SlowDown`, `ConnectionError`.
 Requests = Counter[tuple[str, str]]
 
 
@@ -16,7 +16,9 @@ class RequestCounter:
         self._requests: Requests = Counter()
         self._lock = threading.Lock()
 
-    def count(self, operation: str, outcome: str) -> None:
+    def count(self, operation: str, status: int, code: str = "") -> None:
+        """:param status: of HTTP; 0 where no answer came, and the code says why."""
+        outcome = " ".join(dict.fromkeys(part for part in (str(status or ""), code) if part))
         with self._lock:
             self._requests[operation, outcome] += 1
 

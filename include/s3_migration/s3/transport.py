@@ -16,10 +16,11 @@ from s3_migration.model.objects import S3Object
 from s3_migration.s3.boto3_requests import Boto3Requests, object_of_head
 from s3_migration.s3.crt_client import Answer, CrtClient
 from s3_migration.s3.errors import IncompleteResponse, as_boto3
+from s3_migration.s3.pages import listed_page
 from s3_migration.s3.parallel_listing import Page
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.types import Copied, Copy
-from s3_migration.s3.xml import copy_result, listing_page
+from s3_migration.s3.xml import copy_result, listing_answer
 
 R = TypeVar("R")
 OnAnswer = Callable[[R | Exception], None]
@@ -84,9 +85,12 @@ class CrtTransport:
         query = {"encoding-type": "url", "list-type": "2", "prefix": prefix}
         query |= {"continuation-token": token} if token else {"start-after": after} if after else {}
         answer = self.client.ask("ListObjectsV2", "GET", bucket, "", query=urlencode(query, quote_via=quote))
+        if _unsettled(answer):
+            return self._boto3.list_page(bucket, prefix, after, token)
         if answer.code:
             raise _refusal("ListObjectsV2", answer)
-        return listing_page(answer.body)
+        listed, truncated, following = listing_answer(answer.body)
+        return listed_page(f"s3://{bucket}/{prefix}", after, token, listed, truncated=truncated, token=following)
 
     def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
         def answered(answer: Answer) -> None:
@@ -107,7 +111,7 @@ class CrtTransport:
             if not answer.code:
                 made = copy_result(answer.body)
                 on_answer(made or IncompleteResponse("the store said 200 without ETag or time"))
-            elif answer.status == 400 or 300 <= answer.status < 400:
+            elif _unsettled(answer):
                 self._boto3.start_copy(source_bucket, bucket, copy, on_answer, given_up)
             else:
                 on_answer(_refusal("CopyObject", answer))
@@ -141,6 +145,11 @@ def _guarded(handle: Callable[[Answer], None], on_error: Callable[[Exception], N
             on_error(error)
 
     return run
+
+
+def _unsettled(answer: Answer) -> bool:
+    """Whether boto3 may know more: where the bucket is, that a token has to be renewed."""
+    return bool(answer.code) and (answer.status == 400 or 300 <= answer.status < 400)
 
 
 def _refusal(operation: str, answer: Answer) -> Exception:

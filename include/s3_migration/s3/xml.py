@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html import unescape
 from operator import itemgetter
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 from s3_migration.model.objects import S3Object
-from s3_migration.s3.parallel_listing import Page
+from s3_migration.s3.errors import IncompleteResponse
 from s3_migration.s3.types import Copied
 
 _QUOTE = r'(?:&quot;|&#34;|")?'
@@ -33,32 +33,54 @@ _LAYOUTS: tuple[tuple[re.Pattern[str], Callable[[tuple[str, str, str, str]], tup
         itemgetter(0, 2, 1, 3),
     ),
 )
+_REFERENCE = re.compile(r"&(?:#(\d+)|#x([0-9a-fA-F]+)|(amp|lt|gt|quot|apos));")
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_TRUNCATED = re.compile(r"<IsTruncated>\s*true\s*</IsTruncated>", re.IGNORECASE)
 _TOKEN = re.compile(r"<NextContinuationToken>([^<]*)</NextContinuationToken>")
 _ETAG = re.compile(rf"<ETag>{_QUOTE}([^<&\"]+){_QUOTE}</ETag>")
 _MODIFIED = re.compile(r"<LastModified>([^<]+)</LastModified>")
 
 
-def listing_page(body: bytes) -> Page[S3Object]:
-    """A ListObjectsV2 answer, asked for with `encoding-type=url`.
+class ListingAnswer(NamedTuple):
+    """A ListObjectsV2 answer. Bytes of keys that are no UTF-8: as Python's `surrogateescape` has them."""
 
-    :raises ValueError: it is none.
+    listed: list[S3Object]
+    truncated: bool
+    token: str | None
+
+
+def listing_answer(body: bytes) -> ListingAnswer:
+    """Read what was asked for with `encoding-type=url`.
+
+    :raises IncompleteResponse: it is no listing, or not all of it.
     """
-    text = body.decode()
+    text = body.decode(errors="surrogateescape")
     if "</ListBucketResult>" not in text:
-        raise ValueError(f"no listing: {text[:100]!r}")
+        raise IncompleteResponse(f"no listing: {text[:100]!r}")
     found = _found(text)
     quick = found is not None
     found = _parsed(body) if found is None else found
     if "<EncodingType>url</EncodingType>" in text:
         if "%" in text or "+" in text:
-            found = [(unquote_plus(key), *rest) for key, *rest in found]  # type: ignore[misc]
+            found = [(unquote_plus(key, errors="surrogateescape"), *rest) for key, *rest in found]  # type: ignore[misc]
     elif quick and "&" in text:
         found = [(unescape(key), *rest) for key, *rest in found]  # type: ignore[misc]
     token = _TOKEN.search(text)
-    return Page(
+    return ListingAnswer(
         [S3Object(key, int(size), etag, modified) for key, size, etag, modified in found],
+        _TRUNCATED.search(text) is not None,
         unescape(token[1]) if token else None,
     )
+
+
+def unescape(text: str) -> str:
+    """References of XML as characters, each the one that it names: HTML takes some for others."""
+    return _REFERENCE.sub(_character, text)
+
+
+def _character(found: re.Match[str]) -> str:
+    decimal, hexadecimal, name = found.groups()
+    return _NAMED[name] if name else chr(int(decimal) if decimal else int(hexadecimal, 16))
 
 
 def _found(text: str) -> list[tuple[str, str, str, str]] | None:
@@ -73,7 +95,10 @@ def _found(text: str) -> list[tuple[str, str, str, str]] | None:
 
 def _parsed(body: bytes) -> list[tuple[str, str, str, str]]:
     # The store's own answer to a signed request; expat keeps entities from growing.
-    root = ElementTree.fromstring(body)  # noqa: S314
+    try:
+        root = ElementTree.fromstring(body)  # noqa: S314
+    except ElementTree.ParseError as error:
+        raise IncompleteResponse(f"no legal XML: {error}") from error
     space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
 
     def text(entry: ElementTree.Element, name: str) -> str:

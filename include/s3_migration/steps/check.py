@@ -21,7 +21,7 @@ from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.preflight.canary import check_removal, check_rights
 from s3_migration.steps.preflight.database import check_database, connect
 from s3_migration.steps.preflight.errors import PreflightFailed
-from s3_migration.steps.preflight.stores import check_stores
+from s3_migration.steps.preflight.stores import check_stores, unfinished_uploads
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
                     if request.mode.copies or request.remove_copies:
                         expire = check_rights(declaration, run_id, legacy, production)
                         set_requests_expire(of_migration, expire=expire)
+                        if left := unfinished_uploads(declaration, production):
+                            log.warning("%s", left)
                     if request.remove_copies:
                         check_removal(declaration, production)
                     _acknowledge(of_run, request)

@@ -8,7 +8,9 @@ from s3_migration.ledger import listing, staging
 from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
+from s3_migration.steps import lost_properties
 from s3_migration.steps.inventory import Pages, first_of, list_legacy, lookup_legacy, lookup_production, with_production
+from s3_migration.steps.lost_properties import Sample
 from s3_migration.steps.progress import Progress
 from s3_migration.steps.run import Run, working
 
@@ -27,8 +29,11 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         listing.begin_listing(run.ledger)
         listing.raise_work_mem(run.ledger)
         staging.create(run.ledger)
-        _list_both_sides(run)
+        sample = Sample()
+        _list_both_sides(run, sample)
         _forecast(run)
+        if run.mode is Mode.PLAN:
+            lost_properties.tell(run, sample.keys)
         with run.ledger.batch():
             run.lease.fence()
             chunks = _merge(run) if run.mode.changes else 0
@@ -38,9 +43,9 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         return list(range(1, chunks + 1))
 
 
-def _list_both_sides(run: Run) -> None:
+def _list_both_sides(run: Run, sample: Sample) -> None:
     ledger, window = run.ledger, run.record.time_window
-    pages = list_legacy(run)
+    pages = sample.of(list_legacy(run))
     if run.record.object_limit is not None:
         # Listed again, a canary takes no more than it was asked for: what it has moved counts.
         pages = first_of(pages, run.record.object_limit - listing.count_gone(ledger))

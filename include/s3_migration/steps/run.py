@@ -12,6 +12,7 @@ from functools import cache
 from threading import Event
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from botocore.exceptions import ClientError
 from psycopg import Error, OperationalError
 
 from s3_migration.ledger.connection import Ledger, RunLedger, first_line
@@ -30,8 +31,10 @@ from s3_migration.ledger.run import (
     find_run,
 )
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.error_codes import retryable
 from s3_migration.model.key_mapping import KeyMapping
 from s3_migration.model.modes import Mode
+from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.stopping import Stopped, listening
@@ -49,6 +52,14 @@ class ListingUnfinished(AirflowFailException):
 
 class ConnectionLost(AirflowException):
     """The database went away in the middle of a step. Time fixes it, and the next try goes on."""
+
+
+class StoreRefused(AirflowFailException):
+    """The store refuses what the whole step rests on: a person has to look."""
+
+
+class StoreRetryable(AirflowException):
+    """As StoreRefused, with an error that time fixes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +183,8 @@ def working(
             except BaseException as error:
                 # SIGTERM: a worker goes, or a person marked the task failed and wants the next run.
                 lost = ledger.session.lost
-                retried = retries_left and not isinstance(error, (AirflowFailException, Stopped))
+                failed = _store_failed(run, error) if isinstance(error, STORE_ERRORS) else error
+                retried = retries_left and not isinstance(failed, (AirflowFailException, Stopped))
                 try:
                     _end(run, LEASE_BEFORE_RETRY if retried else LEASE_BETWEEN_TASKS)
                 except Error as second:  # the first error is the one to show
@@ -183,8 +195,21 @@ def working(
                         f"{first_line(error)}. What is done is recorded. Fix: see that the server of "
                         f"{declaration.database.conn_id!r} is up; the next try goes on, or clear this task."
                     ) from error
+                if failed is not error:
+                    raise failed from error
                 raise
             _end(run, LEASE_BETWEEN_TASKS)
+
+
+def _store_failed(run: Run, error: Exception) -> StoreRetryable | StoreRefused:
+    """What a listing or a look met: of one object, its copy or its deletion says it in the ledger."""
+    operation = f"{error.operation_name}: " if isinstance(error, ClientError) else ""
+    sides = f"s3://{run.legacy_bucket}/{run.keys.legacy_prefix} or s3://{run.production_bucket}"
+    return (StoreRetryable if retryable(error_code(error)) else StoreRefused)(
+        f"Migration {run.declaration.name}, {run.step}: the store, asked about {sides}/{run.keys.production_prefix}, "
+        f"says {operation}{error_text(error).rstrip('.')}. Nothing was concluded from it, and what is done is "
+        f"recorded. Fix: remove the cause (docs/runbook.md has the codes), then clear this task with its downstream."
+    )
 
 
 def _wait_for_deletions(run: Run) -> None:

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, suppress
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_migration.model.declaration import Declaration, Store
+from s3_migration.model.error_codes import take
 from s3_migration.model.key_mapping import CANARY, canaries, canary
-from s3_migration.s3.errors import as_boto3
+from s3_migration.s3.errors import as_boto3, error_status, needs_judging
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.preflight.stores import explained
@@ -57,31 +58,46 @@ def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, pro
         f"s3:GetObject on s3://{source}/{keys.legacy_prefix}* and s3:PutObject",
         declaration.production,
     ):
-        copy(IfNoneMatch="*", CopySourceIfMatch=etag)
+        _refused(lambda: copy(IfNoneMatch="*", CopySourceIfMatch=etag))  # it was made, and the answer lost: seen below
     with need(f"read s3://{target}/{new}", "s3:GetObject", declaration.production):
         production.client.head_object(Bucket=target, Key=new)
 
     ignored = []
-    with need(f"copy onto s3://{target}/{new}", "s3:PutObject", declaration.production):
-        if not _refused(lambda: copy(IfNoneMatch="*")):
-            ignored.append("a copy onto an existing key with If-None-Match: *")
-        if not _refused(lambda: copy(IfMatch=wrong)):
-            ignored.append("a copy with a wrong If-Match")
-        if not _refused(lambda: copy(CopySourceIfMatch=wrong)):
-            ignored.append("a copy with a wrong x-amz-copy-source-if-match")
+
+    def honours(what: str, request: Callable[[], object], *, deletes: bool = False) -> bool:
+        where, right, store = (
+            (f"delete s3://{source}/{old}", "s3:DeleteObject", declaration.legacy)
+            if deletes
+            else (f"copy onto s3://{target}/{new}", "s3:PutObject", declaration.production)
+        )
+        with need(f"see whether the store refuses {what} ({where})", right, store):
+            if not _refused(request, deletes=deletes):
+                ignored.append(what)
+                return False
+        return True
+
+    honours("a copy onto an existing key with If-None-Match: *", lambda: copy(IfNoneMatch="*"))
+    honours("a copy with a wrong If-Match", lambda: copy(IfMatch=wrong))
+    honours("a copy with a wrong x-amz-copy-source-if-match", lambda: copy(CopySourceIfMatch=wrong))
+
+    def delete_many(with_etag: str) -> None:
+        given = [(old, with_etag.strip('"'))]
+        (result,) = legacy.delete_versions(source, given, time.monotonic() + 60).results
+        if result.problem:
+            status = take(0, result.code).status
+            raise as_boto3("DeleteObjects", status, result.code, str(result.detail).partition(": ")[2])
+
+    def delete_one() -> None:
+        legacy.client.delete_object(Bucket=source, Key=old, IfMatch=wrong)
+
     expires = False
-    with need(f"delete s3://{source}/{old}", "s3:DeleteObject", declaration.legacy):
-        refused = legacy.delete_versions(source, [(old, wrong.strip('"'))], time.monotonic() + 60)
-        if not refused.results[0].problem:
-            ignored.append("a DeleteObjects with a wrong ETag")
-        elif not _refused(lambda: legacy.client.delete_object(Bucket=source, Key=old, IfMatch=wrong)):
-            ignored.append("a DeleteObject with a wrong If-Match")
-        else:
+    if honours("a DeleteObjects with a wrong ETag", lambda: delete_many(wrong), deletes=True) and honours(
+        "a DeleteObject with a wrong If-Match", delete_one, deletes=True
+    ):
+        with need(f"delete s3://{source}/{old}", "s3:DeleteObject", declaration.legacy):
             expires = legacy.refuses_late(source, old, etag.strip('"'))
             # As the run will delete: a policy may refuse what is signed in the query (s3:authType).
-            deleted = legacy.delete_versions(source, [(old, etag.strip('"'))], time.monotonic() + 60).results[0]
-            if deleted.problem:
-                raise as_boto3("DeleteObjects", 403, deleted.code, str(deleted.detail).partition(": ")[2])
+            delete_many(etag)
     with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", declaration.production):
         production.client.delete_object(Bucket=target, Key=new)
     if ignored:
@@ -120,15 +136,17 @@ def remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: Bu
                 hook.client.delete_object(Bucket=store.bucket, Key=entry["Key"])
 
 
-def _refused(request: Callable[[], object]) -> bool:
-    """Whether the store refused for the condition's sake.
+def _refused(request: Callable[[], object], *, deletes: bool = False) -> bool:
+    """Whether the store refused for the condition's sake, and for nothing else.
 
-    :raises ClientError: it refused for another reason.
+    :param deletes: so that 404 means: carried out, the answer lost, and the request sent again.
+    :raises ClientError: it refused for another reason: what it would have made of the condition is not known.
     """
     try:
         request()
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in {409, 412}:
+        if error_status(error) == 412:
             return True
-        raise
+        if not deletes or error_status(error) != 404 or not needs_judging(error):
+            raise
     return False
