@@ -18,8 +18,9 @@ from devstack.postgres import Postgres
 from devstack.s3 import SeaweedFS
 from s3_migration.commands.policies import policy
 from s3_migration.ledger.schema import statements
-from s3_migration.model.error_codes import retryable
+from s3_migration.model.error_codes import CODES, Then, retryable, then
 from s3_migration.model.modes import Mode
+from s3_migration.s3.properties import PROPERTIES
 from tests.support import ROOT
 from tests.support.connections import PASSWORD, ROLE
 from tests.support.flow import Flow, shared_clients
@@ -155,11 +156,21 @@ def section(heading: str) -> str:
     return RUNBOOK.split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
-def test_the_codes_that_are_tried_again_are_those_that_time_mends() -> None:
-    (row,) = [line for line in section("`copy_chunk` is red").splitlines() if "[below](#slowdown)" in line]
-    codes = re.findall(r"`(\w+)`", row.split("|")[1])
-    assert len(codes) > 3
-    assert [code for code in codes if not retryable(code)] == []
+def test_every_code_of_the_list_is_explained_and_no_other() -> None:
+    table = [line.split("|")[1] for line in section("`copy_chunk` is red").splitlines() if line.startswith("| `")]
+    explained = {code for cell in table for code in re.findall(r"`([\w.]+)`", cell)}
+    problems, statuses = {"conflict", "changed"}, {"503"}
+    assert explained - problems - statuses == set(CODES)
+    (row,) = [cell for cell in table if "`SlowDown`" in cell]
+    assert {code for code in re.findall(r"`(\w+)`", row) if not retryable(code)} == set()
+    assert set(re.findall(r"`([A-Z]\w+)`", row)) == {code for code in CODES if then(code) is Then.RETRY}
+
+
+def test_what_a_copy_takes_along_is_what_the_list_says() -> None:
+    safety = (ROOT / "docs" / "safety.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\| property \|.*\n\| ---.*\n((?:\|.*\n)+)", safety)
+    told = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines()]
+    assert told == [(each.name, each.single, each.parts) for each in PROPERTIES]
 
 
 def rows(heading: str) -> list[tuple[set[str], str]]:

@@ -29,7 +29,7 @@ class Then(Enum):
 
 
 # Of each code, the HTTP status that it stands for; 0: no answer of a store.
-_CODES: dict[Then, dict[str, int]] = {
+_BY_THEN: dict[Then, dict[str, int]] = {
     Then.RETRY: {
         **dict.fromkeys(("SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "ServerBusy"), 503),
         # AWS sends these with a 400; a few stores with a 403.
@@ -61,6 +61,7 @@ _CODES: dict[Then, dict[str, int]] = {
         HEADER_NOT_UTF8: 0,
     },
 }
+CODES = frozenset(code for codes in _BY_THEN.values() for code in codes)
 _STATUSES: dict[Then, frozenset[int]] = {
     # 509 and 520 to 524: bandwidth, and what proxies (Cloudflare) say of a store that does not answer them.
     Then.RETRY: frozenset({408, 425, 429, 500, 502, 503, 504, 509, 520, 521, 522, 523, 524}),
@@ -85,11 +86,11 @@ def take(status: int, code: str) -> Refused:
     :param code: the store's.
     """
     by_status = next((each for each, statuses in _STATUSES.items() if status in statuses), Then.FINAL)
-    by_code = next((each for each, codes in _CODES.items() if code in codes), None)
+    by_code = next((each for each, codes in _BY_THEN.items() if code in codes), None)
     # A store that fails may say anything; of 500 it may be an error inside a 200.
     fails = by_status is Then.RETRY and status != 500 and by_code is not Then.RETRY
     if by_code and not fails:
-        return Refused(_CODES[by_code][code], code, by_code)
+        return Refused(_BY_THEN[by_code][code], code, by_code)
     if by_status is Then.RETRY:  # by a status that boto3 sends a request again for
         return Refused(status if status in {429, 500, 502, 503, 504} else 503, str(status), by_status)
     return Refused(status, code, by_status)
