@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
-import botocore.session
 import pytest
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from xdist.scheduler import LoadScopeScheduling
 
 from devstack.ports import free_port
@@ -19,6 +16,7 @@ from devstack.s3 import SeaweedFS
 
 from .support.flow import Flow, shared_clients
 from .support.identities import identities
+from .support.preloaded.light_clients import make_light
 from .support.product import Product, made_product
 from .support.servers import made_postgres
 
@@ -59,11 +57,8 @@ def _airflow_home(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _light_clients() -> Iterator[None]:
-    """An S3 client is made in 12 ms in place of 150: the service's description is read once, and nobody walks the stack
-    for the name of an operator, to tell it in the user agent."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
-        patch.setattr(AwsGenericHook, "_get_caller", lambda *_: "Unknown")
+        make_light(patch.setattr)
         yield
 
 

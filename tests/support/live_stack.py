@@ -66,13 +66,18 @@ def keys(count: int) -> list[str]:
 
 
 def until(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `look` answers as soon as it is true."""
+    """What `look` answers as soon as it is true.
+
+    A look that asks Airflow's server takes processor time from what it waits for: most of the time nobody looks.
+    """
     end = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > end:
+    while True:
+        begun = time.monotonic()
+        if found := look():
+            return found
+        if begun > end:
             raise TimeoutError(f"{look} stayed empty for {seconds} s")
-        time.sleep(0.05)
-    return found
+        time.sleep(min(0.25, max(0.05, 5 * (time.monotonic() - begun))))
 
 
 @dataclass
