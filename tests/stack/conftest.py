@@ -1,4 +1,4 @@
-"""The embedded stack, live: one for all tests under the real scheduler and in the browser."""
+"""The embedded stack, live: one, in each process, for all its tests under the real scheduler and in the browser."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.live_stack import BIG, DAG, LATE, LIVE, POOL, SETTINGS, TOLD,
 from tests.support.mail import mail_sink
 from tests.support.product import declare
 from tests.support.proxy import Proxy
+from tests.support.servers import NO_POWER_CUT, configure
 
 
 @pytest.fixture(scope="package")
@@ -42,6 +43,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         own = {"S3_MIGRATION_DECLARATIONS": str(directory), "AIRFLOW_CONN_AGED_S3": json.dumps(store)}
         stack = replace(stack, settings={**SETTINGS, **own})
         stack.up()
+        configure(stack.postgres, *NO_POWER_CUT)
         try:
             api = stack.airflow.api()
             for dag in (DAG, BIG, TOLD, LATE):

@@ -1,6 +1,6 @@
 """Whole runs under the real scheduler: the truth table of the wiring, cleared both ways, killed, and adopted.
 
-One stack for all; every test begins with an empty product.
+One stack for all of them; every test begins with an empty product.
 """
 
 from __future__ import annotations

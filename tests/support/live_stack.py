@@ -40,11 +40,12 @@ retry_delay: 1s
 """
 
 
-# A tighter loop of the scheduler: most of a small run is waiting for its next one.
+# A tighter loop of the scheduler: most of a small run is waiting for its next one. Tighter still, it takes a sixth of a
+# core where nothing is to be done, and a run is no shorter.
 SETTINGS = {
     "PYTHONPATH": f"{ROOT / 'include'}:{Path(__file__).parent / 'preloaded'}",
     "S3_MIGRATION_GRACE_PERIOD": "1s",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
     # A task whose declaration is broken tries again after it.
     "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "20",
 }
