@@ -1,11 +1,11 @@
-"""Databases with an empty product. One in which a test changed nothing but rows is emptied, and used by another test."""
+"""Databases with an empty product. One in which a test changed nothing but rows is emptied, and used by another."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -71,6 +71,7 @@ class _Databases:
         if _mark(connection) != mark:
             return
         with connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = '1s'")  # of a transaction that was prepared
             if written := [table for (table,) in connection.execute(_TABLES)]:
                 connection.execute(f"TRUNCATE {', '.join(written)} CASCADE")  # type: ignore[call-overload]
             for table, rows in self.rows.items():
@@ -117,5 +118,6 @@ def made_database(postgres: Postgres) -> Iterator[Connection]:
     name, mark = databases.free.pop() if databases.free else databases.make(postgres)
     with postgres.connect(name) as connection:
         yield connection
-    with postgres.connect(name) as connection:
+    # Whoever renamed it, or keeps a table locked, has it for himself as well.
+    with suppress(psycopg.Error), postgres.connect(name) as connection:
         databases.take_back(name, mark, connection)
