@@ -24,7 +24,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The embedded stack, whole, in a directory of its own; not for longer: idle, it takes a quarter of a core."""
     directory = tmp_path_factory.mktemp("live")
     (directory / "avatars.yaml").write_text(f'{LIVE}chunk_size: 2\nschedule: "0 2 * * *"\n')
-    (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 3000\n")
+    (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 2000\n")
     (directory / "nightly.yaml").write_text(f'{LIVE}schedule: "0 2 * * *"\nscheduled_mode: move\n')
     aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
     (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
