@@ -51,8 +51,9 @@ demo: install ## the whole job on 10,000 avatars, and a check of every promise; 
 quick: install ## the tests of the model, the SQL and the hook: a minute
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "unit or sql"
 
+# Three processes, also on two cores: those with a live stack mostly wait.
 test: install ## all tests: some ten minutes
-	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 check: install ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -48,7 +48,8 @@ class Worker:
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{__name__}.hostname",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
             "HOME": str(home),
-            "PYTHONPATH": f"{project / 'include'}:{ROOT}",  # ROOT: for the hostname below
+            # ROOT: for the hostname below.
+            "PYTHONPATH": ":".join(map(str, [project / "include", ROOT, *_more_paths(environment)])),
             "S3_MIGRATION_DECLARATIONS": str(declarations),
             "TMPDIR": str(temporary),
             _NAME: self.name,
@@ -56,6 +57,11 @@ class Worker:
         # --skip-serve-logs: else a log server listens on all interfaces.
         command = [sys.executable, "-m", "airflow", "celery", "worker", "--skip-serve-logs"]
         self.process.start([*command, "--celery-hostname", self.name], {**environment, **own})
+
+
+def _more_paths(environment: Mapping[str, str]) -> list[str]:
+    """Where else than in the project it is to find modules."""
+    return [path for path in environment.get("PYTHONPATH", "").split(":") if path not in {"", str(ROOT / "include")}]
 
 
 def hostname() -> str:

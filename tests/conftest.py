@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
-from functools import cache
+from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from xdist.scheduler import LoadScopeScheduling
 
 from devstack.ports import free_port
@@ -19,24 +16,31 @@ from devstack.s3 import SeaweedFS
 
 from .support.flow import Flow, shared_clients
 from .support.identities import identities
+from .support.preloaded.light_clients import make_light
 from .support.product import Product, made_product
 from .support.servers import made_postgres
 
-# Those that last longest first, and small ones last, so that both processes of xdist end together.
+# Those that last longest first, and small ones last, so that all processes of xdist end together.
 FOLDERS = ("stack", "docs", "flow", "sql", "unit")
-# All files that need the live stack, which mostly waits, go to one process.
-_LIVE = re.compile(r"tests/stack/test_(browser|nights|scheduler)")
+# The files that need the live stack, which mostly waits: they go to two processes, with a stack each. Last comes one
+# whose tests are short: before the last test but one a process is given its next file, which waits until both are done.
+STACKS = (
+    ("test_scheduler", "test_scheduler_alerts"),
+    ("test_browser", "test_nights", "test_scheduler_declarations", "test_scheduler_late", "test_scheduler_docs"),
+)
+_LIVE = [stem for stems in STACKS for stem in stems]
 
 
-class OneStack(LoadScopeScheduling):  # type: ignore[misc]
-    """A file at a time to each process."""
+class TwoStacks(LoadScopeScheduling):  # type: ignore[misc]
+    """A file at a time to each process, and the files of a stack at once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "the stack" if _LIVE.match(nodeid) else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        return next((" ".join(stems) for stems in STACKS if Path(file).stem in stems), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
-    return OneStack(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoStacks:
+    return TwoStacks(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,7 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its folder."""
     for item in items:
         item.add_marker(item.path.parent.name)
-    items.sort(key=lambda item: (FOLDERS.index(item.path.parent.name), not _LIVE.match(item.nodeid)))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    name = item.path.stem
+    return FOLDERS.index(item.path.parent.name), _LIVE.index(name) if name in _LIVE else len(_LIVE)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -59,11 +68,8 @@ def _airflow_home(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _light_clients() -> Iterator[None]:
-    """An S3 client is made in 12 ms in place of 150: the service's description is read once, and nobody walks the stack
-    for the name of an operator, to tell it in the user agent."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
-        patch.setattr(AwsGenericHook, "_get_caller", lambda *_: "Unknown")
+        make_light(patch.setattr)
         yield
 
 

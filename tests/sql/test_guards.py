@@ -167,8 +167,16 @@ def test_a_guarded_statement_does_this_and_no_more(database: Database, name: str
 def test_without_any_of_its_conditions_a_case_fails(database: Database, name: str) -> None:
     guarded = GUARDED[name]
 
+    likely = list(guarded.cases.values())
+
     def held(text: str) -> bool:
-        return any(not passes(text, *case) for case in guarded.cases.values())
+        for case in likely:
+            if not passes(text, *case):
+                # What tells this mutant from the statement tells the next one as well, more often than not.
+                likely.remove(case)
+                likely.insert(0, case)
+                return True
+        return False
 
     def passes(text: str, facts: Facts, does: Effect) -> bool:
         text = text.replace('"avatars"', f'"{facts["table"]}"') if "table" in facts else text

@@ -1,4 +1,4 @@
-"""The embedded stack, live: one for all tests under the real scheduler and in the browser."""
+"""The embedded stack, live: one, in each process, for all its tests under the real scheduler and in the browser."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.live_stack import BIG, DAG, LATE, LIVE, POOL, SETTINGS, TOLD,
 from tests.support.mail import mail_sink
 from tests.support.product import declare
 from tests.support.proxy import Proxy
+from tests.support.servers import NO_POWER_CUT, configure
 
 
 @pytest.fixture(scope="package")
@@ -23,7 +24,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The embedded stack, whole, in a directory of its own; not for longer: idle, it takes a quarter of a core."""
     directory = tmp_path_factory.mktemp("live")
     (directory / "avatars.yaml").write_text(f'{LIVE}chunk_size: 2\nschedule: "0 2 * * *"\n')
-    (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 3000\n")
+    (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 2000\n")
     (directory / "nightly.yaml").write_text(f'{LIVE}schedule: "0 2 * * *"\nscheduled_mode: move\n')
     aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
     (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
@@ -42,6 +43,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         own = {"S3_MIGRATION_DECLARATIONS": str(directory), "AIRFLOW_CONN_AGED_S3": json.dumps(store)}
         stack = replace(stack, settings={**SETTINGS, **own})
         stack.up()
+        configure(stack.postgres, *NO_POWER_CUT)
         try:
             api = stack.airflow.api()
             for dag in (DAG, BIG, TOLD, LATE):

@@ -20,6 +20,7 @@ from s3_migration.model import declaration as declarations
 from s3_migration.steps.copying import MARKED_TOGETHER
 from tests.support.live_stack import BIG, DAG, LIVE, SETTINGS, Platform, until
 from tests.support.product import declare
+from tests.support.servers import NO_POWER_CUT, configure
 
 SLOTS = 1  # of a worker
 AVATARS = 250  # with the awkward ones some 280: four chunks
@@ -50,6 +51,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         stack = Stack(directory / "stack", settings, workers=1)
         try:
             stack.up()
+            configure(stack.postgres, *NO_POWER_CUT)
             api = stack.airflow.api()
             for dag in (DAG, BIG):
                 api.pause(dag, paused=False)

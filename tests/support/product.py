@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import psycopg
@@ -16,11 +15,10 @@ import pytest
 from devstack import product
 from devstack.postgres import Postgres
 from devstack.s3 import SeaweedFS
-from s3_migration.ledger.schema import statements
 from s3_migration.model.declaration import Declaration
 
-from .connections import ROLE, client, connect_database, connect_s3, kept_sessions
-from .transitions import GUARD
+from .connections import client, connect_database, connect_s3, kept_sessions
+from .databases import made_database
 
 
 def declare(legacy: str = "legacy-s3", production: str = "production-s3", **fields: Any) -> Declaration:
@@ -98,14 +96,8 @@ def made_product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPa
     """
     admin, free = client(s3.endpoint_url), _emptied[s3.endpoint_url]
     pair = free.pop(0) if free else _new_buckets(admin)
-    name = f"product_{secrets.token_hex(4)}"
-    template = _template(postgres)
-    with postgres.connect() as connection:
-        # Past the log: half the work. It stays: a file system finds room slowly where much was removed a moment ago.
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")  # type: ignore[call-overload]
-        # What a database allows is not in its template.
-        connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {ROLE}")  # type: ignore[call-overload]
-    with postgres.connect(name) as connection, kept_sessions(monkeypatch):
+    with made_database(postgres) as connection, kept_sessions(monkeypatch):
+        name = connection.info.dbname
         made = Product(declare(*pair), admin, connection, s3.endpoint_url, postgres.dsn(name))
         connect_s3(monkeypatch, s3.endpoint_url)
         connect_database(monkeypatch, postgres.port, name)
@@ -121,16 +113,3 @@ def _new_buckets(admin: Any) -> tuple[str, str]:
     for bucket in pair:
         admin.create_bucket(Bucket=bucket)
     return pair
-
-
-@cache
-def _template(postgres: Postgres) -> str:
-    """A database with the table of avatars and all that the set-up makes; nobody is ever connected to it."""
-    name = "product_template"
-    with postgres.connect() as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-    with postgres.connect(name) as connection:
-        connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
-        for text in (*statements(declare(), ROLE), *GUARD):
-            connection.execute(text)  # type: ignore[call-overload]
-    return name

@@ -13,20 +13,26 @@ from devstack.product import ensure_role
 from .connections import PASSWORD, ROLE
 
 _SECRET = "secret"
+# Nothing here has to outlive a power cut.
+NO_POWER_CUT = ("fsync = off", "full_page_writes = off")
 
 
 @contextmanager
 def made_postgres(directory: Path) -> Iterator[Postgres]:
     server = Postgres(directory, free_port(), _SECRET)
     server.start()
+    # Every test opens connections. With hundreds of databases the naptime has autovacuum start ten times a second.
+    configure(server, *NO_POWER_CUT, "scram_iterations = 1", "autovacuum_naptime = '1h'")
     with server.connect() as connection:
-        # Nothing here has to outlive a power cut, and every test opens connections. With hundreds of databases the
-        # naptime has autovacuum start ten times a second.
-        for setting in ("fsync = off", "full_page_writes = off", "scram_iterations = 1", "autovacuum_naptime = '1h'"):
-            connection.execute(f"ALTER SYSTEM SET {setting}")
-        connection.execute("SELECT pg_reload_conf()")
         connection.execute("SET scram_iterations = 1")
         connection.execute(f"ALTER ROLE {SUPERUSER} PASSWORD '{_SECRET}'")
     ensure_role(server, ROLE, PASSWORD)
     yield server
     server.stop()
+
+
+def configure(server: Postgres, *settings: str) -> None:
+    with server.connect() as connection:
+        for setting in settings:
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")

@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 from botocore import retryhandler
 
+from devstack.http_client import Signer
+from devstack.s3 import REGION
 from s3_migration.model.declaration import Engine
 from s3_migration.model.objects import S3Object, Version
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.types import Copy, CopyResult, DeleteResult, Deletions
 from tests.support.connections import client, connect_s3
+from tests.support.many import delete_many, put_many
 from tests.support.proxy import Proxy
 
 KEY, TARGET = "image/a.png", "avatar/a.png"
@@ -46,6 +49,10 @@ class Stores:
         """Write into legacy."""
         etag = self.s3.put_object(Bucket=self.legacy, Key=key, Body=body, **kwargs)["ETag"]
         return Version(len(body), etag.strip('"'))
+
+    def put_many(self, keys: list[str]) -> None:
+        """Write into legacy, each key with itself as its body."""
+        put_many(self.s3.meta.endpoint_url, Signer("admin", "secret", REGION), self.legacy, keys)
 
     def put_target(self, body: bytes, key: str = TARGET) -> Version:
         """Write into production."""
@@ -93,9 +100,8 @@ class Stores:
         """As new: buckets are dear to make, so the tests share them."""
         self.proxy.heal()
         for bucket in (self.legacy, self.production):
-            keys = [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
-            for key in keys:
-                self.s3.delete_object(Bucket=bucket, Key=key)
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+            delete_many(self.s3, bucket, [entry["Key"] for page in pages for entry in page.get("Contents", [])])
         self.proxy.clear()
         self.hook.take_requests()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import pytest
@@ -18,8 +17,7 @@ from tests.support.stores import KEY, Stores
 
 def test_a_listing_of_more_than_a_page_is_whole_and_its_objects_go_a_thousand_a_request(stores: Stores) -> None:
     keys = {f"image/{number}.png" for number in range(1001)}
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda key: stores.put(key.encode(), key), keys))
+    stores.put_many(sorted(keys))
     stores.put(b"beside the prefix", "imagine.png")
     pages = list(stores.hook.list_objects(stores.legacy, "image/"))
     listed = {entry.key: entry for page in pages for entry in page}
@@ -104,8 +102,7 @@ def test_few_keys_are_asked_for_one_by_one(stores: Stores) -> None:
 def test_keys_that_lie_thick_are_listed_and_those_that_lie_thin_asked_for(stores: Stores) -> None:
     """Of a bucket that holds a thousand times as much, only what is asked for is looked at."""
     stores.proxy.heal()
-    for number in range(1100):
-        stores.put(key=f"image/a{number:04}")
+    stores.put_many([f"image/a{number:04}" for number in range(1100)])
     thick = [f"image/a{number:04}" for number in range(100)]
     assert look(stores, thick) == (set(thick), {"ListObjectsV2": 1})
     thin = [f"image/a{number:04}" for number in range(0, 1100, 84)]
