@@ -548,13 +548,18 @@ def test_without_a_role_nobody_loses_a_right(moved: Product, tmp_path: Path) -> 
 def test_the_command(moved: Product, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "declared" / "avatars.yaml").write_text(moved.declaration.model_dump_json(exclude={"name"}))
     directory = str(tmp_path / "archive")
+    upload = {"Bucket": moved.bucket("production"), "Key": "avatar/large.png"}
+    upload["UploadId"] = moved.s3.create_multipart_upload(**upload)["UploadId"]
     retire.main(["avatars", "show"])
+    moved.s3.abort_multipart_upload(**upload)
     shown = capsys.readouterr().out
     assert shown.startswith("Migration avatars is finished: 2 moved.\n")
     for part in (
         "airflow dags delete migrate_avatars",
         "airflow connections delete legacy_s3",
         f"list-multipart-uploads --bucket {moved.bucket('production')} --prefix 'avatar/'",
+        f"now: 1 unfinished uploads below s3://{moved.bucket('production')}/avatar/",
+        f"'avatar/large.png' ({upload['UploadId']}",
         "image/.s3-migration-canary",
         "docker compose down --volumes",
     ):

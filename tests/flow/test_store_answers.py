@@ -112,12 +112,15 @@ def test_no_refusal_leaves_a_step_without_a_word_of_what_to_do(
         assert part in str(refused.value)
 
 
-def test_a_key_that_cannot_be_stored_fails_alone_and_stays(product: Product, moving: Flow, proxy: Proxy) -> None:
+@pytest.mark.parametrize("bad", ["%00", "%E9"], ids=["U+0000", "no UTF-8"])
+def test_a_key_that_cannot_be_stored_fails_alone_and_stays(
+    product: Product, moving: Flow, proxy: Proxy, bad: str
+) -> None:
     product.put("legacy", "image/odd.png", b"odd")
 
     def odd(request: Request, forward: Forward) -> Answer:
         got = forward(request)
-        return replace(got, body=re.sub(rb"image(/|%2F)odd", rb"image\1o%00d", got.body))
+        return replace(got, body=re.sub(rb"image(/|%2F)odd", rb"image\1o" + bad.encode() + b"d", got.body))
 
     proxy.fault(of(product.bucket("legacy")), odd)
     for _ in range(2):  # and every night, until a person knows of it
@@ -125,7 +128,7 @@ def test_a_key_that_cannot_be_stored_fails_alone_and_stays(product: Product, mov
         assert account.problems["failed"] == 1
         (named,) = [str(error) for step, error in moving.red.items() if step == ("copy", 1)]
         assert "KeyNotStorable" in named
-        assert "'image/o%00d.png'" in named
+        assert f"'image/o{bad}d.png'" in named
         assert set(product.objects("legacy")) == {"image/odd.png"}
     assert product.rows() == [key.replace("image", "avatar") for key in KEYS]
     (failed,) = [key for key, problem in product.problems().items() if problem]

@@ -20,7 +20,8 @@ RECORDED: list[dict[str, Any]] = yaml.safe_load(
 
 def replay(answer: dict[str, Any]) -> faults.Fault:
     body = answer["body"].encode()
-    return lambda request, forward: faults.Answer(answer["status"], [("Content-Type", "application/xml")], body)
+    headers = [("Content-Type", "application/xml"), *answer.get("headers", {}).items()]
+    return lambda request, forward: faults.Answer(answer["status"], headers, body)
 
 
 def of(operation: str) -> Any:
@@ -29,7 +30,7 @@ def of(operation: str) -> Any:
 
 
 def test_all_are_replayed() -> None:
-    assert {answer["to"] for answer in RECORDED} == {"CopyObject", "ListObjectsV2", "DeleteObjects"}
+    assert {answer["to"] for answer in RECORDED} == {"CopyObject", "ListObjectsV2", "HeadObject", "DeleteObjects"}
 
 
 @of("CopyObject")
@@ -80,6 +81,16 @@ def test_a_listing(stores: Stores, answer: dict[str, Any]) -> None:
     assert error_code(refused.value) == answer["code"]
     assert error_text(refused.value).startswith(f"{answer['code']}: ")
     assert stores.proxy.seen["ListObjectsV2"] == (ATTEMPTS if answer["then"] == "retry" else 1)
+
+
+@of("HeadObject")
+def test_a_look(stores: Stores, answer: dict[str, Any]) -> None:
+    stores.put()
+    stores.proxy.fault("HeadObject", replay(answer))
+    with pytest.raises(STORE_ERRORS) as refused:
+        list(stores.hook.head_objects(stores.legacy, [KEY]))
+    assert error_code(refused.value) == answer["code"]
+    assert (stores.proxy.seen["HeadObject"] >= ATTEMPTS) == (answer["then"] == "retry")
 
 
 @of("DeleteObjects")

@@ -87,7 +87,7 @@ class _Request:
         if error is not None or not status:
             return _no_answer(str(error))
         body = b"".join(self.body)
-        if failed := read_error(status, body):
+        if failed := read_error(status, body, self.headers):
             return Answer(failed.status, self.headers, body, failed.code, failed.message, failed.then)
         return Answer(status, self.headers, body, "", "", None)
 

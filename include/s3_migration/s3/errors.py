@@ -25,6 +25,8 @@ _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]+)|(\d+));")
 _ECHOED = re.compile("[\x00-\x1f\ufffd-\uffff]")
 _ECHO = frozenset({"CreateMultipartUpload", "CompleteMultipartUpload", "ListMultipartUploads"})
+# As MinIO, and some gateways, say it to a HEAD.
+_CODE_HEADERS = ("x-amz-error-code", "x-minio-error-code")
 # What proxies and load balancers say instead.
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 
@@ -56,17 +58,19 @@ class Refusal(NamedTuple):
     then: Then
 
 
-def read_error(status: int, body: bytes) -> Refusal | None:
+def read_error(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Refusal | None:
     """Read an answer; None where it is no error.
 
     :param body: XML in any dress, HTML of a proxy, or nothing.
+    :param headers: names in lower case; of an answer without a body some stores have the code there.
     """
     if status < 300 and not (status == 200 and _ERROR_IN_200.match(body)):
         return None
     fields = {name: unescape(text.decode(errors="replace")).strip() for name, text in _FIELD.findall(body)}
     title = _TITLE.search(body)
     message = fields.get(b"Message") or (unescape(title[1].decode(errors="replace")).strip() if title else "")
-    return refusal(500 if status == 200 else status, fields.get(b"Code", ""), message)
+    code = fields.get(b"Code") or next((headers[name] for name in _CODE_HEADERS if headers and name in headers), "")
+    return refusal(500 if status == 200 else status, code, message)
 
 
 def refusal(status: int, code: str, message: str) -> Refusal:
@@ -85,11 +89,12 @@ def read_errors_of(client: S3Client) -> None:
         body = response_dict["body"]
         if operation_model.name in _ECHO and isinstance(body, bytes):
             response_dict["body"] = body = _legal_xml(body)
-        found = read_error(response_dict["status_code"], body) if isinstance(body, bytes) else None
+        headers = {name.lower(): value for name, value in response_dict["headers"].items()}
+        found = read_error(response_dict["status_code"], body, headers) if isinstance(body, bytes) else None
         if found is None:
             return
         response_dict["status_code"] = found.status
-        if response_dict["body"]:  # nothing comes with a HEAD, whose code is its status
+        if response_dict["body"] or not found.code.isdecimal():  # else the code is the status, as boto3 has it, too
             said = f"<Error><Code>{escape(found.code)}</Code><Message>{escape(found.message)}</Message></Error>"
             response_dict["body"] = said.encode()
 
