@@ -88,6 +88,14 @@ FOUND = {
     "10, nobody looked": "green, and rows of {'a'} name nothing",
 }
 
+FOUND_BY_SEARCH = {
+    **dict.fromkeys(("1", "2"), "^delete of .* was served, .* is not"),
+    "5": "^thaw: .* was served, .* is not",
+    "5, gone on both sides": "^green, and rows of .* name nothing",
+    "8": "^switch of .* row of . names another's content",
+    "10": "^green, and rows of .* name nothing",
+}
+
 # Statement, what is taken out of it, and what stands there then; more is in `taken_out`.
 MENDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     **dict.fromkeys(
@@ -145,13 +153,19 @@ def taken_out(row: str) -> Iterator[None]:
         yield
 
 
-def search(live: Callable[[tuple[Action, ...]], None], examples: int, seed_: int | None = None) -> None:
-    """Live whatever histories hypothesis makes up, the same ones each time."""
+# With these hypothesis comes upon it within a few histories. Without a seed it took 11 for rows 1 and 2, 113 for row 5,
+# 26 for what is gone on both sides, 3 for row 8 and 43 for row 10.
+SEEDS = {"1": 4, "2": 4, "5": 19, "5, gone on both sides": 46, "8": 1, "10": 31}
+EXAMPLES = 8
 
+
+def search(live: Callable[[tuple[Action, ...]], None], seed_: int) -> None:
+    """Live the histories that hypothesis makes up."""
+
+    @seed(seed_)
     @settings(
-        max_examples=examples,
+        max_examples=EXAMPLES,
         deadline=None,
-        derandomize=seed_ is None,
         database=None,
         phases=[Phase.generate],
         report_multiple_bugs=False,
@@ -161,11 +175,19 @@ def search(live: Callable[[tuple[Action, ...]], None], examples: int, seed_: int
     def whatever(history: tuple[Action, ...]) -> None:
         live((*history, *QUIET))
 
-    (whatever if seed_ is None else seed(seed_)(whatever))()
+    whatever()
 
 
-def test_whatever_comes_late(live: Callable[[tuple[Action, ...]], None]) -> None:
-    search(live, 30)
+@pytest.mark.parametrize("seed_", sorted(set(SEEDS.values())))
+def test_whatever_comes_late(seed_: int, live: Callable[[tuple[Action, ...]], None]) -> None:
+    search(live, seed_)
+
+
+@pytest.mark.parametrize("row", SEEDS)
+def test_without_its_mend_hypothesis_finds_it_out(row: str, live: Callable[[tuple[Action, ...]], None]) -> None:
+    """By the same histories that hold with it."""
+    with taken_out(row), pytest.raises(AssertionError, match=FOUND_BY_SEARCH[row]):
+        search(live, SEEDS[row])
 
 
 @pytest.mark.parametrize("row", HISTORIES)
