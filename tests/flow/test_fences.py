@@ -300,6 +300,47 @@ def test_what_a_role_is_set_to_decides_nothing(product: Product) -> None:
             admin.execute("ALTER ROLE migrator RESET ALL")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *(
+            "IntervalStyle = iso_8601",
+            "IntervalStyle = sql_standard",
+            "DateStyle = 'German'",
+            "client_encoding = LATIN1",
+        ),
+        *("statement_timeout = '1ms'", "transaction_timeout = '1ms'", "row_security = on"),
+    ],
+)
+def test_a_run_is_the_same_whatever_its_role_is_set_to(product: Product, flow: Flow, setting: str) -> None:
+    product.seed(*KEYS, "image/ü€.png")
+    with psycopg.connect(product.database_uri, autocommit=True) as admin:
+        try:
+            admin.execute(f"ALTER ROLE migrator SET {setting}")  # type: ignore[call-overload]
+        except errors.UndefinedObject:
+            pytest.skip("an older server does not know it")
+        try:
+            assert flow.run().states == {"moved": len(KEYS) + 1}
+        finally:
+            admin.execute("ALTER ROLE migrator RESET ALL")
+
+
+@pytest.mark.parametrize("step", ["switch", "verify", "gate", "delete", "reconcile"])
+def test_rows_that_are_hidden_during_a_run_are_not_taken_for_none(product: Product, flow: Flow, step: str) -> None:
+    product.seed(*KEYS)
+    flow.attempt(**{f"before_{step}": lambda: product.sql("ALTER TABLE avatars ENABLE ROW LEVEL SECURITY")})  # type: ignore[arg-type]
+    assert flow.red
+    said = str(next(iter(flow.red.values())))
+    assert "row-level security" in said
+    assert "Fix: " in said
+    served = set(product.rows())
+    assert served <= product.objects("legacy").keys() | product.objects("production").keys()
+    product.sql("ALTER TABLE avatars DISABLE ROW LEVEL SECURITY")
+    flow.clear_failed()
+    assert flow.red == {}
+    assert product.objects("legacy") == {}
+
+
 @pytest.mark.parametrize("step", ["copy", "switch", "verify"])
 def test_a_step_says_that_it_lost_the_database_and_the_next_try_goes_on(
     product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, step: str

@@ -35,6 +35,12 @@ SETTINGS: Mapping[str, str] = {
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_session_timeout": "0",
+    # Rows that a policy hides would look as if there were none, and their objects as if no row named them: an error.
+    "row_security": "off",
+    # As they are read here.
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
 }
 # The same on our side, of a server that is gone. Seconds.
 SERVER_TIMEOUT = 60

@@ -14,6 +14,7 @@ from threading import Event
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 from psycopg import Error, OperationalError
+from psycopg.errors import InsufficientPrivilege
 
 from s3_migration.ledger.connection import Ledger, RunLedger, first_line
 from s3_migration.ledger.deletion import wait_for_deletions
@@ -52,6 +53,10 @@ class ListingUnfinished(AirflowFailException):
 
 class ConnectionLost(AirflowException):
     """The database went away in the middle of a step. Time fixes it, and the next try goes on."""
+
+
+class RightMissing(AirflowFailException):
+    """The database refuses what check saw it allow: a person has taken a right away."""
 
 
 class StoreRefused(AirflowFailException):
@@ -197,6 +202,14 @@ def working(
                     ) from error
                 if failed is not error:
                     raise failed from error
+                if isinstance(error, InsufficientPrivilege):
+                    raise RightMissing(
+                        f"Migration {declaration.name}, {step}: the role of {declaration.database.conn_id!r} has lost "
+                        f"a right that check saw: {first_line(error)}. What is done is recorded. "
+                        f"Fix: an administrator gives the right back (python -m s3_migration setup {declaration.name} "
+                        f"--sql | psql …; BYPASSRLS where row-level security is on), then clear this task with its "
+                        f"downstream."
+                    ) from error
                 raise
             _end(run, LEASE_BETWEEN_TASKS)
 
