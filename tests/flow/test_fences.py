@@ -309,7 +309,7 @@ def test_what_a_role_is_set_to_decides_nothing(product: Product) -> None:
             "DateStyle = 'German'",
             "client_encoding = LATIN1",
         ),
-        *("statement_timeout = '1ms'", "transaction_timeout = '1ms'", "row_security = on"),
+        *("statement_timeout = '50ms'", "transaction_timeout = '50ms'", "row_security = on"),
     ],
 )
 def test_a_run_is_the_same_whatever_its_role_is_set_to(product: Product, flow: Flow, setting: str) -> None:
