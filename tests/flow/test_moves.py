@@ -1064,3 +1064,56 @@ def test_no_later_step_works_on_a_listing_that_was_not_finished(
     assert set(flow.red) == set(flow.tasks())
     assert all(isinstance(error, ListingUnfinished) for error in flow.red.values())
     assert product.sql("SELECT lease_run_no FROM s3_migration.migration") == [(None,)]
+
+
+# -- hardly any row names the scope -----------------------------------------------------------------------------------
+
+MANY = [f"image/{number:03}.png" for number in range(120)]
+CDN = "https://cdn.example/"
+
+
+def test_objects_that_hardly_any_row_names_stay(product: Product, flow: Flow) -> None:
+    """Their rows hold full URLs, say, while the declaration has bare keys."""
+    for key in MANY:
+        product.put("legacy", key, key.encode())
+    product.row(*(CDN + key for key in MANY), *(f"image/{number:03}.png" for number in range(60, 119)))
+    account = flow.attempt()
+    assert account.deleted == 0
+    assert len(product.objects("legacy")) == len(MANY)
+    for step in (("gate", 0), ("delete", 1)):
+        closed = flow.red[step]
+        assert isinstance(closed, GateClosed)
+        assert "no row names 61 of the 120 objects" in str(closed)
+        assert "Fix: correct legacy.path_prefix" in str(closed)
+    said = str(flow.red["gate", 0])
+    assert f"{CDN}image/0" in said
+    assert f"The path_prefix that fits: '{CDN}image/'" in said
+    legacy = product.declaration.legacy.model_copy(update={"path_prefix": f"{CDN}image/"})
+    production = product.declaration.production.model_copy(update={"path_prefix": f"{CDN}avatar/"})
+    flow.declaration = flow.declaration.model_copy(update={"legacy": legacy, "production": production})
+    product.sql("DELETE FROM avatars WHERE NOT starts_with(path, 'https:')")
+    assert flow.run().states == {"moved": len(MANY)}
+    assert product.rows() == [f"{CDN}{key.replace('image', 'avatar')}" for key in MANY]
+
+
+def test_rows_that_are_spelt_like_nothing_known(product: Product, flow: Flow) -> None:
+    for key in MANY:
+        product.put("legacy", key)
+    flow.attempt()
+    assert "(No row of avatars.path has 'image/' inside.)" in str(flow.red["gate", 0])
+
+
+@pytest.mark.declared(unreferenced="move")
+def test_objects_that_nobody_needs_are_moved_where_that_is_declared(product: Product, flow: Flow) -> None:
+    for key in MANY:
+        product.put("legacy", key)
+    account = flow.run()
+    assert (account.states, account.unreferenced) == ({"moved": len(MANY)}, len(MANY))
+
+
+def test_half_of_them_named_is_enough_whatever_was_switched_before(product: Product, flow: Flow) -> None:
+    for key in MANY:
+        product.put("legacy", key)
+    product.row(*MANY[:60])
+    flow.run(Mode.SWITCH)
+    assert flow.run().states == {"moved": len(MANY)}

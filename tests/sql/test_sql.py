@@ -426,6 +426,13 @@ CASES: dict[str, Case] = {
         before="DELETE FROM pg_temp.listed_rows", writes={"rows": 3}, rewrites={"rows": 3}
     ),  # into an empty table
     "forecast": Case({}, "(14 14 5 2 1)"),
+    "count_unreferenced": Case(
+        {},
+        "(9 6)",
+        before="INSERT INTO s3_migration.tally VALUES (2, 'list', 0, 'objects', 9), (2, 'list', 0, 'unreferenced', 6), "
+        "(2, 'verify', 0, 'objects', 98)",
+    ),
+    "find_rows_beside": Case({"limit": 1}),
     "drop_fixed_acknowledgements": Case(before=KNOWN.format("copied"), writes={"acknowledged": 1}),
     "clear_chunks": Case(writes={"chunk": 2}),
     "drop_listed_rows": Case(before="INSERT INTO pg_temp.listed_rows VALUES ('image/listed')", writes={"rows": 1}),

@@ -21,6 +21,13 @@ class Gate(NamedTuple):
     requests_expire: bool  # the store was seen to refuse what comes after its expiry
 
 
+class Unreferenced(NamedTuple):
+    """Objects of the run's listing, and how many of them no row names."""
+
+    objects: int
+    unreferenced: int
+
+
 class Deletable(NamedTuple):
     legacy_key: str
     etag: str  # of the object in legacy; of an undo, of our copy in production
@@ -54,6 +61,15 @@ def lock_migration(ledger: Ledger, name: str) -> None:
 
 def gate(ledger: RunLedger) -> Gate:
     return ledger.one(Gate, "gate")
+
+
+def count_unreferenced(ledger: RunLedger) -> Unreferenced:
+    return ledger.one(Unreferenced, "count_unreferenced")
+
+
+def find_rows_beside(ledger: RunLedger, limit: int) -> list[str]:
+    """Values of rows that contain the legacy path without beginning with it."""
+    return [row["path"] for row in ledger.rows(dict[str, str], "find_rows_beside", limit=limit)]
 
 
 def set_requests_expire(ledger: MigrationLedger, *, expire: bool) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -218,6 +218,13 @@ class Declaration(_Part):
     proof_max_age: Annotated[Duration, Field(gt=timedelta(0), description="oldest proof that deletes")] = timedelta(
         hours=1
     )
+    unreferenced: Annotated[
+        Literal["move"] | None,
+        Field(
+            description="move: objects that no row names are moved as all others are. Absent: where that is more than "
+            "half of 100 objects or more, nothing is deleted, since their rows may be spelt otherwise"
+        ),
+    ] = None
     retries: Annotated[StrictInt, Field(ge=0, le=20, description="of a task, for what time can fix")] = 3
     retry_delay: Annotated[Duration, Field(description="before the first retry; doubles")] = timedelta(seconds=30)
     pool: Annotated[

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from airflow.sdk.exceptions import AirflowFailException
+from psycopg.errors import QueryCanceled
 
 from s3_migration.ledger import copying, deletion
 from s3_migration.ledger.deletion import Answer, Deletable, Gate
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 # Some requests at once; between two such batches deletion can be stopped by hand.
 DELETED_TOGETHER = 4 * BATCH
+# Objects of a listing from which on it matters how many are named by rows.
+MIN_SCOPE = 100
+# How long rows are looked through for what they are spelt like.
+SPELLING_TIME = "30s"
 # How long a batch is sent, and sent again; then its requests expire.
 SEND_TIME = timedelta(seconds=60)
 # What a store is given for a request that it accepted just before.
@@ -36,6 +41,10 @@ class GateClosed(AirflowFailException):
     """No object of this run may be deleted now."""
 
 
+class ScopeUnreferenced(GateClosed):
+    """Hardly any row names what the run has listed."""
+
+
 def may_delete(declaration: Declaration, run_id: str, *, retries_left: bool = False) -> bool:
     """Whether the mode asks for deletion at all; then whether the gate is open, and the run complete so far.
 
@@ -46,7 +55,10 @@ def may_delete(declaration: Declaration, run_id: str, *, retries_left: bool = Fa
         if not run.deletes:
             log.info("mode %s deletes nothing%s", run.mode.value, ", unless asked to" if run.mode.undoes else "")
             return False
-        require_open(run)
+        try:
+            require_open(run)
+        except ScopeUnreferenced as closed:
+            raise GateClosed(f"{closed} {_spelling(run)}") from closed
         require_complete(run, Step.VERIFY)
         return True
 
@@ -101,7 +113,39 @@ def _ask_gate(run: Run) -> Gate:
             f"s3://{run.production_bucket}/{run.keys.production_prefix}, then clear verify_copies with its "
             f"downstream (docs/runbook.md#verify_copies-is-red)."
         )
+    if run.mode.deletes:
+        _require_referenced(run)
     return gate
+
+
+def _require_referenced(run: Run) -> None:
+    """:raises ScopeUnreferenced: no row names more than half of many objects: rows may be spelt otherwise."""
+    objects, unreferenced = deletion.count_unreferenced(run.ledger)
+    if run.declaration.unreferenced == "move" or objects < MIN_SCOPE or 2 * unreferenced <= objects:
+        return
+    raise ScopeUnreferenced(
+        f"Migration {run.declaration.name}: no row names {unreferenced} of the {objects} objects that this run has "
+        f"listed, so nothing is deleted: the rows that name them may be spelt otherwise, or lie in another table. "
+        f"Fix: correct legacy.path_prefix, table or column in the declaration; or, if nobody needs these objects, "
+        f"declare unreferenced: move. Then trigger a new run (docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
+    )
+
+
+def _spelling(run: Run) -> str:
+    """How rows name what they should, as far as a look of some seconds tells."""
+    prefix = run.declaration.legacy.path_prefix
+    where = f"{run.declaration.database.table}.{run.declaration.database.column}"
+    try:
+        with run.ledger.batch():
+            run.ledger.connection.execute(f"SET LOCAL statement_timeout = '{SPELLING_TIME}'")
+            found = deletion.find_rows_beside(run.ledger, 3) if prefix else []
+    except QueryCanceled:
+        return f"(No row of {where} with {prefix!r} inside was found within {SPELLING_TIME}.)"
+    if not found:
+        return f"(No row of {where} has {prefix!r} inside.)"
+    fits = sorted({path[: path.index(prefix)] + prefix for path in found})
+    named, fitting = ", ".join(map(repr, found)), " or ".join(map(repr, fits))
+    return f"(Rows of {where} have {prefix!r} inside: {named}. The path_prefix that fits: {fitting}.)"
 
 
 def delete_chunk(
