@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException
@@ -28,6 +29,7 @@ from s3_migration.s3.types import Copied, Copy, CopyResult, DeleteResult, Deleti
 from .flow import Flow, Killed, expire, lapse
 from .product import Product
 
+NO_WEBSITE: Any = SimpleNamespace(known=False, ask=lambda: False)
 STEPS = ("list", "copy", "switch", "verify", "gate", "delete", "reconcile")
 Action = tuple[Any, ...]  # a method of World, and its arguments
 Bucket = dict[str, S3Object]
@@ -76,7 +78,9 @@ class Store:
 
     def copy_objects(self, source_bucket: str, bucket: str, copies: Iterable[Copy]) -> Iterator[CopyResult]:
         ours: Any = self
-        copier = Copier(ours, ours, source_bucket, bucket, copy_limit=COPY_LIMIT, part_size=COPY_LIMIT)
+        copier = Copier(
+            ours, ours, source_bucket, bucket, copy_limit=COPY_LIMIT, part_size=COPY_LIMIT, website=NO_WEBSITE
+        )
         for copy in copies:
             result = copier._copy(copy)
             if self.dies:

@@ -112,6 +112,8 @@ def test_credentials_are_asked_for_whenever_a_request_is_signed(
     runtime: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = runtime.put()
+    runtime.copy(version, target="avatar/first")  # which asks for more than the copy
+    runtime.proxy.clear()
     expiring = Expiring(
         ReadOnlyCredentials("migrator", "secret", None),
         ReadOnlyCredentials("admin", "wrong", None),

@@ -9,11 +9,12 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 
 from s3_migration.model.objects import S3Object
-from s3_migration.s3.errors import error_status, required
+from s3_migration.s3.errors import error_code, error_status, needs_judging, required
 from s3_migration.s3.pages import listed_page
 from s3_migration.s3.parallel_listing import Page
 from s3_migration.s3.properties import read_redirect
 from s3_migration.s3.types import Copied, Copy
+from s3_migration.s3.website import may_be_website
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,7 +57,7 @@ class Boto3Requests:
         try:
             answer = self.client.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            if error_status(error) == 404:
+            if error_status(error) == 404 and needs_judging(error):  # and not for want of a bucket
                 return None
             raise
         return object_of_head(key, answer["ContentLength"], answer["ETag"], answer["LastModified"])
@@ -70,6 +71,14 @@ class Boto3Requests:
                 raise
         # A key that the store cannot hold, or an expired token, about which a HEAD has no word: a listing tells.
         return next((entry for entry in self.list_page(bucket, key).entries if entry.key == key), None)
+
+    def may_be_website(self, bucket: str) -> bool:
+        """Whether its objects may have redirects."""
+        try:
+            self.client.get_bucket_website(Bucket=bucket)
+        except ClientError as error:
+            return may_be_website(error_code(error))
+        return True
 
     def copy(self, source_bucket: str, bucket: str, copy: Copy, *, redirect: bool = False) -> Copied:
         """Up to 5 GiB.

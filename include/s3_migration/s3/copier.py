@@ -18,6 +18,7 @@ from s3_migration.s3.pipeline import Pipeline
 from s3_migration.s3.properties import read_properties
 from s3_migration.s3.transport import Transport
 from s3_migration.s3.types import Copied, Copy, CopyResult
+from s3_migration.s3.website import Website
 
 # CopyObject takes objects up to 5 GiB; above that the copy is made of parts.
 COPY_LIMIT = 5 * 1024**3
@@ -37,7 +38,7 @@ class Copier:
 
     :param copy_limit: bytes above which a copy is made of parts.
     :param part_size: bytes of a part.
-    :param redirects: an object may have a website redirect, which a copy loses unless it is read and set.
+    :param website: whether an object may have a redirect, which a copy loses unless it is read and set.
     """
 
     def __init__(
@@ -49,13 +50,13 @@ class Copier:
         *,
         copy_limit: int,
         part_size: int,
-        redirects: bool = False,
+        website: Website,
     ) -> None:
         self._transport, self._requests = transport, requests
         self._source_bucket, self._bucket = source_bucket, bucket
         self._copy_limit = copy_limit
         self._multipart = MultipartCopier(requests.client, source_bucket, bucket, part_size)
-        self._redirects = redirects
+        self._website = website
 
     def start(self, copy: Copy, pipeline: Pipeline[CopyResult]) -> None:
         """Start one copy, whose result the pipeline gets."""
@@ -63,7 +64,10 @@ class Copier:
         if is_name(copy.key):
             pipeline.answer(_failed(copy, CannotCopy(KEY_NOT_STORABLE, _NOT_STORABLE.format(legible(copy.key)))))
             return
-        if self._redirects or copy.version.size > min(self._copy_limit, QUICK):
+        if self._website.known is None:
+            self._website.when_known(partial(self._go_on, copy, pipeline))
+            return
+        if self._website.known or copy.version.size > min(self._copy_limit, QUICK):
             threads.start(partial(self._copy, copy), pipeline.answer, pipeline.given_up, in_window=True)
             return
 
@@ -78,6 +82,13 @@ class Copier:
                 pipeline.answer(outcome)
 
         self._transport.start_copy(self._source_bucket, self._bucket, copy, answered, pipeline.given_up)
+
+    def _go_on(self, copy: Copy, pipeline: Pipeline[CopyResult], error: Exception | None) -> None:
+        """Once it is known whether there may be redirects; or not, since nobody answers."""
+        if error is None:
+            self.start(copy, pipeline)
+        else:
+            pipeline.answer(_failed(copy, error) if isinstance(error, STORE_ERRORS) else error)
 
     def _copy(self, copy: Copy, refusal: Exception | None = None) -> CopyResult:
         """:param refusal: what the store said to the first try, where that was made."""
@@ -116,7 +127,7 @@ class Copier:
     def _send(self, copy: Copy) -> Copied:
         if copy.version.size > self._copy_limit:
             return self._multipart.copy(copy)
-        return self._requests.copy(self._source_bucket, self._bucket, copy, redirect=self._redirects)
+        return self._requests.copy(self._source_bucket, self._bucket, copy, redirect=bool(self._website.known))
 
     def _judge(self, copy: Copy, source: S3Object | None, target: S3Object | None) -> Verdict:
         verdict = judge_refusal(

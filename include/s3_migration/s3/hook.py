@@ -24,11 +24,12 @@ from s3_migration.s3.lookup import Lookup
 from s3_migration.s3.multipart import Upload, unfinished_uploads
 from s3_migration.s3.parallel_listing import NoProgress, list_in_lanes
 from s3_migration.s3.pipeline import Pipeline
-from s3_migration.s3.properties import is_website, sends_header_lines
+from s3_migration.s3.properties import sends_header_lines
 from s3_migration.s3.request_counter import RequestCounter, Requests
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.transport import Boto3Transport, CrtTransport, Transport
 from s3_migration.s3.types import Copy, CopyResult, Deletions
+from s3_migration.s3.website import Website
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -72,7 +73,7 @@ class BulkS3Hook(S3Hook):
         self.part_size = part_size
         self.window = CongestionWindow(requests_in_flight)
         self.counter = RequestCounter()
-        self._websites: dict[str, bool] = {}
+        self._websites: dict[str, Website] = {}
 
     # -- what is asked ------------------------------------------------------------------------------------------
 
@@ -125,7 +126,7 @@ class BulkS3Hook(S3Hook):
             bucket,
             copy_limit=self.copy_limit,
             part_size=self.part_size,
-            redirects=self._has_redirects(source_bucket),
+            website=self._website(source_bucket),
         )
         return Pipeline[CopyResult](self.requests_in_flight).run(copier.start, copies)
 
@@ -148,13 +149,6 @@ class BulkS3Hook(S3Hook):
         :raises BotoCoreError: it does not answer.
         """
         return unfinished_uploads(self.client, bucket, prefix)
-
-    def _has_redirects(self, bucket: str) -> bool:
-        if bucket not in self._websites:
-            self._websites[bucket] = is_website(self.client, bucket)
-            if self._websites[bucket]:
-                log.info("s3://%s is a website, or may be one: each object is asked for its redirect first", bucket)
-        return self._websites[bucket]
 
     def take_requests(self) -> Requests:
         """Requests sent since the last call, retries included, by (operation, outcome): `200`, `503 SlowDown`."""
@@ -204,6 +198,9 @@ class BulkS3Hook(S3Hook):
         client, credentials = self.client, self.credentials
         signs = credentials is not None and cast("Any", client.meta.config).signature_version in VERSION_4
         return ExpiringSigner(client, credentials) if signs and credentials else None
+
+    def _website(self, bucket: str) -> Website:
+        return self._websites.setdefault(bucket, Website(bucket, partial(self.transport.start_website, bucket)))
 
     def _deleter(self, bucket: str) -> Deleter:
         return Deleter(self._requests, self._signer, self.transport.threads, bucket)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from s3_migration.model.error_codes import HEADER_NOT_UTF8
-from s3_migration.s3.errors import STORE_ERRORS, CannotCopy, error_code
+from s3_migration.s3.errors import CannotCopy, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -122,15 +122,6 @@ def read_redirect(client: S3Client, bucket: str, key: str, if_match: str) -> dic
     head = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)
     redirect = head.get("WebsiteRedirectLocation")
     return {"WebsiteRedirectLocation": redirect} if redirect else {}
-
-
-def is_website(client: S3Client, bucket: str) -> bool:
-    """Whether redirects of the bucket's objects are served. Where nobody can tell, they may be."""
-    try:
-        client.get_bucket_website(Bucket=bucket)
-    except STORE_ERRORS as error:
-        return error_code(error) not in {"NoSuchWebsiteConfiguration", "NotImplemented", "MethodNotAllowed"}
-    return True
 
 
 def _is_kept(header: str) -> bool:

@@ -12,6 +12,7 @@ from threading import Event
 from typing import Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
+from s3_migration.model.error_codes import Then
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.boto3_requests import Boto3Requests, object_of_head
 from s3_migration.s3.crt_client import Answer, CrtClient
@@ -20,6 +21,7 @@ from s3_migration.s3.pages import listed_page
 from s3_migration.s3.parallel_listing import Page
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.types import Copied, Copy
+from s3_migration.s3.website import may_be_website
 from s3_migration.s3.xml import copy_result, listing_answer
 
 R = TypeVar("R")
@@ -48,6 +50,9 @@ class Transport(Protocol):
     ) -> None:
         """Make a copy, of up to 5 GiB, under its conditions."""
 
+    def start_website(self, bucket: str, on_answer: OnAnswer[bool]) -> None:
+        """Ask whether the bucket may be a website; always answered, but once it is closed."""
+
     def close(self) -> None:
         """Give up what is queued; requests in flight end by themselves, or are given up after some seconds."""
 
@@ -68,6 +73,9 @@ class Boto3Transport:
     ) -> None:
         work = partial(self._requests.copy, source_bucket, bucket, copy)
         self.threads.start(work, on_answer, given_up, in_window=True)
+
+    def start_website(self, bucket: str, on_answer: OnAnswer[bool]) -> None:
+        self.threads.start(partial(self._requests.may_be_website, bucket), on_answer, Event())
 
     def close(self) -> None:
         self.threads.close()
@@ -94,7 +102,7 @@ class CrtTransport:
 
     def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
         def answered(answer: Answer) -> None:
-            if answer.status == 404:
+            if answer.status == 404 and answer.then is Then.JUDGE:  # and not for want of a bucket
                 on_answer(None)
             elif answer.code:
                 self._boto3.start_head(bucket, key, on_answer, given_up)
@@ -129,6 +137,17 @@ class CrtTransport:
             ],
             given_up=given_up,
         )
+
+    def start_website(self, bucket: str, on_answer: OnAnswer[bool]) -> None:
+        def answered(answer: Answer) -> None:
+            if not answer.status:
+                on_answer(_refusal("GetBucketWebsite", answer))
+            elif _unsettled(answer):
+                self._boto3.start_website(bucket, on_answer)
+            else:
+                on_answer(not answer.code or may_be_website(answer.code))
+
+        self.client.send("GetBucketWebsite", "GET", bucket, "", _guarded(answered, on_answer), query="website=")
 
     def close(self) -> None:
         self._boto3.close()
