@@ -140,6 +140,10 @@ def test_a_website_redirect_is_kept(shown: Stores, body: bytes) -> None:
     version = parts.put(body, WebsiteRedirectLocation="/elsewhere.png")
     assert parts.copy(version).problem is None
     assert parts.s3.head_object(Bucket=parts.production, Key=TARGET)["WebsiteRedirectLocation"] == "/elsewhere.png"
+    # moto would copy it by itself, which S3 does not.
+    writes = {"CopyObject", "CreateMultipartUpload"}
+    (write,) = [request for request in parts.proxy.requests if request.operation in writes]
+    assert write.headers["x-amz-website-redirect-location"] == "/elsewhere.png"
     plain = parts.put(b"plain", "image/plain.png")
     (result,) = parts.copy_all(Copy("image/plain.png", "avatar/plain.png", plain))
     assert result.problem is None
@@ -198,3 +202,18 @@ def test_what_the_list_calls_lost_is_lost(shown: Stores, name: str, body: bytes)
     (listed,) = [each for each in PROPERTIES if each.name == name]
     assert listed.single.startswith("lost")
     assert listed.parts.startswith("lost")
+
+
+@BODIES
+def test_a_legal_hold_stays_with_the_source(shown: Stores, body: bytes) -> None:
+    locked = f"locked-{shown.production}"
+    shown.s3.create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
+    parts = replace(shown.of_parts(), legacy=locked)
+    version = parts.put(body, ObjectLockLegalHoldStatus="ON")
+    assert parts.copy(version).problem is None
+    assert parts.s3.head_object(Bucket=locked, Key=KEY)["ObjectLockLegalHoldStatus"] == "ON"
+    assert "ObjectLockLegalHoldStatus" not in parts.s3.head_object(Bucket=parts.production, Key=TARGET)
+    held = parts.s3.list_object_versions(Bucket=locked)["Versions"]
+    parts.s3.put_object_legal_hold(Bucket=locked, Key=KEY, VersionId=held[0]["VersionId"], LegalHold={"Status": "OFF"})
+    parts.s3.delete_object(Bucket=locked, Key=KEY, VersionId=held[0]["VersionId"])
+    parts.s3.delete_bucket(Bucket=locked)
