@@ -25,6 +25,7 @@ from tests.support.proxy import Proxy
 
 KEY, TARGET = "image/a.png", "avatar/a.png"
 MIB = 1024 * 1024
+LARGE = b"x" * (MIB + 1)  # for `of_parts`
 
 # Of the hook's client: every request is sent this often before it fails.
 ATTEMPTS = 6
@@ -89,9 +90,6 @@ class Stores:
     def uploads(self) -> list[Any]:
         """Unfinished ones, in production."""
         return list(self.s3.list_multipart_uploads(Bucket=self.production).get("Uploads", []))
-
-    def seen_bytes(self) -> int:
-        return len(self.target() or b"")
 
     def drop(self, key: str = KEY) -> None:
         self.s3.delete_object(Bucket=self.legacy, Key=key)

@@ -13,7 +13,7 @@ from s3_migration.model.objects import Version
 from s3_migration.s3.types import Copy
 from tests.support import proxy as faults
 from tests.support.parts import upload_in_parts
-from tests.support.stores import ATTEMPTS, KEY, MIB, TARGET, Stores
+from tests.support.stores import ATTEMPTS, KEY, LARGE, MIB, TARGET, Stores
 
 
 @pytest.fixture
@@ -46,9 +46,6 @@ def test_a_copy_of_parts_has_all_that_the_source_had(parts: Stores, size: int) -
     assert parts.proxy.seen["UploadPartCopy"] == -(-size // (5 * MIB))
     again = parts.copy(version)
     assert (again.problem, again.requested, again.target) == (None, False, now.version)
-
-
-LARGE = b"x" * (MIB + 1)
 
 
 @pytest.mark.parametrize(

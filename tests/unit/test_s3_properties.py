@@ -15,9 +15,8 @@ from s3_migration.s3.properties import LINES, PROPERTIES, sends_header_lines
 from s3_migration.s3.types import Copy
 from tests.support import proxy as faults
 from tests.support.proxy import Answer, Forward, Request
-from tests.support.stores import KEY, MIB, TARGET, Stores
+from tests.support.stores import KEY, LARGE, TARGET, Stores
 
-LARGE = b"x" * (MIB + 1)
 BODIES = pytest.mark.parametrize("body", [b"small", LARGE], ids=["single", "parts"])
 
 

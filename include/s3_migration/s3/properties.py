@@ -81,7 +81,7 @@ PROPERTIES: tuple[Property, ...] = (
 KEPT = ("headers", "metadata", "website redirect")
 # Parameter of ours: header lines as they are to be sent.
 LINES = "HeaderLines"
-_WRITES = ("CreateMultipartUpload", "PutObject", "CopyObject")
+_WRITES = ("CreateMultipartUpload", "PutObject")
 
 
 def read_properties(client: S3Client, bucket: str, key: str, if_match: str, *, tags: bool) -> dict[str, Any]:

@@ -120,8 +120,10 @@ def _ask_gate(run: Run) -> Gate:
 
 def _require_referenced(run: Run) -> None:
     """:raises ScopeUnreferenced: no row names more than half of many objects: rows may be spelt otherwise."""
+    if run.declaration.unreferenced == "move":
+        return
     objects, unreferenced = deletion.count_unreferenced(run.ledger)
-    if run.declaration.unreferenced == "move" or objects < MIN_SCOPE or 2 * unreferenced <= objects:
+    if objects < MIN_SCOPE or 2 * unreferenced <= objects:
         return
     raise ScopeUnreferenced(
         f"Migration {run.declaration.name}: no row names {unreferenced} of the {objects} objects that this run has "

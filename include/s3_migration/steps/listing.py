@@ -29,8 +29,8 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         listing.begin_listing(run.ledger)
         listing.raise_work_mem(run.ledger)
         staging.create(run.ledger)
-        sample = Sample()
-        _list_both_sides(run, sample)
+        sample, pages = Sample(), list_legacy(run)
+        _list_both_sides(run, sample.of(pages) if run.mode is Mode.PLAN else pages)
         _forecast(run)
         if run.mode is Mode.PLAN:
             lost_properties.tell(run, sample.keys)
@@ -43,9 +43,8 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         return list(range(1, chunks + 1))
 
 
-def _list_both_sides(run: Run, sample: Sample) -> None:
+def _list_both_sides(run: Run, pages: Pages) -> None:
     ledger, window = run.ledger, run.record.time_window
-    pages = sample.of(list_legacy(run))
     if run.record.object_limit is not None:
         # Listed again, a canary takes no more than it was asked for: what it has moved counts.
         pages = first_of(pages, run.record.object_limit - listing.count_gone(ledger))
