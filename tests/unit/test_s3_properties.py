@@ -149,6 +149,25 @@ def test_a_website_redirect_is_kept(shown: Stores, body: bytes) -> None:
     assert "WebsiteRedirectLocation" not in parts.s3.head_object(Bucket=parts.production, Key="avatar/plain.png")
 
 
+@BODIES
+def test_a_redirect_is_sent_byte_for_byte(stores: Stores, body: bytes) -> None:
+    """What S3 would answer: SeaweedFS keeps no redirects."""
+    parts = stores.of_parts()
+    version = parts.put(body)
+
+    def redirected(request: Request, forward: Forward) -> Answer:
+        got = forward(request)
+        said = ("x-amz-website-redirect-location", "/käfer.png".encode().decode("latin-1"))
+        return replace(got, headers=[*got.headers, said])
+
+    parts.proxy.fault("GetBucketWebsite", faults.answer(403, "AccessDenied"))
+    parts.proxy.fault(lambda request: request.operation == "HeadObject" and request.key == KEY, redirected)
+    assert parts.copy(version).problem is None
+    writes = {"CopyObject", "CreateMultipartUpload"}
+    (write,) = [request for request in parts.proxy.requests if request.operation in writes]
+    assert write.headers["x-amz-website-redirect-location"].encode("latin-1") == "/käfer.png".encode()
+
+
 @pytest.mark.parametrize(
     ("fault", "asks"),
     [

@@ -81,7 +81,8 @@ PROPERTIES: tuple[Property, ...] = (
 KEPT = ("headers", "metadata", "website redirect")
 # Parameter of ours: header lines as they are to be sent.
 LINES = "HeaderLines"
-_WRITES = ("CreateMultipartUpload", "PutObject")
+_WRITES = ("CopyObject", "CreateMultipartUpload", "PutObject")
+_REDIRECT = "x-amz-website-redirect-location"
 
 
 def read_properties(client: S3Client, bucket: str, key: str, if_match: str, *, tags: bool) -> dict[str, Any]:
@@ -120,8 +121,8 @@ def sends_header_lines(client: S3Client) -> None:
 def read_redirect(client: S3Client, bucket: str, key: str, if_match: str) -> dict[str, Any]:
     """The website redirect of an object, as a parameter of its copy."""
     head = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)
-    redirect = head.get("WebsiteRedirectLocation")
-    return {"WebsiteRedirectLocation": redirect} if redirect else {}
+    found = head["ResponseMetadata"]["HTTPHeaders"]
+    return {LINES: {_REDIRECT: _text(found[_REDIRECT])}} if _REDIRECT in found else {}
 
 
 def _is_kept(header: str) -> bool:
@@ -134,7 +135,7 @@ def _text(value: str) -> str:
     try:
         return value.encode("latin-1").decode()
     except UnicodeError as error:
-        raise CannotCopy(HEADER_NOT_UTF8, f"{value!r} is no UTF-8, and a copy of parts can set nothing else") from error
+        raise CannotCopy(HEADER_NOT_UTF8, f"{value!r} is no UTF-8, and nothing else can be set") from error
 
 
 def _tags(client: S3Client, bucket: str, key: str) -> list[Any]:

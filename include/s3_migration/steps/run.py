@@ -187,42 +187,43 @@ def working(
                 yield run
             except BaseException as error:
                 # SIGTERM: a worker goes, or a person marked the task failed and wants the next run.
-                lost = ledger.session.lost
-                failed = _store_failed(run, error) if isinstance(error, STORE_ERRORS) else error
-                retried = retries_left and not isinstance(failed, (AirflowFailException, Stopped))
+                said = _explained(run, error)
+                retried = retries_left and not isinstance(said, (AirflowFailException, Stopped))
                 try:
                     _end(run, LEASE_BEFORE_RETRY if retried else LEASE_BETWEEN_TASKS)
                 except Error as second:  # the first error is the one to show
                     log.warning("the end of this try is not recorded, nor all of its S3 requests: %s", second)
-                if isinstance(error, OperationalError) and lost:
-                    raise ConnectionLost(
-                        f"Migration {declaration.name}: the connection to the database was lost during {step}: "
-                        f"{first_line(error)}. What is done is recorded. Fix: see that the server of "
-                        f"{declaration.database.conn_id!r} is up; the next try goes on, or clear this task."
-                    ) from error
-                if failed is not error:
-                    raise failed from error
-                if isinstance(error, InsufficientPrivilege):
-                    raise RightMissing(
-                        f"Migration {declaration.name}, {step}: the role of {declaration.database.conn_id!r} has lost "
-                        f"a right that check saw: {first_line(error)}. What is done is recorded. "
-                        f"Fix: an administrator gives the right back (python -m s3_migration setup {declaration.name} "
-                        f"--sql | psql …; BYPASSRLS where row-level security is on), then clear this task with its "
-                        f"downstream."
-                    ) from error
+                if said is not error:
+                    raise said from error
                 raise
             _end(run, LEASE_BETWEEN_TASKS)
 
 
-def _store_failed(run: Run, error: Exception) -> StoreRetryable | StoreRefused:
-    """What a listing or a look met: of one object, its copy or its deletion says it in the ledger."""
-    operation = f"{error.operation_name}: " if isinstance(error, ClientError) else ""
-    sides = f"s3://{run.legacy_bucket}/{run.keys.legacy_prefix} or s3://{run.production_bucket}"
-    return (StoreRetryable if retryable(error_code(error)) else StoreRefused)(
-        f"Migration {run.declaration.name}, {run.step}: the store, asked about {sides}/{run.keys.production_prefix}, "
-        f"says {operation}{error_text(error).rstrip('.')}. Nothing was concluded from it, and what is done is "
-        f"recorded. Fix: remove the cause (docs/runbook.md has the codes), then clear this task with its downstream."
-    )
+def _explained(run: Run, error: BaseException) -> BaseException:
+    """What a task ends with: the error, or one that says what to do about it."""
+    name, database = run.declaration.name, run.declaration.database.conn_id
+    if isinstance(error, OperationalError) and run.ledger.session.lost:
+        return ConnectionLost(
+            f"Migration {name}: the connection to the database was lost during {run.step}: "
+            f"{first_line(error)}. What is done is recorded. Fix: see that the server of "
+            f"{database!r} is up; the next try goes on, or clear this task."
+        )
+    if isinstance(error, InsufficientPrivilege):
+        return RightMissing(
+            f"Migration {name}, {run.step}: the role of {database!r} has lost a right that check saw: "
+            f"{first_line(error)}. What is done is recorded. Fix: an administrator gives the right back "
+            f"(python -m s3_migration setup {name} --sql | psql …; BYPASSRLS where row-level security is on), "
+            f"then clear this task with its downstream."
+        )
+    if isinstance(error, STORE_ERRORS):  # of a listing or a look: what one object met, the ledger says
+        operation = f"{error.operation_name}: " if isinstance(error, ClientError) else ""
+        sides = f"s3://{run.legacy_bucket}/{run.keys.legacy_prefix} or s3://{run.production_bucket}"
+        return (StoreRetryable if retryable(error_code(error)) else StoreRefused)(
+            f"Migration {name}, {run.step}: the store, asked about {sides}/{run.keys.production_prefix}, "
+            f"says {operation}{error_text(error).rstrip('.')}. Nothing was concluded from it. What is done is recorded. "
+            f"Fix: remove the cause (docs/runbook.md has the codes), then clear this task with its downstream."
+        )
+    return error
 
 
 def _wait_for_deletions(run: Run) -> None:
