@@ -220,7 +220,7 @@ def _explained(run: Run, error: BaseException) -> BaseException:
         sides = f"s3://{run.legacy_bucket}/{run.keys.legacy_prefix} or s3://{run.production_bucket}"
         return (StoreRetryable if retryable(error_code(error)) else StoreRefused)(
             f"Migration {name}, {run.step}: the store, asked about {sides}/{run.keys.production_prefix}, "
-            f"says {operation}{error_text(error).rstrip('.')}. Nothing was concluded from it. What is done is recorded. "
+            f"says {operation}{error_text(error).rstrip('.')}. Nothing was concluded from it; what is done stays. "
             f"Fix: remove the cause (docs/runbook.md has the codes), then clear this task with its downstream."
         )
     return error
