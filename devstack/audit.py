@@ -27,7 +27,8 @@ class World:
 
 def look(declaration: Declaration, s3: S3Client, database: Connection[Any]) -> World:
     """Take the whole world down, as an administrator."""
-    table, column = sql.Identifier(*declaration.table), sql.Identifier(declaration.database.column)
+    (reference,) = declaration.references
+    table, column = sql.Identifier(reference.schema, reference.table), sql.Identifier(reference.column)
     rows = database.execute(sql.SQL("SELECT id, {} FROM {}").format(column, table)).fetchall()
     return World(_contents(s3, declaration.legacy.bucket), _contents(s3, declaration.production.bucket), dict(rows))
 

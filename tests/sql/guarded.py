@@ -360,18 +360,11 @@ MARK_REFUSED_ROW = Guarded(
     },
 )
 
-NAMES: Facts = {"legacy_prefix": "image/"}
-FORTH: Facts = {
-    **{"from_path_prefix": "image/", "from_path_rest": 7, "to_path_prefix": "avatar/", "to_path_rest": 8},
-}
-BACK: Facts = {
-    **{"from_path_prefix": "avatar/", "from_path_rest": 8, "to_path_prefix": "image/", "to_path_rest": 7},
-    "undo": True,
-}
+BACK: Facts = {"undo": True}
 REFERENCED: Effect = {"image/a": {**CLEARED, "problem": "still_referenced"}}
 
 MARK_STILL_REFERENCED = Guarded(
-    {**COPIED, **LEFT_BEHIND, **NAMES, **FORTH, "rows": ["image/a"]},
+    {**COPIED, **LEFT_BEHIND, "rows": ["image/a"]},
     {
         "copied": ({}, REFERENCED),
         "of another run": ({"object.run_no": 1}, NOTHING),
@@ -396,7 +389,7 @@ MARK_STILL_REFERENCED = Guarded(
     },
 )  # fmt: skip
 
-PAGES: Facts = {"first": "(0,0)", "last": "(1,0)", "late": False}
+PAGES: Facts = {"first": "(0,0)", "last": "(1,0)", "late": False, "relation": None}
 NONE_SWITCHED: Effect = {"answers": [(0,)]}
 
 
@@ -414,7 +407,7 @@ def asked_twice(cte: str, by: str) -> dict[str, str]:
         for condition in (
             "a.ctid >= CAST(%(first)s AS tid)",
             "a.ctid < CAST(%(last)s AS tid)",
-            'STARTS_WITH(a."path", %(from_path_prefix)s)',
+            "STARTS_WITH(n.path, 'image/')",
         )
     }
 
@@ -464,7 +457,7 @@ SWITCH: dict[str, tuple[Facts, Effect]] = {
         )
     },
 }  # fmt: skip
-SWITCHING: Facts = {**RUN, **COPIED, **NAMES, **FORTH, **PAGES, "rows": ["image/a"]}
+SWITCHING: Facts = {**RUN, **COPIED, **PAGES, "rows": ["image/a"]}
 
 HELD: Effect = {"answers": [(1,)]}
 LEASE: Facts = {"token": 7, "ttl": seconds(60), "pause": seconds(60)}

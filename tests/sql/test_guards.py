@@ -10,13 +10,15 @@ from typing import Any
 import psycopg
 import pytest
 from dateutil.parser import isoparse
-from psycopg import errors, sql
+from psycopg import errors
 
 from devstack.postgres import Postgres
+from s3_migration.ledger.references import MOVE, UNDO, parts, parts_of_all
 from s3_migration.ledger.statements import files, statement
 from tests.sql.empty_product import set_up
 from tests.sql.guarded import GUARDED, WORLD, Effect, Facts, Time
 from tests.sql.mutants import mutants, parse, render
+from tests.support.product import declare
 
 # Whatever the ledger's own constraints rule out: a guard is not to lean on them.
 NEIGHBOURS = """
@@ -63,7 +65,6 @@ UNION ALL SELECT concat_ws(' ', 'deletion', migration_id, run_no, chunk), ctid::
     FROM s3_migration.deletion AS t
 UNION ALL SELECT concat_ws(' ', 'timing', run_no, step, chunk), ctid::text, to_jsonb(t) FROM s3_migration.timing AS t
 """
-NAMES = {"column": sql.Identifier("path")}
 
 
 class Database:
@@ -138,9 +139,25 @@ def _written(before: Any, after: Any) -> dict[str, dict[str, Any]]:
     return found | {name: {"deleted": True} for name in before.keys() - after.keys()}
 
 
-def text_of(name: str, table: str = "avatars") -> str:
+def text_of(name: str) -> str:
     """A statement as it is sent, but for its values."""
-    return statement(name, table=sql.Identifier(table), **NAMES).as_string()
+    references = declare().references
+    return statement(name, **parts_of_all(references, MOVE), **parts(references[0], MOVE)).as_string()
+
+
+def directed(text: str, facts: Facts) -> str:
+    """A statement of a move, as an undo sends it: the same, with the other side's prefixes; and of the table named."""
+    if facts.get("undo"):
+        text = re.sub(r"(?i)(substr\([^()]*, )([78])\)", lambda found: f"{found[1]}{15 - int(found[2])})", text)
+        text = re.sub(r"(?i)(starts_with\([^()]*, )'image/'", r"\1'avatar/'", text).replace("'avatar/' ||", "'image/' ||")
+    return text.replace('"avatars"', f'"{facts["table"]}"') if "table" in facts else text
+
+
+def test_an_undo_is_the_same_statement_with_the_other_prefixes() -> None:
+    for name in ("switch_rows", "switch_unlocked_rows", "mark_still_referenced"):
+        references = declare().references
+        undo = statement(name, **parts_of_all(references, UNDO), **parts(references[0], UNDO)).as_string()
+        assert directed(text_of(name), {"undo": True}) == undo
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +176,7 @@ def database(postgres: Postgres) -> Iterator[Database]:
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name, of in GUARDED.items() for case in of.cases])
 def test_a_guarded_statement_does_this_and_no_more(database: Database, name: str, case: str) -> None:
     facts, does = GUARDED[name].cases[case]
-    text = text_of(name, facts.get("table", "avatars"))
+    text = directed(text_of(name), facts)
     assert database.effect(text, {**WORLD, **GUARDED[name].world, **facts}) == does
 
 
@@ -179,9 +196,8 @@ def test_without_any_of_its_conditions_a_case_fails(database: Database, name: st
         return False
 
     def passes(text: str, facts: Facts, does: Effect) -> bool:
-        text = text.replace('"avatars"', f'"{facts["table"]}"') if "table" in facts else text
         try:
-            return database.effect(text, {**WORLD, **guarded.world, **facts}) == does
+            return database.effect(directed(text, facts), {**WORLD, **guarded.world, **facts}) == does
         except (errors.IntegrityError, errors.LockNotAvailable):
             return False
 

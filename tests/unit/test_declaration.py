@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from s3_migration.model import declaration as declarations
-from s3_migration.model.declaration import GRACE_PERIOD_VARIABLE, Alerts, DeclarationError, load
+from s3_migration.model.declaration import GRACE_PERIOD_VARIABLE, DeclarationError, load
+from s3_migration.model.declared_alerts import Alerts
 from s3_migration.model.modes import Mode
 
 LEAST: dict[str, Any] = {

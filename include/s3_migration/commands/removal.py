@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from psycopg import sql
@@ -12,6 +12,7 @@ from s3_migration.ledger import schema
 from s3_migration.ledger import statements as files
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.key_mapping import canaries
+from s3_migration.model.reference import Reference
 
 
 def script(declaration: Declaration, others: Sequence[Declaration], manifest: Manifest, role: str | None) -> str:
@@ -20,50 +21,59 @@ def script(declaration: Declaration, others: Sequence[Declaration], manifest: Ma
     :param role: loses what the set-up gave it, but for what `others` need; None: nobody loses anything.
     """
     needed = rights_still_needed(declaration, others)
-    text = schema.script(_statements(declaration, manifest, role, keep=set(needed)))
+    text = schema.script(_statements(declaration, manifest, role, keep=needed))
     head = f"-- Forgets migration {declaration.name}, archived {manifest.made_at}.\n"
     if role is None:
         return f"{head}-- Without --role nobody loses a right.\n{text}"
     if needed:
-        names = sorted({name for migrations in needed.values() for name in migrations})
+        names = sorted({name for rights in needed.values() for users in rights.values() for name in users})
         return f"{head}-- The role keeps what others of the same connection need: {', '.join(names)}.\n{text}"
     if not role.isprintable():
         return head + text
     return f"{head}{text}-- If it was made for this alone: DROP ROLE {sql.Identifier(role).as_string()};\n"
 
 
-def _statements(declaration: Declaration, manifest: Manifest, role: str | None, keep: set[str]) -> list[str]:
-    """:param keep: files of `ledger/sql/retirement` that are left out, since what they take away is still needed."""
+def _statements(
+    declaration: Declaration, manifest: Manifest, role: str | None, keep: Mapping[str, Collection[Reference]]
+) -> list[str]:
+    """:param keep: files of `ledger/sql/retirement`, each with the references of which its right is still needed."""
     newest_run = manifest.newest_run
     parts = {
-        **schema.names(declaration, role or ""),
         "lease_token": sql.Literal(int(manifest.lease_token)),
         # Read as a time first: it goes into the body of a DO, as text.
         "newest_run": sql.Literal(newest_run and datetime.fromisoformat(newest_run).isoformat()),
     }
-    return [
-        files.statement(file, **parts).as_string()
+    texts = [
+        files.statement(file, **schema.names(declaration, reference, role or ""), **parts).as_string()
         for file in files.of("retirement")
-        if file not in keep and (role is not None or "_revoke_" not in file)
+        for reference in declaration.references
+        if reference not in keep.get(file, ()) and (role is not None or "_revoke_" not in file)
     ]
+    return list(dict.fromkeys(texts))
 
 
-def rights_still_needed(declaration: Declaration, others: Sequence[Declaration]) -> dict[str, list[str]]:
+def rights_still_needed(
+    declaration: Declaration, others: Sequence[Declaration]
+) -> dict[str, dict[Reference, list[str]]]:
     """Rights of the role that must stay (files of `ledger/sql/retirement`), each with the migrations that need it."""
     same_role = [other for other in others if other.database.conn_id == declaration.database.conn_id]
-    table_schema, table = ("public", *declaration.table)[-2:]
-    same_schema = [other for other in same_role if ("public", *other.table)[-2] == table_schema]
-    same_table = [other for other in same_schema if other.table[-1] == table]
-    same_column = [other for other in same_table if other.database.column == declaration.database.column]
-    needs = {
-        "30_revoke_ledger": same_role,
-        "31_revoke_schema": same_role,
-        "32_revoke_connect": same_role,
-        "33_revoke_table_schema": same_schema,
-        "34_revoke_update": same_column,
-        "35_revoke_select": same_table,
-    }
-    return {file: [other.name for other in migrations] for file, migrations in needs.items() if migrations}
+    needed: dict[str, dict[Reference, list[str]]] = {}
+    for ours in declaration.references:
+        used = [(other.name, theirs) for other in same_role for theirs in other.references]
+        same_schema = [(name, theirs) for name, theirs in used if theirs.schema == ours.schema]
+        same_table = [(name, theirs) for name, theirs in same_schema if theirs.table == ours.table]
+        same_column = [(name, theirs) for name, theirs in same_table if theirs.column == ours.column]
+        for file, users in {
+            "30_revoke_ledger": used,
+            "31_revoke_schema": used,
+            "32_revoke_connect": used,
+            "33_revoke_table_schema": same_schema,
+            "34_revoke_update": same_column,
+            "35_revoke_select": same_table,
+        }.items():
+            if users:
+                needed.setdefault(file, {})[ours] = sorted({name for name, _ in users})
+    return needed
 
 
 def checklist(declaration: Declaration, others: Sequence[Declaration], uploads: str = "") -> list[str]:

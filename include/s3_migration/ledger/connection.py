@@ -14,18 +14,15 @@ from typing import Any, TypeVar
 from psycopg import Connection, Cursor, Error, sql
 from psycopg.rows import DictRow
 
+from s3_migration.ledger import references
 from s3_migration.ledger.session import Session
 from s3_migration.ledger.statements import run, statement, takes
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.reference import Reference
 
 # The staging tables of a listing: what legacy holds, what production holds, what only rows name.
 STAGING = ("legacy", "production", "rows")
 Row = TypeVar("Row")
-
-
-def _identifier(*names: str) -> sql.Identifier:
-    """For a statement with bound values: there psycopg reads a `%` of a name as the start of a placeholder."""
-    return sql.Identifier(*(name.replace("%", "%%") for name in names))
 
 
 def first_line(error: Error) -> str:
@@ -40,25 +37,15 @@ class Ledger:
     """
 
     def __init__(self, session: Session, declaration: Declaration) -> None:
-        keys, database = declaration.keys, declaration.database
         self.session = session
         self.declaration = declaration
-        self.values: dict[str, Any] = {
-            "legacy_prefix": keys.legacy_prefix,
-            "legacy_path_prefix": keys.legacy_path_prefix,
-            "production_path_prefix": keys.production_path_prefix,
-            # substr counts characters from 1
-            "legacy_rest": len(keys.legacy_prefix) + 1,
-            "legacy_path_rest": len(keys.legacy_path_prefix) + 1,
-            "production_path_rest": len(keys.production_path_prefix) + 1,
-            "proof_max_age": declaration.proof_max_age,
-            "table": sql.Identifier(*declaration.table).as_string(),
-        }
-        self.parts: dict[str, sql.Composable] = {
-            "table": _identifier(*declaration.table),
-            "column": _identifier(database.column),
-            **{side: sql.Identifier("pg_temp", f"listed_{side}") for side in STAGING},
-        }
+        self.sides = references.MOVE
+        self.values: dict[str, Any] = {"proof_max_age": declaration.proof_max_age}
+        self.parts: dict[str, sql.Composable] = {side: sql.Identifier("pg_temp", f"listed_{side}") for side in STAGING}
+        self._know_all_rows()
+
+    def _know_all_rows(self) -> None:
+        self.parts |= references.parts_of_all(self.declaration.references, self.sides)
 
     @classmethod
     def connect(cls, declaration: Declaration) -> Ledger:
@@ -75,6 +62,10 @@ class Ledger:
     def of_migration(self, migration_id: int) -> MigrationLedger:
         """The same connection, for the statements about one migration."""
         return MigrationLedger(self, migration_id)
+
+    def of_reference(self, reference: Reference) -> ReferenceLedger:
+        """The same connection, for the statements about the rows of one reference."""
+        return ReferenceLedger(self, reference)
 
     def close(self) -> None:
         self.session.close()
@@ -156,8 +147,16 @@ class RunLedger(MigrationLedger):
     def __init__(self, ledger: MigrationLedger, run_no: int, *, undo: bool) -> None:
         super().__init__(ledger, ledger.migration_id)
         self.run_no = run_no
-        from_, to = ("production", "legacy") if undo else ("legacy", "production")
         self.values |= {"run_no": run_no, "undo": undo}
-        for part in ("prefix", "rest"):
-            self.values[f"from_path_{part}"] = self.values[f"{from_}_path_{part}"]
-            self.values[f"to_path_{part}"] = self.values[f"{to}_path_{part}"]
+        self.sides = references.UNDO if undo else references.MOVE
+        self._know_all_rows()
+
+
+class ReferenceLedger(Ledger):
+    """The rows of one reference: what another ledger knows, and where and how these name the objects."""
+
+    def __init__(self, ledger: Ledger, reference: Reference) -> None:
+        super().__init__(ledger.session, ledger.declaration)
+        self.reference = reference
+        self.values = {**ledger.values, "table": references.table_name(reference)}
+        self.parts = {**ledger.parts, **references.parts(reference, ledger.sides)}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
+from s3_migration.ledger.connection import Ledger, MigrationLedger, ReferenceLedger, RunLedger
 from s3_migration.ledger.run import Chunk
 
 
@@ -67,9 +67,14 @@ def count_unreferenced(ledger: RunLedger) -> Unreferenced:
     return ledger.one(Unreferenced, "count_unreferenced")
 
 
-def find_rows_beside(ledger: RunLedger, limit: int) -> list[str]:
+def find_rows_beside(ledger: ReferenceLedger, limit: int) -> list[str]:
     """Values of rows that contain the legacy path without beginning with it."""
-    return [row["path"] for row in ledger.rows(dict[str, str], "find_rows_beside", limit=limit)]
+    return [
+        row["path"]
+        for row in ledger.rows(
+            dict[str, str], "find_rows_beside", inside=ledger.reference.keys.legacy_path_prefix, limit=limit
+        )
+    ]
 
 
 def set_requests_expire(ledger: MigrationLedger, *, expire: bool) -> None:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from s3_migration.model import copy_refusal
 from s3_migration.model.copy_refusal import Holds
-from s3_migration.model.states import DERIVED, PROBLEMS, RULES, STORED, UNSWITCHED, WITH_CODE, Act, Fact
+from s3_migration.model.states import DERIVED, OF_ROWS, PROBLEMS, RULES, STORED, UNSWITCHED, WITH_CODE, Act, Fact
 
 # From the switch of an object's rows: its own time, else that of the run that owns it, once it does.
 GRACE_ENDS = (
@@ -31,8 +31,8 @@ FACTS: Mapping[Fact, str] = {
     Fact.NO_COPY: "l.production_modified IS NULL",
     Fact.OURS: "l.copied_etag IS NOT NULL",
     Fact.NOT_OURS: "l.copied_etag IS NULL",
-    Fact.CURRENT: "l.copied_etag = l.legacy_etag",
-    Fact.OUTDATED: "l.copied_etag IS DISTINCT FROM l.legacy_etag",
+    Fact.CURRENT: "(l.copied_etag = l.legacy_etag AND NOT l.rewritten)",
+    Fact.OUTDATED: "(l.copied_etag IS DISTINCT FROM l.legacy_etag OR l.rewritten)",
     # Held against the proof: what comes due after it waits for the next one.
     Fact.IN_GRACE: f"(r.mode = 'move' OR r.remove_copies) AND {GRACE_ENDS} > coalesce(r.verified_at, now())",
 }
@@ -80,7 +80,17 @@ HOLDS = f"""CASE
     ELSE '{Holds.OTHER.value}'
 END"""
 
-# The same for people.
+# Whether legacy was written after what the ledger knows of it. A HEAD tells whole seconds, a listing may tell more.
+WRITTEN_LATER = """coalesce(
+    s.modified > l.legacy_modified
+    AND (
+        l.legacy_modified <> date_trunc('second', l.legacy_modified)
+        OR s.modified >= l.legacy_modified + interval '1 second'
+    ),
+    false
+)"""
+
+# What production holds, for people.
 HELD = """CASE
     WHEN p.key IS NULL THEN 'production holds no object'
     ELSE format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
@@ -93,6 +103,7 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "states_stored": _list(STORED),
         "states_with_code": _list(WITH_CODE),
         "states_unswitched": _list(UNSWITCHED),
+        "problems_of_rows": _list(OF_ROWS),
         "may_be_copied": permitted(Act.COPY),
         "may_be_switched": _by_direction(permitted(Act.SWITCH), permitted(Act.SWITCH_BACK)),
         # … and it is not marked yet that its rows are not.
@@ -113,6 +124,7 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "problems": _list(PROBLEMS),
         "production_holds": HOLDS,
         "held": HELD,
+        "written_later": WRITTEN_LATER,
         "problem_of_copy": _problem(copy_refusal.PROBLEM_OF_COPY),
         "problem_without_copy": _problem(copy_refusal.PROBLEM_WITHOUT_COPY),
     }.items()

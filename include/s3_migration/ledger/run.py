@@ -17,18 +17,6 @@ LAST_KEY = "\U0010ffff" * 256
 # -- before a run -------------------------------------------------------------------------------------------------
 
 
-class Column(NamedTuple):
-    """The declared column as the database has it. `kind` is None without the table, `type` without the column."""
-
-    kind: str | None
-    type: str | None
-    length: int | None
-    may_select: bool | None
-    hides_rows: bool | None
-    may_update: bool | None
-    encoding: str
-
-
 class LedgerThere(NamedTuple):
     """Whether the set-up has been run, and for this role."""
 
@@ -39,10 +27,6 @@ class LedgerThere(NamedTuple):
 class Migration(NamedTuple):
     migration_id: int
     deletion_stopped: str | None  # the reason
-
-
-def check_column(ledger: Ledger, column: str) -> Column:
-    return ledger.one(Column, "check_column", column=column)
 
 
 def check_ledger(ledger: Ledger) -> LedgerThere:

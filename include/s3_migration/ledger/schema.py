@@ -9,35 +9,44 @@ from psycopg import sql
 
 from s3_migration.ledger import statements as files
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.reference import Reference
 
 # What check expects of the database; rises with each change of the ledger's tables (docs/development.md).
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+VERSION = sql.Literal(SCHEMA_VERSION)
 ROLE = "migrator"
 
 
 def statements(declaration: Declaration, role: str = ROLE) -> list[str]:
-    """The SQL that readies the database that it is run in; it may be run again. Role and table must exist."""
-    parts = {**names(declaration, role), "version": sql.Literal(SCHEMA_VERSION)}
-    return [files.statement(file, **parts).as_string() for file in files.of("schema")]
+    """The SQL that readies the database that it is run in; it may be run again. Role and tables must exist."""
+    made = (text for file in files.of("schema") for text in of_references(file, declaration, role, version=VERSION))
+    return list(dict.fromkeys(made))
+
+
+def of_references(file: str, declaration: Declaration, role: str, **parts: sql.Composable) -> list[str]:
+    """An administrator's statement, once for each reference: the same text where it names none."""
+    return [
+        files.statement(file, **names(declaration, reference, role), **parts).as_string()
+        for reference in declaration.references
+    ]
 
 
 def schema() -> list[str]:
     """The part of it that makes the ledger, empty and without rights."""
     made = [file for file in files.of("schema") if Path(file).name < "30"]
-    return [files.statement(file, version=sql.Literal(SCHEMA_VERSION)).as_string() for file in made]
+    return [files.statement(file, version=VERSION).as_string() for file in made]
 
 
-def names(declaration: Declaration, role: str) -> dict[str, sql.Composable]:
+def names(declaration: Declaration, reference: Reference, role: str) -> dict[str, sql.Composable]:
     """What an administrator's statements are about."""
-    table_schema, table = ("public", *declaration.table)[-2:]
     return {
         "name": sql.Literal(declaration.name),
         "role": sql.Identifier(role),
         # A literal within a literal.
         "role_name": sql.SQL(sql.Literal(role).as_string().replace("'", "''")),
-        "table": sql.Identifier(table_schema, table),
-        "table_schema": sql.Identifier(table_schema),
-        "column": sql.Identifier(declaration.database.column),
+        "table": sql.Identifier(reference.schema, reference.table),
+        "table_schema": sql.Identifier(reference.schema),
+        "column": sql.Identifier(reference.column),
     }
 
 

@@ -1,16 +1,26 @@
-"""The statements of `sql/switching`. A row's place is its ctid, as text: `(page,item)`."""
+"""The statements of `sql/switching`: of rows, one reference's. A row's place is its ctid, as text: `(page,item)`."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from s3_migration.ledger.connection import Ledger, RunLedger
+from s3_migration.ledger.connection import ReferenceLedger, RunLedger
 
 # The second passes over rows that other transactions hold.
 SwitchFile = Literal["switch_rows", "switch_unlocked_rows"]
 
 
+class Pages(NamedTuple):
+    """`pages` of the largest table, of so many: a partitioned table has several."""
+
+    pages: int
+    tables: int
+
+
 class RowToSwitch(NamedTuple):
+    """`relation` is the oid of the table that holds the row."""
+
+    relation: int
     ctid: str
     legacy_key: str
 
@@ -25,23 +35,26 @@ class ObservedLoad(NamedTuple):
     vacuuming: bool
 
 
-def count_pages(ledger: Ledger) -> int:
-    return int(ledger.value("count_pages"))
+def count_pages(ledger: ReferenceLedger) -> Pages:
+    return ledger.one(Pages, "count_pages")
 
 
-def observe_load(ledger: Ledger) -> ObservedLoad:
+def observe_load(ledger: ReferenceLedger) -> ObservedLoad:
     return ledger.one(ObservedLoad, "observe_load")
 
 
-def switch_rows(ledger: RunLedger, file: SwitchFile, first: str, last: str, *, late: bool) -> int:
+def switch_rows(
+    ledger: ReferenceLedger, file: SwitchFile, first: str, last: str, *, late: bool, relation: int | None = None
+) -> int:
     """Switch the rows from place `first` to before `last`; answers how many.
 
+    :param relation: of this table alone, and not of its siblings; an oid.
     :param late: the run's switch is over: their grace period starts now.
     """
-    return int(ledger.value(file, first=first, last=last, late=late))
+    return int(ledger.value(file, first=first, last=last, late=late, relation=relation))
 
 
-def find_rows_to_switch(ledger: RunLedger, first: str, last: str) -> list[RowToSwitch]:
+def find_rows_to_switch(ledger: ReferenceLedger, first: str, last: str) -> list[RowToSwitch]:
     return ledger.rows(RowToSwitch, "find_rows_to_switch", first=first, last=last)
 
 

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from croniter import CroniterBadDateError, croniter
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StrictInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, ValidationError, model_validator
 
+from s3_migration.model.declared_alerts import Alerts
+from s3_migration.model.field_types import NO_NUL, Duration, Part, Text, cron, query, timezone_name
 from s3_migration.model.key_mapping import KeyMapping
 from s3_migration.model.modes import Mode
+from s3_migration.model.reference import DEFAULT_SCHEMA, Reference
 
 # A deployment may keep its declarations elsewhere.
 DIRECTORY_VARIABLE = "S3_MIGRATION_DECLARATIONS"
@@ -36,8 +28,6 @@ DIRECTORY = Path(os.environ.get(DIRECTORY_VARIABLE) or Path(__file__).parents[2]
 GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"
 
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
-DURATION = r"\s*([0-9]{1,9})\s*([smhd])\s*"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Engine(str, Enum):
@@ -51,65 +41,6 @@ class DeclarationError(ValueError):
     """A declaration that cannot be used. The message names file, field, value and fix."""
 
 
-def duration(value: object) -> timedelta:
-    """Read `90s`, `15m`, `24h` or `7d`. No bare number: a grace period of 24 would be one of seconds."""
-    if isinstance(value, timedelta):
-        return value
-    match = re.fullmatch(DURATION, value, re.ASCII) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("expected a duration with its unit, e.g. 90s, 15m, 24h or 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def duration_text(value: timedelta) -> str:
-    """As `duration` reads it, in the largest unit that it is whole in."""
-    seconds = int(value.total_seconds())
-    sizes = {unit: int(timedelta(**{name: 1}).total_seconds()) for unit, name in _UNITS.items()}
-    unit = next(unit for unit in reversed(sizes) if seconds % sizes[unit] == 0)
-    return f"{seconds // sizes[unit]}{unit}"
-
-
-def cron(value: str) -> str:
-    """A cron expression of five fields, or a preset such as `@daily`."""
-    if not croniter.is_valid(value) or len(value.split()) > 5:
-        raise ValueError(f"{value!r} is no cron expression, e.g. 0 2 * * * for every night at two")
-    try:
-        croniter(value).get_next()
-    except CroniterBadDateError as error:  # Airflow would keep no DAG of the file that this one is in
-        raise ValueError(f"{value!r} never comes, e.g. no February has 30 days") from error
-    return value
-
-
-def timezone_name(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{value!r} is no time zone, e.g. Europe/Zurich") from error
-    return value
-
-
-def query(value: str) -> str:
-    if not value.strip():
-        raise ValueError("expected one SELECT that gives the lag in seconds, or nothing")
-    return value
-
-
-def email(value: str) -> str:
-    if not re.fullmatch(r"[^@\s,;{}]+@[^@\s,;{}]+", value):
-        raise ValueError("expected one address, e.g. sre@example.com")
-    return value
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(duration),
-    Field(ge=timedelta(0), le=timedelta(days=3650)),
-    PlainSerializer(duration_text, when_used="json"),
-]
-_KEPT = r"^[^\x00]*$"  # PostgreSQL keeps no NUL, and Airflow then no DAG of the file that this one is in
-Text = Annotated[str, Field(min_length=1, pattern=_KEPT)]
-
-
 def by_schedule(value: object) -> Mode:
     """A mode that scheduled runs may have: an undo is for runs by hand."""
     modes = [mode.value for mode in Mode if not mode.undoes]
@@ -118,11 +49,7 @@ def by_schedule(value: object) -> Mode:
     return Mode(value)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Store(_Part):
+class Store(Part):
     """One side of the move: a prefix of a bucket, and how rows name the keys below it."""
 
     conn_id: Text
@@ -138,10 +65,41 @@ class Store(_Part):
         return {"path_prefix": prefix, **value} if prefix and isinstance(prefix, str) else value
 
 
-class Database(_Part):
-    """The column whose values name the objects. The table may carry its schema: `shop.avatars`.
+class PathPrefix(Part):
+    """What a row's path begins with, on either side."""
+
+    legacy: Annotated[str, Field(pattern=NO_NUL)]
+    production: Annotated[str, Field(pattern=NO_NUL)]
+
+
+class ReferenceEntry(Part):
+    """One place whose values name the objects.
 
     Table and column as the database has them, without quotes, capital letters included: `catalog.ProductPictures`.
+    Without a schema the table is that of schema public, whatever the role's search_path.
+    """
+
+    table: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$")]
+    column: Text
+    path_prefix: Annotated[PathPrefix | None, Field(description="default: the path_prefix of each side")] = None
+    path_encoding: Annotated[
+        Literal["plain", "url"],
+        Field(description="url: what follows the prefix is percent-encoded, and stays as the row has it"),
+    ] = "plain"
+    array: Annotated[bool, Field(description="of a text[]: each element holds one path")] = False
+    json_path: Annotated[
+        list[Text], Field(description="of a jsonb: the object keys and array indexes that lead to the path")
+    ] = []
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ReferenceEntry:
+        if self.array and self.json_path:
+            raise ValueError("array is of a text[], json_path of a jsonb: expected one of them, or none")
+        return self
+
+
+class Database(Part):
+    """The columns whose values name the objects: `references`, or `table` and `column` where it is one.
 
     While the replicas are further behind than `max_lag`, no row is switched. How far they are is read from
     pg_stat_replication, or where that shows nothing (Aurora, a read replica of another kind, a role without
@@ -149,8 +107,7 @@ class Database(_Part):
     """
 
     conn_id: Text
-    table: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$")]
-    column: Text
+    references: Annotated[list[ReferenceEntry], Field(min_length=1, description="every column that names the objects")]
     lag_query: (
         Annotated[str, AfterValidator(query), Field(description="one SELECT that gives the replicas' lag in seconds")]
         | None
@@ -159,49 +116,25 @@ class Database(_Part):
         seconds=10
     )
 
-
-class Notifier(_Part):
-    """Any notifier of Airflow's, e.g. a provider's for Slack or PagerDuty.
-
-    Its arguments may hold Jinja where it renders them (its template_fields). What there is to tell is `alert`, e.g.
-    `{{ alert.subject }}`; beside subject it has text, html, url (of the run in the UI), event (failed, late or
-    finished), migration, run_id and mode.
-    """
-
-    notifier: Annotated[
-        Text, Field(description="its class, e.g. airflow.providers.slack.notifications.slack.SlackNotifier")
-    ]
-    arguments: Annotated[dict[str, Any], Field(description="of the class; no secrets: name a connection")] = {}
-
-
-class Alerts(_Part):
-    """Who is told when a run failed, is late, or has finished the migration. Nobody by default."""
-
-    emails: Annotated[list[Annotated[str, AfterValidator(email)]], Field(description="one mail to all of them")] = []
-    smtp_conn_id: Annotated[Text, Field(description="connection of type SMTP that sends the mails")] = "smtp_default"
-    from_email: (
-        Annotated[str, AfterValidator(email), Field(description="default: from_email in the connection's extra")] | None
-    ) = None
-    notifiers: Annotated[list[Notifier], Field(description="others to tell")] = []
-    late_after: (
-        Annotated[
-            Duration, Field(gt=timedelta(0), description="a run not finished this long after it was queued is late")
-        ]
-        | None
-    ) = None
-
-    @model_validator(mode="after")
-    def _late_for_somebody(self) -> Alerts:
-        if self.late_after is not None and not (self.emails or self.notifiers):
-            raise ValueError("late_after is set, and neither emails nor notifiers say who is told")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _flat_is_one_reference(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        flat = {name: value[name] for name in ReferenceEntry.model_fields if name in value}
+        if "references" in value and flat:
+            raise ValueError(f"{', '.join(flat)} beside references: expected them in an entry of references")
+        if "references" in value:
+            return value
+        rest = {name: given for name, given in value.items() if name not in flat}
+        return {**rest, "references": [flat]}
 
 
-class Declaration(_Part):
+class Declaration(Part):
     """Everything one migration needs to know. Durations: `90s`, `15m`, `24h`, `7d`."""
 
     name: Annotated[str, Field(pattern=_NAME)]
-    description: Annotated[str, Field(pattern=_KEPT)] = ""
+    description: Annotated[str, Field(pattern=NO_NUL)] = ""
     legacy: Store
     production: Store
     database: Database
@@ -246,6 +179,23 @@ class Declaration(_Part):
         _refuse_nested(
             "path_prefix", self.legacy.path_prefix, self.production.path_prefix, "or switched rows look unswitched"
         )
+        _refuse_unlike("prefix", self.legacy.prefix, self.production.prefix)
+        _refuse_unlike("path_prefix", self.legacy.path_prefix, self.production.path_prefix)
+        return self
+
+    @model_validator(mode="after")
+    def _references_of_their_own(self) -> Declaration:
+        seen: set[object] = set()
+        for number, entry in enumerate(self.database.references):
+            if given := entry.path_prefix:
+                why = "or switched rows look unswitched"
+                _refuse_nested("path_prefix", given.legacy, given.production, why, f"references.{number}.")
+                _refuse_unlike("path_prefix", given.legacy, given.production, f"references.{number}.")
+            reference = self._reference(entry)
+            place = reference.schema, reference.table, reference.column, reference.json_path
+            if place in seen:
+                raise ValueError(f"references.{number}: {reference.name} is declared twice")
+            seen.add(place)
         return self
 
     @property
@@ -254,16 +204,41 @@ class Declaration(_Part):
             self.legacy.prefix, self.production.prefix, self.legacy.path_prefix, self.production.path_prefix
         )
 
-    @property
-    def table(self) -> tuple[str, ...]:
-        """The table's identifier parts: (table,) or (schema, table)."""
-        return tuple(self.database.table.split("."))
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """Every place whose values name the objects, as declared, with the defaults filled in."""
+        return tuple(self._reference(entry) for entry in self.database.references)
+
+    def _reference(self, entry: ReferenceEntry) -> Reference:
+        keys, given = self.keys, entry.path_prefix
+        if given is not None:
+            keys = replace(keys, legacy_path_prefix=given.legacy, production_path_prefix=given.production)
+        schema, table = (DEFAULT_SCHEMA, *entry.table.split("."))[-2:]
+        url_encoded = entry.path_encoding == "url"
+        return Reference(schema, table, entry.column, keys, entry.array, tuple(entry.json_path), url_encoded)
 
 
-def _refuse_nested(field: str, legacy: str, production: str, why: str) -> None:
+def _names(field: str, entry: str) -> tuple[str, str]:
+    return (
+        (f"{entry}{field}.legacy", f"{entry}{field}.production")
+        if entry
+        else (f"legacy.{field}", f"production.{field}")
+    )
+
+
+def _refuse_nested(field: str, legacy: str, production: str, why: str, entry: str = "") -> None:
     if legacy.startswith(production) or production.startswith(legacy):
+        one, other = _names(field, entry)
+        raise ValueError(f"{one} {legacy!r} and {other} {production!r} must not be equal or nested {why}")
+
+
+def _refuse_unlike(field: str, legacy: str, production: str, entry: str = "") -> None:
+    """What follows a prefix is kept as it is: image/x would become avatarx."""
+    if legacy and production and legacy.endswith("/") != production.endswith("/"):
+        one, other = _names(field, entry)
         raise ValueError(
-            f"legacy.{field} {legacy!r} and production.{field} {production!r} must not be equal or nested {why}"
+            f"{one} {legacy!r} and {other} {production!r}: expected both to end with / or neither, since "
+            f"{legacy + 'x'!r} becomes {production + 'x'!r}"
         )
 
 
@@ -320,11 +295,15 @@ def load(path: Path) -> Declaration:
     try:
         return Declaration.model_validate({"name": path.stem, **fields})
     except ValidationError as error:
-        raise DeclarationError("\n".join(_explain(path, fault) for fault in error.errors())) from error
+        flat = "references" not in (database if isinstance(database := fields.get("database"), dict) else {})
+        raise DeclarationError("\n".join(_explain(path, fault, flat) for fault in error.errors())) from error
 
 
-def _explain(path: Path, fault: Any) -> str:
-    field = ".".join(str(part) for part in fault["loc"]) or "legacy, production"
+def _explain(path: Path, fault: Any, flat: bool) -> str:
+    """:param flat: the one reference stands in `database` itself."""
+    field = ".".join(str(part) for part in fault["loc"]) or "legacy, production, database"
+    if flat:
+        field = field.replace("database.references.0", "database")
     place: object = path
     if field == "grace_period" and os.environ.get(GRACE_PERIOD_VARIABLE):
         place, got, fix = "the environment", _short(fault["input"]), f"correct or unset {GRACE_PERIOD_VARIABLE}"

@@ -11,7 +11,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from s3_migration.model.declaration import DURATION, Declaration, duration_text
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.field_types import DURATION, duration_text
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS
 

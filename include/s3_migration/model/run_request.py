@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from s3_migration.model.declaration import Declaration, duration
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.field_types import duration
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_params import run_params
 from s3_migration.model.time_window import TimeWindow

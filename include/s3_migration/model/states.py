@@ -76,6 +76,10 @@ STATES: Mapping[str, State] = {
         red_from=Step.COPY,
         undo_red_from=Step.SWITCH,
     ),
+    "misspelt": State(
+        "a row names it in a spelling that is not the declared one; `detail` has the row and what makes them match",
+        red_from=Step.VERIFY,
+    ),
     "superseded": State(
         "production was written (or removed, unnamed) after our copy; legacy is kept",
         final=True,
@@ -94,6 +98,8 @@ STORED = tuple(name for name, state in STATES.items() if state.stored)
 WITH_CODE = ("failed", "row_refused")
 # Rows name the path that the run switches from, though it may be switched.
 UNSWITCHED = ("still_referenced", "row_refused")
+# Of the rows, which no look at the stores ends.
+OF_ROWS = (*UNSWITCHED, "misspelt")
 
 
 def incomplete_states(
@@ -158,13 +164,13 @@ def _needs(*facts: Fact | tuple[Fact, ...]) -> tuple[frozenset[Fact], ...]:
 # What is not of the object is asked beside it: the run's proof, lease and grace period (find_deletable.sql, gate.sql).
 RULES: Mapping[Act, Rule] = {
     Act.COPY: Rule(_needs(Fact.IN_LEGACY, (Fact.NO_COPY, Fact.OUTDATED)), despite=PROBLEMS),
-    Act.SWITCH: Rule(_needs(Fact.HAS_COPY, (Fact.GONE, Fact.CURRENT)), despite=UNSWITCHED),
-    Act.SWITCH_BACK: Rule(_needs(Fact.HAS_COPY, Fact.IN_LEGACY), despite=(*UNSWITCHED, "changed", "damaged")),
+    Act.SWITCH: Rule(_needs(Fact.HAS_COPY, (Fact.GONE, Fact.CURRENT)), despite=OF_ROWS),
+    Act.SWITCH_BACK: Rule(_needs(Fact.HAS_COPY, Fact.IN_LEGACY), despite=(*OF_ROWS, "changed", "damaged")),
     # A deletion that was refused keeps its reason, until a proof is taken (compare.sql).
     Act.COMPARE: Rule(
-        _needs(Fact.HAS_COPY, (Fact.GONE, Fact.CURRENT)), despite=(*UNSWITCHED, "changed", "damaged", "failed")
+        _needs(Fact.HAS_COPY, (Fact.GONE, Fact.CURRENT)), despite=(*OF_ROWS, "changed", "damaged", "failed")
     ),
-    Act.COMPARE_TO_UNDO: Rule(_needs(Fact.HAS_COPY), despite=(*UNSWITCHED, "changed", "damaged", "failed")),
+    Act.COMPARE_TO_UNDO: Rule(_needs(Fact.HAS_COPY), despite=(*OF_ROWS, "changed", "damaged", "failed")),
     Act.DELETE: Rule(_needs(Fact.IN_LEGACY, Fact.HAS_COPY, Fact.CURRENT)),
     # Legacy holds the object, which the product may rewrite by now.
     Act.REMOVE_COPY: Rule(_needs(Fact.IN_LEGACY, Fact.HAS_COPY, Fact.OURS), despite=("changed",)),

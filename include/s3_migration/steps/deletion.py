@@ -14,6 +14,7 @@ from psycopg.errors import QueryCanceled
 from s3_migration.ledger import copying, deletion
 from s3_migration.ledger.deletion import Answer, Deletable, Gate
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.reference import Reference
 from s3_migration.model.states import Step
 from s3_migration.s3.types import BATCH
 from s3_migration.steps.completeness import require_complete
@@ -128,19 +129,23 @@ def _require_referenced(run: Run) -> None:
     raise ScopeUnreferenced(
         f"Migration {run.declaration.name}: no row names {unreferenced} of the {objects} objects that this run has "
         f"listed, so nothing is deleted: the rows that name them may be spelt otherwise, or lie in another table. "
-        f"Fix: correct legacy.path_prefix, table or column in the declaration; or, if nobody needs these objects, "
+        f"Fix: correct legacy.path_prefix, table or column in the declaration, or add the reference that "
+        f"is missing; or, if nobody needs these objects, "
         f"declare unreferenced: move. Then trigger a new run (docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
     )
 
 
 def _spelling(run: Run) -> str:
     """How rows name what they should, as far as a look of some seconds tells."""
-    prefix = run.declaration.legacy.path_prefix
-    where = f"{run.declaration.database.table}.{run.declaration.database.column}"
+    return " ".join(_spelling_of(run, reference) for reference in run.declaration.references)
+
+
+def _spelling_of(run: Run, reference: Reference) -> str:
+    prefix, where = reference.keys.legacy_path_prefix, reference.name
     try:
         with run.ledger.batch():
             run.ledger.connection.execute(f"SET LOCAL statement_timeout = '{SPELLING_TIME}'")
-            found = deletion.find_rows_beside(run.ledger, 3) if prefix else []
+            found = deletion.find_rows_beside(run.ledger.of_reference(reference), 3) if prefix else []
     except QueryCanceled:
         return f"(No row of {where} with {prefix!r} inside was found within {SPELLING_TIME}.)"
     if not found:

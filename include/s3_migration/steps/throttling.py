@@ -11,6 +11,7 @@ from psycopg import Error
 
 from s3_migration.ledger.replica_lag import NoLag, declared_lag
 from s3_migration.ledger.switching import observe_load
+from s3_migration.model.reference import Reference
 from s3_migration.model.throttle import Load, Next, Waited, decide
 from s3_migration.steps.run import Run
 
@@ -27,9 +28,10 @@ class ReplicasBehind(AirflowException):
 class Throttle:
     """Asked before each batch; observes the load only where rows were written since, and at most once a second."""
 
-    def __init__(self, run: Run, *, due: bool) -> None:
+    def __init__(self, run: Run, reference: Reference, *, due: bool) -> None:
         """:param due: observe it before the first batch too, and not only once something was written."""
         self._run = run
+        self._rows = run.ledger.of_reference(reference)
         self._due = due
         self._waited = Waited()
         self._begun = time.monotonic()
@@ -66,7 +68,7 @@ class Throttle:
     def _observe(self) -> Load:
         self._observed_at = time.monotonic()
         self._waited.at_work = self._observed_at - self._begun
-        found = observe_load(self._run.ledger)
+        found = observe_load(self._rows)
         query = self._run.declaration.database.lag_query
         lag = found.lag if query is None else self._declared(query)
         if query is None and found.hidden and not self._known_hidden:
@@ -101,7 +103,7 @@ class Throttle:
         if reason is Next.WAIT_FOR_REPLICAS:
             return f"waits for the replicas: {_behind(load)} (database.max_lag: {self._limit})"
         return (
-            f"waits for the vacuum of {self._run.declaration.database.table} to end, so that the space of its "
+            f"waits for the vacuum of {self._rows.reference.table_name} to end, so that the space of its "
             f"{load.dead_rows} dead rows is used again (for a fifth of the time at most)"
         )
 

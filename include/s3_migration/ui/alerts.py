@@ -23,7 +23,8 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.account import Account
-from s3_migration.model.declaration import Alerts, Declaration, DeclarationError, Notifier
+from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.model.declared_alerts import Alerts, Notifier
 from s3_migration.model.modes import Mode
 
 log = logging.getLogger(__name__)

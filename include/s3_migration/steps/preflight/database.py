@@ -1,28 +1,29 @@
-"""The database that a run needs: its table, its column, the role's rights, and the ledger."""
+"""The database that a run needs: no pooler before it, its replicas' lag, the ledger; its columns are in columns.py."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import Error
-from psycopg.errors import InsufficientPrivilege
 
 from s3_migration.ledger.connection import Ledger, MigrationLedger, first_line
 from s3_migration.ledger.replica_lag import NoLag, declared_lag
-from s3_migration.ledger.run import behind_a_pooler, check_column, check_ledger, find_migration, schema_version
+from s3_migration.ledger.run import behind_a_pooler, check_ledger, find_migration, schema_version
 from s3_migration.ledger.schema import SCHEMA_VERSION
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
-from s3_migration.steps.preflight.errors import PreflightFailed, PreflightRetryable, no_connection
+from s3_migration.steps.preflight.columns import check_reference, check_update
+from s3_migration.steps.preflight.errors import (
+    PreflightFailed,
+    PreflightRetryable,
+    Refusal,
+    no_connection,
+    set_up,
+)
 
 # A refusal to connect that only a person can fix; any other may be a restart or a full server.
 _LASTING = re.compile("authentication failed|no password supplied|does not exist|permission denied|no pg_hba.conf")
-
-
-def _setup(declaration: Declaration) -> str:
-    return f"an administrator runs: python -m s3_migration setup {declaration.name} --sql | psql …"
 
 
 def connect(declaration: Declaration) -> Ledger:
@@ -42,57 +43,20 @@ def connect(declaration: Declaration) -> Ledger:
 
 
 def check_database(ledger: Ledger, mode: Mode) -> MigrationLedger:
-    """Table, column, rights, ledger. Answers what the ledger holds of the migration.
+    """Columns, rights, ledger. Answers what the ledger holds of the migration.
 
     :raises PreflightFailed: something is missing.
     """
-    declaration = ledger.declaration
-    database = declaration.database
-    where = f"{database.table}.{database.column}"
-
-    def refuse(what: str, fix: str) -> PreflightFailed:
-        return PreflightFailed(f"Migration {declaration.name}: {what}. Nothing was touched. Fix: {fix}.")
-
+    database = ledger.declaration.database
+    refuse = Refusal(ledger.declaration)
     if behind_a_pooler(ledger):
         raise refuse(
             f"a connection pooler (PgBouncer, RDS Proxy) stands between {database.conn_id!r} and PostgreSQL: a run "
             f"rests on settings of its session, temporary tables and advisory locks, which the application would share",
             "give the connection the host and port of PostgreSQL itself",
         )
-    unseen = refuse(
-        f"the database of {database.conn_id!r} has no table {database.table!r} that its role can see",
-        f"correct database.table in the declaration, or GRANT USAGE on its schema ({_setup(declaration)})",
-    )
-    try:
-        column = check_column(ledger, database.column)
-    except InsufficientPrivilege as error:
-        raise unseen from error
-    if column.kind is None:
-        raise unseen
-    if column.kind != "r":
-        raise refuse(f"{database.table!r} is not an ordinary table", "declare the table that holds the rows")
-    if column.type is None:
-        raise refuse(
-            f"table {database.table!r} has no column {database.column!r}", "correct database.column in the declaration"
-        )
-    if column.type not in {"text", "character varying"}:
-        raise refuse(f"column {where} is of type {column.type}, expected text or varchar", "declare another column")
-    if column.encoding != "UTF8":
-        raise refuse(f"the database's encoding is {column.encoding}, S3 keys are UTF-8", "use a UTF8 database")
-    if not column.may_select:
-        raise refuse(
-            f"no SELECT on {database.table}", f"GRANT SELECT ON {database.table} TO the role ({_setup(declaration)})"
-        )
-    if column.hides_rows:
-        raise refuse(
-            f"row-level security hides rows of {database.table!r}, so their objects would look as if no row named them",
-            "ALTER ROLE … BYPASSRLS for the role",
-        )
-    if mode.switches and not column.may_update:
-        raise refuse(
-            f"no UPDATE on {where}",
-            f"GRANT UPDATE ({database.column}) ON {database.table} TO the role ({_setup(declaration)})",
-        )
+    for reference in ledger.declaration.references:
+        check_reference(ledger.of_reference(reference), refuse)
     if database.lag_query is not None:
         try:
             declared_lag(ledger.connection, database.lag_query)
@@ -103,11 +67,15 @@ def check_database(ledger: Ledger, mode: Mode) -> MigrationLedger:
                 "correct it in the declaration: one SELECT that the role may run and that gives one number, the "
                 "replicas' lag in seconds, within 5 s",
             ) from error
-    return _check_set_up(ledger, refuse)
+    checked = _check_set_up(ledger, refuse)
+    if mode.switches:
+        for reference in ledger.declaration.references:
+            check_update(ledger.of_reference(reference), refuse)
+    return checked
 
 
-def _check_set_up(ledger: Ledger, refuse: Callable[[str, str], PreflightFailed]) -> MigrationLedger:
-    setup = _setup(ledger.declaration)
+def _check_set_up(ledger: Ledger, refuse: Refusal) -> MigrationLedger:
+    setup = set_up(ledger.declaration)
     there = check_ledger(ledger)
     if not there.schema_there:
         raise refuse("schema s3_migration is absent", setup)

@@ -15,6 +15,7 @@ SET
     problem = CASE WHEN b.problem <> 'withdrawn' OR {no_copy} THEN b.problem END,
     error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
     copy_missing = false,
+    rewritten = l.rewritten AND b.problem IS NOT NULL,
     detail = b.detail
 FROM s3_migration.run AS r,
 unnest(

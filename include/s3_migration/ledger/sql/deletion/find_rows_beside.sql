@@ -1,5 +1,2 @@
 -- Rows that contain the legacy path without beginning with it: a few show what they have in common.
-SELECT a.{column} AS path
-FROM {table} AS a
-WHERE position(%(legacy_path_prefix)s IN a.{column}) > 1
-LIMIT %(limit)s
+SELECT n.path FROM {paths} WHERE position(%(inside)s IN n.path) > 1 LIMIT %(limit)s

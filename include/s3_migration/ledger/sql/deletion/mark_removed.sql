@@ -6,6 +6,7 @@ SET
     production_modified = CASE WHEN b.problem IS NOT NULL THEN l.production_modified END,
     switched_at = CASE WHEN b.problem IS NOT NULL THEN l.switched_at END,
     problem = CASE WHEN b.problem = 'changed' THEN 'superseded' ELSE b.problem END,
+    rewritten = l.rewritten AND b.problem IS NOT NULL,
     error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
     detail = b.detail
 FROM unnest(

@@ -2,17 +2,7 @@
 SELECT count(*) AS referenced, coalesce(sum(k.rows), 0)::bigint AS rows_to_switch
 FROM (
     SELECT s.key, count(*) FILTER (WHERE n.legacy) AS rows
-    FROM {table} AS a
-    CROSS JOIN LATERAL (
-        SELECT
-            starts_with(a.{column}, %(legacy_path_prefix)s) AS legacy,
-            CASE
-                WHEN starts_with(a.{column}, %(legacy_path_prefix)s)
-                    THEN %(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
-                WHEN starts_with(a.{column}, %(production_path_prefix)s)
-                    THEN %(legacy_prefix)s || substr(a.{column}, %(production_path_rest)s)
-            END AS key
-    ) AS n
-    JOIN {legacy} AS s ON s.key = n.key COLLATE "C"
+    FROM ({rows_naming_either}) AS n
+    JOIN {legacy} AS s ON s.key = n.key
     GROUP BY s.key
 ) AS k

@@ -13,6 +13,7 @@ SET
     problem = j.problem,
     error_code = NULL,
     copy_missing = j.copy_missing,
+    rewritten = j.rewritten,
     detail = j.detail
 FROM (
     SELECT s.key, s.size, s.etag, s.modified, w.*
@@ -34,16 +35,17 @@ FROM (
                 WHEN l.copied_etag = s.etag AND p.etag = l.production_etag THEN l.switched_at
             END AS switched_at,
             CASE WHEN v.ours THEN {problem_of_copy} ELSE {problem_without_copy} END AS problem,
-            v.ours AND v.holds = 'nothing' AS copy_missing
+            v.ours AND v.holds = 'nothing' AS copy_missing,
+            v.ours AND s.etag = l.copied_etag AND (l.rewritten OR {written_later}) AS rewritten
     ) AS x
     CROSS JOIN LATERAL (SELECT x.*, CASE WHEN x.problem IS NOT NULL THEN {held} END AS detail) AS w
     WHERE
         (
             l.legacy_size, l.legacy_etag, l.legacy_modified, l.legacy_gone_at, l.copied_etag, l.production_etag,
-            l.production_modified, l.switched_at, l.problem, l.copy_missing, l.detail
+            l.production_modified, l.switched_at, l.problem, l.copy_missing, l.rewritten, l.detail
         ) IS DISTINCT FROM (
             s.size, s.etag, s.modified, NULL, w.copied_etag, w.production_etag, w.production_modified, w.switched_at,
-            w.problem, w.copy_missing, w.detail
+            w.problem, w.copy_missing, w.rewritten, w.detail
         )
     ORDER BY s.key
 ) AS j

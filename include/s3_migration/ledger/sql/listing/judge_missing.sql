@@ -1,5 +1,5 @@
 -- Our copy is gone. Where a row names it, it is made again while legacy lasts; where none does, the application
--- removed it: its own business. One pass over the table, run only where there is such an object; a grouping, as in
+-- removed it: its own business. One pass over the tables, run only where there is such an object; a grouping, as in
 -- count_rows_left.sql.
 UPDATE s3_migration.ledger AS l
 SET
@@ -8,6 +8,7 @@ SET
     copied_etag = CASE WHEN NOT j.made_anew THEN l.copied_etag END,
     production_etag = CASE WHEN NOT j.made_anew THEN l.production_etag END,
     production_modified = CASE WHEN NOT j.made_anew THEN l.production_modified END,
+    rewritten = l.rewritten AND NOT j.made_anew,
     detail = CASE WHEN j.problem IS NOT NULL THEN l.detail END
 FROM (
     SELECT
@@ -26,16 +27,7 @@ FROM (
             AND {copy_missing}
             AND (%(keys)s::text[] IS NULL OR l.legacy_key = ANY(%(keys)s))
         UNION ALL
-        SELECT
-            CASE
-                WHEN starts_with(a.{column}, %(legacy_path_prefix)s)
-                    THEN %(legacy_prefix)s || substr(a.{column}, %(legacy_path_rest)s)
-                ELSE %(legacy_prefix)s || substr(a.{column}, %(production_path_rest)s)
-            END COLLATE "C",
-            false, true, false
-        FROM {table} AS a
-        WHERE
-            starts_with(a.{column}, %(legacy_path_prefix)s) OR starts_with(a.{column}, %(production_path_prefix)s)
+        SELECT n.key, false, true, false FROM ({rows_naming_either}) AS n
     ) AS u
     GROUP BY u.key
     HAVING bool_or(u.missing)

@@ -6,7 +6,7 @@ SELECT
         SELECT FROM pg_stat_progress_vacuum AS v
         JOIN pg_locks AS k ON k.pid = v.pid AND k.locktype = 'relation'
         WHERE
-            v.datname = current_database() AND k.relation = %(table)s::regclass
+            v.datname = current_database() AND k.relation IN (SELECT i.oid FROM {tables} AS i)
             AND k.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
     ) AS vacuuming
 FROM (
@@ -17,4 +17,8 @@ FROM (
         count(*) FILTER (WHERE state IS NULL) AS hidden
     FROM pg_stat_replication
 ) AS r
-LEFT JOIN pg_stat_all_tables AS t ON t.relid = %(table)s::regclass
+CROSS JOIN (
+    SELECT sum(s.n_live_tup)::bigint AS n_live_tup, sum(s.n_dead_tup)::bigint AS n_dead_tup
+    FROM pg_stat_all_tables AS s
+    WHERE s.relid IN (SELECT i.oid FROM {tables} AS i)
+) AS t

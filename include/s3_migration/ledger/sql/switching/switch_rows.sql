@@ -3,6 +3,7 @@
 -- the legacy path when its lock is had. Where a row named the old path again after the switch, the object's grace
 -- period starts again: at the run's time (null here), or now where the run's switch is over (late).
 -- An undo goes the other way, to whatever legacy still holds; not where the application wrote production since.
+-- Of a partitioned table the same pages of all partitions: what a row is switched to may belong to another one.
 -- Its shape leaves the planner no choice. As a join it read all of the ledger for every batch, and time grew with the
 -- square of the rows. ANY(ARRAY()) asks the ledger's index, for the keys of these pages alone; under IS TRUE an IN is
 -- a look into a hash table, and never a join.
@@ -12,11 +13,11 @@ WITH copied AS MATERIALIZED (
     WHERE
         l.migration_id = %(migration_id)s
         AND l.legacy_key = ANY(ARRAY(
-            SELECT (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C"
-            FROM {table} AS a
+            SELECT {from_key}
+            FROM {paths}
             WHERE
                 a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-                AND starts_with(a.{column}, %(from_path_prefix)s)
+                AND {names_from}
         ))
         AND l.run_no = %(run_no)s
         AND {may_be_switched}
@@ -24,8 +25,7 @@ WITH copied AS MATERIALIZED (
 
 switched AS (
     UPDATE {table} AS a
-    SET {column} = %(to_path_prefix)s || substr(a.{column}, %(from_path_rest)s)
+    SET {column} = {switched_value}
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-        AND starts_with(a.{column}, %(from_path_prefix)s)
 -- … and on as in switched_and_restarted.part

@@ -1,12 +1,12 @@
 -- As switch_rows.sql, but passing over the rows that other transactions hold: one of them holds up no other row.
 -- Used only where that one met a lock, since each row is locked here before it is written.
 WITH unlocked AS MATERIALIZED (
-    SELECT a.ctid, (%(legacy_prefix)s || substr(a.{column}, %(from_path_rest)s)) COLLATE "C" AS key
-    FROM {table} AS a
+    SELECT a.tableoid, a.ctid, {from_key} AS key
+    FROM {paths}
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-        AND starts_with(a.{column}, %(from_path_prefix)s)
-    FOR NO KEY UPDATE SKIP LOCKED
+        AND {names_from}
+    FOR NO KEY UPDATE OF a SKIP LOCKED
 ),
 
 copied AS MATERIALIZED (
@@ -21,9 +21,8 @@ copied AS MATERIALIZED (
 
 switched AS (
     UPDATE {table} AS a
-    SET {column} = %(to_path_prefix)s || substr(a.{column}, %(from_path_rest)s)
+    SET {column} = {switched_value}
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
-        AND starts_with(a.{column}, %(from_path_prefix)s)
-        AND (a.ctid IN (SELECT u.ctid FROM unlocked AS u)) IS TRUE
+        AND ((a.tableoid, a.ctid) IN (SELECT u.tableoid, u.ctid FROM unlocked AS u)) IS TRUE
 -- … and on as in switched_and_restarted.part

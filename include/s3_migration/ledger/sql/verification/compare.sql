@@ -6,19 +6,24 @@ SET
     legacy_etag = CASE WHEN j.problem = 'changed' THEN j.etag ELSE o.legacy_etag END,
     legacy_modified = CASE WHEN j.problem = 'changed' THEN j.modified ELSE o.legacy_modified END,
     problem = j.problem,
-    error_code = NULL,
+    error_code = CASE WHEN j.of_rows THEN o.error_code END,
     copy_missing = j.copy_missing,
-    detail = j.detail
+    rewritten = CASE WHEN j.problem = 'changed' THEN j.etag = o.copied_etag ELSE o.rewritten END,
+    detail = CASE WHEN j.of_rows THEN o.detail ELSE j.detail END
 FROM (
     SELECT
         l.legacy_key, s.size, s.etag, s.modified,
         l.problem AS known_problem, l.legacy_gone_at AS known_gone_at, l.copy_missing AS known_missing,
         CASE WHEN s.key IS NULL THEN coalesce(l.legacy_gone_at, now()) END AS legacy_gone_at,
-        w.problem,
+        coalesce(w.problem, u.problem) AS problem,
+        w.problem IS NULL AND u.problem IS NOT NULL AS of_rows,
         v.holds = 'nothing' AS copy_missing,
         CASE
             WHEN w.problem = 'changed'
-                THEN format('legacy holds ETag %%s since %%s, ETag %%s was copied', s.etag, s.modified, l.copied_etag)
+                THEN format(
+                    'legacy holds ETag %%s since %%s, ETag %%s of %%s was copied',
+                    s.etag, s.modified, l.copied_etag, l.legacy_modified
+                )
             WHEN w.problem IS NOT NULL THEN {held}
         END AS detail
     FROM s3_migration.ledger AS l
@@ -27,9 +32,15 @@ FROM (
     CROSS JOIN LATERAL (SELECT {production_holds} AS holds) AS v
     CROSS JOIN LATERAL (
         SELECT coalesce(
-            {problem_of_copy}, CASE WHEN s.key IS NOT NULL AND s.etag IS DISTINCT FROM l.copied_etag THEN 'changed' END
+            {problem_of_copy},
+            CASE
+                WHEN s.key IS NOT NULL AND (s.etag IS DISTINCT FROM l.copied_etag OR l.rewritten OR {written_later})
+                    THEN 'changed'
+            END
         ) AS problem
     ) AS w
+    -- What rows name is no business of this look: the pass over them that follows ends it, or not.
+    CROSS JOIN LATERAL (SELECT CASE WHEN l.problem IN ({problems_of_rows}) THEN l.problem END AS problem) AS u
     WHERE
         l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
         AND l.legacy_key >= %(first_key)s AND l.legacy_key <= %(last_key)s

@@ -1,0 +1,154 @@
+"""The SQL of the places that name the objects (model/reference.py): how a statement reads a path, and writes one.
+
+A statement about the rows of one reference names `{table}`, `{column}` and
+
+* `{paths}`: what stands after FROM: the rows as `a`, each of their paths as `n.path`;
+* `{names_from}`, `{from_key}`: whether `n.path` begins as the rows that are switched do; the legacy key that it names;
+* `{row_names_from}`: whether row `a` holds such a path; `{names_copied}`: one that names an object of `copied`;
+* `{switched_value}`: what its column holds once such paths are switched;
+* `{switched_keys}`: the legacy keys that it names then.
+
+One about the rows of all references selects FROM `({rows_naming_legacy})`, `({rows_naming_from})` (path, key and
+reference) or `({rows_naming_either})` (key, and whether by the legacy path). A key is null where a percent-encoding is
+none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from psycopg import sql
+
+from s3_migration.model.reference import Reference
+
+# The sides that rows are switched from and to.
+Sides = tuple[str, str]
+MOVE: Sides = ("legacy", "production")
+UNDO: Sides = ("production", "legacy")
+
+_EACH = sql.SQL("n.path")
+
+# The declared table with its partitions, or with those that inherit from it, whatever their depth.
+TABLES = sql.SQL("""(
+    WITH RECURSIVE tree (oid) AS (
+        SELECT %(table)s::regclass::oid
+        UNION SELECT i.inhrelid FROM pg_inherits AS i JOIN tree AS p ON p.oid = i.inhparent
+    )
+    SELECT oid FROM tree
+)""")
+
+
+def identifier(*names: str) -> sql.Identifier:
+    """For a statement with bound values: there psycopg reads a `%` of a name as the start of a placeholder."""
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
+
+
+def literal(value: object) -> sql.SQL:
+    """The same of a value that stands in the statement itself."""
+    return sql.SQL(sql.Literal(value).as_string().replace("%", "%%"))
+
+
+def table_name(reference: Reference) -> str:
+    """For a cast to regclass."""
+    return sql.Identifier(reference.schema, reference.table).as_string()
+
+
+def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
+    """The parts of a statement about one reference."""
+    from_side, to_side = sides
+    column = sql.SQL("a.{}").format(identifier(reference.column))
+    at = literal(list(reference.json_path))
+    path = sql.SQL("{} #>> {}").format(column, at) if reference.json_path else column
+
+    def switched(path: sql.Composable) -> sql.Composed:
+        return sql.SQL("{} || {}").format(literal(_prefix(reference, to_side)), _rest(reference, path, from_side))
+
+    def copied(path: sql.Composable) -> sql.Composed:
+        return sql.SQL("{} AND ({} IN (SELECT c.legacy_key FROM copied AS c)) IS TRUE").format(
+            _named(reference, path, from_side), _key(reference, path, from_side)
+        )
+
+    if reference.array:
+        elements = sql.SQL("FROM unnest({}) WITH ORDINALITY AS n (path, place)").format(column)
+        row = {
+            "row_names_from": sql.SQL("EXISTS (SELECT {} WHERE {})").format(
+                elements, _named(reference, _EACH, from_side)
+            ),
+            "names_copied": sql.SQL("EXISTS (SELECT {} WHERE {})").format(elements, copied(_EACH)),
+            "switched_value": sql.SQL("ARRAY(SELECT CASE WHEN {} THEN {} ELSE n.path END {} ORDER BY n.place)").format(
+                copied(_EACH), switched(_EACH), elements
+            ),
+            "switched_keys": sql.SQL("ARRAY(SELECT {} {} WHERE {})").format(
+                _key(reference, _EACH, to_side), elements, _named(reference, _EACH, to_side)
+            ),
+        }
+    else:
+        value = switched(path)
+        row = {
+            "row_names_from": _named(reference, path, from_side),
+            "names_copied": copied(path),
+            "switched_value": sql.SQL("jsonb_set({}, {}, to_jsonb({}))").format(column, at, value)
+            if reference.json_path
+            else value,
+            "switched_keys": sql.SQL("ARRAY[{}]").format(_key(reference, path, to_side)),
+        }
+    return {
+        "table": identifier(reference.schema, reference.table),
+        "tables": TABLES,
+        "column": identifier(reference.column),
+        "paths": _paths(reference),
+        "names_from": _named(reference, _EACH, from_side),
+        "from_key": _key(reference, _EACH, from_side),
+        **row,
+    }
+
+
+def parts_of_all(references: Sequence[Reference], sides: Sides) -> dict[str, sql.Composable]:
+    """The parts of a statement about all of them."""
+
+    def union(select: Callable[[Reference], sql.Composable]) -> sql.Composed:
+        return sql.SQL(" UNION ALL ").join([select(reference) for reference in references])
+
+    def rows(reference: Reference, side: str) -> sql.Composed:
+        return sql.SQL("SELECT n.path, {} AS key, {}::text AS reference FROM {} WHERE {}").format(
+            _key(reference, _EACH, side), literal(reference.name), _paths(reference), _named(reference, _EACH, side)
+        )
+
+    def either(reference: Reference) -> sql.Composed:
+        legacy, production = (_named(reference, _EACH, side) for side in MOVE)
+        return sql.SQL(
+            "SELECT {0} AS legacy, CASE WHEN {0} THEN {1} ELSE {2} END AS key FROM {3} WHERE {0} OR {4}"
+        ).format(legacy, *(_key(reference, _EACH, side) for side in MOVE), _paths(reference), production)
+
+    return {
+        "rows_naming_legacy": union(lambda reference: rows(reference, "legacy")),
+        "rows_naming_from": union(lambda reference: rows(reference, sides[0])),
+        "rows_naming_either": union(either),
+    }
+
+
+def _paths(reference: Reference) -> sql.Composed:
+    table, column = identifier(reference.schema, reference.table), identifier(reference.column)
+    if reference.array:
+        return sql.SQL("{} AS a CROSS JOIN LATERAL unnest(a.{}) AS n (path)").format(table, column)
+    at = sql.SQL(" #>> {}").format(literal(list(reference.json_path))) if reference.json_path else sql.SQL("")
+    return sql.SQL("{} AS a CROSS JOIN LATERAL (SELECT a.{}{} AS path) AS n").format(table, column, at)
+
+
+def _prefix(reference: Reference, side: str) -> str:
+    return str(getattr(reference.keys, f"{side}_path_prefix"))
+
+
+def _named(reference: Reference, path: sql.Composable, side: str) -> sql.Composed:
+    return sql.SQL("starts_with({}, {})").format(path, literal(_prefix(reference, side)))
+
+
+def _rest(reference: Reference, path: sql.Composable, side: str) -> sql.Composed:
+    # substr counts characters from 1
+    return sql.SQL("substr({}, {})").format(path, literal(len(_prefix(reference, side)) + 1))
+
+
+def _key(reference: Reference, path: sql.Composable, side: str) -> sql.Composed:
+    rest = _rest(reference, path, side)
+    decoded = sql.SQL("s3_migration.url_decode({})").format(rest) if reference.url_encoded else rest
+    return sql.SQL('({} || {}) COLLATE "C"').format(literal(reference.keys.legacy_prefix), decoded)

@@ -1,0 +1,11 @@
+-- A row is switched as switch_rows.sql would, whatever is copied: rolled back by the caller. No row: none is of that place.
+WITH copied AS MATERIALIZED (
+    SELECT {from_key} AS legacy_key
+    FROM {paths}
+    WHERE a.tableoid = %(relation)s AND a.ctid = %(ctid)s::tid AND {names_from}
+)
+
+UPDATE {table} AS a
+SET {column} = {switched_value}
+WHERE a.tableoid = %(relation)s AND a.ctid = %(ctid)s::tid AND {names_copied}
+RETURNING {row_names_from} AS kept

@@ -1,0 +1,1 @@
+GRANT EXECUTE ON FUNCTION s3_migration.url_decode(text), s3_migration.plain_spelling(text) TO {role}
