@@ -70,7 +70,7 @@ class Product:
         return [path for (path,) in self.database.execute("SELECT path FROM avatars ORDER BY id")]
 
     def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
-        cursor = self.database.execute(text, values)
+        cursor = self.database.execute(text, values or None)
         return cursor.fetchall() if cursor.description else []
 
     def problems(self) -> dict[str, str | None]:

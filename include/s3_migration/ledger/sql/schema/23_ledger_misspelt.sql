@@ -5,7 +5,7 @@ BEGIN
         SELECT FROM pg_constraint
         WHERE
             conrelid = 's3_migration.ledger'::regclass AND conname = 'ledger_problem_is_known'
-            AND pg_get_constraintdef(oid) NOT LIKE '%misspelt%'
+            AND position('misspelt' IN pg_get_constraintdef(oid)) = 0
     ) THEN
         ALTER TABLE s3_migration.ledger DROP CONSTRAINT ledger_problem_is_known;
         DROP INDEX IF EXISTS s3_migration.ledger_problems;
