@@ -154,6 +154,15 @@ def test_without_the_right_to_remove_copies_nothing_is_touched(
     assert product.rows() == COPIES
 
 
+def test_a_copy_that_a_row_spells_otherwise_is_not_removed(product: Product, flow: Flow) -> None:
+    product.seed("image/a b.png")
+    flow.run(Mode.SWITCH)
+    product.sql("UPDATE avatars SET path = 'avatar/a%20b.png' WHERE path = 'avatar/a b.png'")
+    account = flow.attempt(Mode.UNDO, remove_copies=True)
+    assert set(product.objects("production")) == {"avatar/a b.png"}
+    assert account.states["misspelt"] == 1
+
+
 def test_the_policy_of_an_undo_may_delete_any_copy_and_not_the_canary_alone() -> None:
     from tests.support.product import declare
 

@@ -40,7 +40,9 @@ class Ledger:
         self.session = session
         self.declaration = declaration
         self.sides = references.MOVE
-        self.values: dict[str, Any] = {"proof_max_age": declaration.proof_max_age}
+        # substr counts characters from 1
+        legacy_rest = len(declaration.legacy.prefix) + 1
+        self.values: dict[str, Any] = {"proof_max_age": declaration.proof_max_age, "legacy_rest": legacy_rest}
         self.parts: dict[str, sql.Composable] = {side: sql.Identifier("pg_temp", f"listed_{side}") for side in STAGING}
         self._know_all_rows()
 
@@ -158,5 +160,6 @@ class ReferenceLedger(Ledger):
     def __init__(self, ledger: Ledger, reference: Reference) -> None:
         super().__init__(ledger.session, ledger.declaration)
         self.reference = reference
+        self.sides = ledger.sides
         self.values = {**ledger.values, "table": references.table_name(reference)}
         self.parts = {**ledger.parts, **references.parts(reference, ledger.sides)}

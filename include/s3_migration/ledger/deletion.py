@@ -77,6 +77,40 @@ def find_rows_beside(ledger: ReferenceLedger, limit: int) -> list[str]:
     ]
 
 
+def is_indexed(ledger: ReferenceLedger) -> bool:
+    """Whether an index can tell which rows hold some paths, so that a batch of deletions may ask for its own."""
+    if ledger.reference.array or ledger.reference.url_encoded:
+        return False
+    with ledger.batch():
+        ledger.connection.execute("SET LOCAL enable_seqscan = off")
+        (plan,) = ledger.value("explain_rows_named", asked=["a", "b"])
+    return all(_by_index(node) for node in _nodes(plan["Plan"]))
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from _nodes(part)
+
+
+def _by_index(node: dict[str, Any]) -> bool:
+    """A whole index may be read in place of the table, which is no faster."""
+    kind = node["Node Type"]
+    return kind != "Seq Scan" and ("Index" not in kind or "Index Cond" in node)
+
+
+def find_rows_named(ledger: ReferenceLedger, keys: Sequence[str]) -> list[str]:
+    """Which of these legacy keys rows name now, by the path that they were switched from."""
+    spell = ledger.reference.legacy_path if ledger.sides[0] == "legacy" else ledger.reference.production_path
+    # The planner takes a small table for read sooner as a whole; that it is small it need not know.
+    ledger.connection.execute("SET LOCAL enable_seqscan = off")
+    return ledger.column("find_rows_named", asked=[spell(key) for key in keys])
+
+
+def restart_grace(ledger: RunLedger, keys: list[str]) -> None:
+    ledger.execute("restart_grace", keys=keys)
+
+
 def set_requests_expire(ledger: MigrationLedger, *, expire: bool) -> None:
     ledger.execute("set_requests_expire", expire=expire)
 

@@ -96,6 +96,24 @@ HELD = """CASE
     ELSE format('production holds %%s bytes, ETag %%s, since %%s', p.size, p.etag, p.modified)
 END"""
 
+# Of a row that names an object in another spelling, what makes them match. For people.
+SPELT = """format(
+    '%%s holds %%L: %%s',
+    m.reference, m.path,
+    CASE
+        WHEN right(m.path, length(m.rest)) = m.rest AND left(m.path, -length(m.rest)) <> m.path_prefix
+            THEN format('declare path_prefix %%L, if all rows are spelt so', left(m.path, -length(m.rest)))
+        WHEN right(s3_migration.url_decode(m.path), length(m.rest)) = m.rest AND starts_with(m.path, m.path_prefix)
+            THEN 'declare path_encoding: url, if all rows are spelt so'
+        -- As a whole no declaration decodes a path.
+        WHEN
+            right(s3_migration.url_decode(m.path), length(m.rest)) = m.rest
+            AND s3_migration.url_decode(m.path) <> m.path_prefix || m.rest
+            THEN 'declare path_encoding: url and the path_prefix that these rows have, if all are spelt so'
+        ELSE 'no declaration makes them match'
+    END || format('; or correct the row to %%L', m.path_prefix || m.rest)
+)"""
+
 FRAGMENTS: Mapping[str, sql.SQL] = {
     name: sql.SQL(text)  # of the tables above, and of no input
     for name, text in {
@@ -125,6 +143,7 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "production_holds": HOLDS,
         "held": HELD,
         "written_later": WRITTEN_LATER,
+        "spelt": SPELT,
         "problem_of_copy": _problem(copy_refusal.PROBLEM_OF_COPY),
         "problem_without_copy": _problem(copy_refusal.PROBLEM_WITHOUT_COPY),
     }.items()

@@ -3,18 +3,20 @@
 A statement about the rows of one reference names `{table}`, `{column}` and
 
 * `{paths}`: what stands after FROM: the rows as `a`, each of their paths as `n.path`;
+* `{path}`: the one path of row `a` (none of an array), for an index on it to serve;
 * `{names_from}`, `{from_key}`: whether `n.path` begins as the rows that are switched do; the legacy key that it names;
 * `{row_names_from}`: whether row `a` holds such a path; `{names_copied}`: one that names an object of `copied`;
 * `{switched_value}`: what its column holds once such paths are switched;
 * `{switched_keys}`: the legacy keys that it names then.
 
 One about the rows of all references selects FROM `({rows_naming_legacy})`, `({rows_naming_from})` (path, key and
-reference) or `({rows_naming_either})` (key, and whether by the legacy path). A key is null where a percent-encoding is
-none.
+reference), `({rows_naming_either})` (key, and whether by the legacy path), or `({rows_spelt_otherwise})` (rows that may
+name an object in another spelling). A key is null where a percent-encoding is none.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from psycopg import sql
@@ -97,6 +99,7 @@ def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
         "tables": TABLES,
         "column": identifier(reference.column),
         "paths": _paths(reference),
+        "path": path,
         "names_from": _named(reference, _EACH, from_side),
         "from_key": _key(reference, _EACH, from_side),
         **row,
@@ -120,11 +123,46 @@ def parts_of_all(references: Sequence[Reference], sides: Sides) -> dict[str, sql
             "SELECT {0} AS legacy, CASE WHEN {0} THEN {1} ELSE {2} END AS key FROM {3} WHERE {0} OR {4}"
         ).format(legacy, *(_key(reference, _EACH, side) for side in MOVE), _paths(reference), production)
 
+    def otherwise(reference: Reference) -> sql.Composed:
+        from_side, to_side = sides
+        key_prefix = str(getattr(reference.keys, f"{from_side}_prefix"))
+        prefixes = list(dict.fromkeys([key_prefix, _prefix(reference, from_side)]))
+        return sql.SQL(
+            "SELECT n.path::text AS path, {name}::text AS reference, CASE WHEN {named} THEN {key} END AS exact, "
+            "{prefix}::text AS path_prefix, "
+            "ARRAY(SELECT s3_migration.plain_spelling(p) FROM unnest({prefixes}::text[]) AS p) AS prefixes, "
+            "s3_migration.plain_spelling({legacy_prefix}) AS key_prefix "
+            "FROM {paths} WHERE NOT {switched} AND ({named} OR {likely})"
+        ).format(
+            name=literal(reference.name),
+            named=_named(reference, _EACH, from_side),
+            key=_key(reference, _EACH, from_side),
+            prefix=literal(_prefix(reference, from_side)),
+            prefixes=literal(prefixes),
+            legacy_prefix=literal(reference.keys.legacy_prefix),
+            paths=_paths(reference),
+            switched=_named(reference, _EACH, to_side),
+            likely=_likely(prefixes),
+        )
+
     return {
+        "rows_spelt_otherwise": union(otherwise),
         "rows_naming_legacy": union(lambda reference: rows(reference, "legacy")),
         "rows_naming_from": union(lambda reference: rows(reference, sides[0])),
         "rows_naming_either": union(either),
     }
+
+
+def _likely(prefixes: Sequence[str]) -> sql.Composed:
+    """Whether a path can hold one of the prefixes, however it is spelt: a test that costs next to nothing.
+
+    By the longest run of letters and digits of each, which no spelling changes but for capitals.
+    """
+    words = [max(re.findall("[A-Za-z0-9]+", prefix), key=len, default="") for prefix in prefixes]
+    if not all(words):
+        return sql.SQL("{}").format(sql.SQL("true"))
+    tests = [sql.SQL("position({} IN lower(n.path)) > 0").format(literal(word.lower())) for word in words]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(tests))
 
 
 def _paths(reference: Reference) -> sql.Composed:

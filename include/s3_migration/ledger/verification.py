@@ -31,6 +31,11 @@ def compare(ledger: RunLedger, first_key: str, last_key: str, keys: list[str] | 
     ledger.execute("compare", first_key=first_key, last_key=last_key, keys=keys, proving=proving)
 
 
+def mark_rewritten(ledger: RunLedger, keys: list[str], details: list[str]) -> None:
+    """:param details: what differs, of each key."""
+    ledger.execute("mark_rewritten", keys=keys, details=details)
+
+
 def record_damage(ledger: RunLedger, keys: list[str]) -> None:
     ledger.execute("record_damage", keys=keys)
 

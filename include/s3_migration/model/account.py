@@ -40,6 +40,7 @@ class Account:
     unreferenced: int = _tallied("unreferenced", "list")  # moved all the same
     dangling: int = _tallied("dangling", "list")
     conflicts_forecast: int = _tallied("conflict", "list")
+    misspelt_forecast: int = _tallied("misspelt", "list")
     removed: int = _tallied("removed", "delete", "reconcile")  # our copies, by an undo that was asked to
     beyond_undo: int = _tallied("beyond_undo", "reconcile")  # gone from legacy: their rows still name production
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
@@ -145,6 +146,7 @@ class Account:
                 ("to copy", f"{self.staged - self.already_there - self.conflicts_forecast:,}"),
                 ("to switch", f"{self.rows_to_switch:,} rows"),
                 ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
+                ("misspelt", f"{self.misspelt_forecast:,} (rows name them in another spelling; they will be kept)"),
                 *done[-2:],
                 *(Forecast(**self.forecast).as_lines() if self.forecast else []),
             ]

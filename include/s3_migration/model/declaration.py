@@ -158,6 +158,13 @@ class Declaration(Part):
             "half of 100 objects or more, nothing is deleted, since their rows may be spelt otherwise"
         ),
     ] = None
+    compare: Annotated[
+        Literal["list", "head"],
+        Field(
+            description="how a copy is compared before its original is deleted. list: size, ETag, time. head: headers, "
+            "metadata and the number of tags as well, by two requests an object: tags change neither ETag nor time"
+        ),
+    ] = "list"
     retries: Annotated[StrictInt, Field(ge=0, le=20, description="of a task, for what time can fix")] = 3
     retry_delay: Annotated[Duration, Field(description="before the first retry; doubles")] = timedelta(seconds=30)
     pool: Annotated[

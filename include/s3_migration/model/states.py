@@ -220,39 +220,39 @@ TRANSITIONS = (
     _transition("a row names it, and legacy never held it", "-", "moved dangling"),
     _transition(
         "listed again, and judged again by what production holds",
-        "listed copied moved failed damaged changed still_referenced row_refused superseded dangling",
+        "listed copied moved failed damaged changed still_referenced row_refused misspelt superseded dangling",
         "listed copied damaged superseded",
     ),
     _transition(
         "listed again, and nothing of ours is in production",
-        "listed moved failed conflict damaged changed withdrawn dangling",
+        "listed moved failed conflict damaged changed misspelt withdrawn dangling",
         "listed copied conflict",
     ),
-    _transition("gone from legacy, never copied", "listed failed conflict damaged changed", "withdrawn"),
+    _transition("gone from legacy, never copied", "listed failed conflict damaged changed misspelt", "withdrawn"),
     _transition(
-        "gone from legacy, copied before", "listed copied failed changed still_referenced row_refused", "moved"
+        "gone from legacy, copied before", "listed copied failed changed still_referenced row_refused misspelt", "moved"
     ),
     _transition(
         "gone from legacy, and a row names it",
-        "moved damaged still_referenced row_refused superseded withdrawn dangling",
+        "moved damaged still_referenced row_refused misspelt superseded withdrawn dangling",
         "moved dangling",
     ),
     _transition("the same, and production holds another content", "withdrawn dangling", "conflict"),
     _transition(
         "the same, and our copy is gone as well",
-        "moved damaged still_referenced row_refused superseded",
+        "moved damaged still_referenced row_refused misspelt superseded",
         "damaged",
     ),
     _transition("its copy is gone: the rows decide", "damaged", "listed moved superseded"),
     _transition(
         "a copy was tried",
-        "listed failed conflict damaged changed",
+        "listed failed conflict damaged changed misspelt",
         "copied failed conflict changed withdrawn",
     ),
     _transition("a copy over our older one was tried", "listed failed damaged changed", "superseded moved"),
     _transition(
         "compared with both sides",
-        "copied moved failed damaged changed still_referenced row_refused",
+        "copied moved failed damaged changed still_referenced row_refused misspelt",
         "copied moved damaged changed superseded",
     ),
     _transition(
@@ -260,9 +260,11 @@ TRANSITIONS = (
     ),
     _transition(
         "a row names the path that it was switched from, or the database refuses to switch it",
-        "listed copied moved damaged changed still_referenced row_refused",
+        "listed copied moved damaged changed still_referenced row_refused misspelt",
         "still_referenced row_refused",
     ),
+    _transition("a row names it in another spelling", "listed copied", "misspelt"),
+    _transition("its rows are spelt as declared", "misspelt", "listed copied moved"),
     _transition("the switch is tried again", "still_referenced row_refused", "listed copied moved"),
     _transition("the deletion is tried again", "failed", "copied"),
     _transition("legacy was asked to delete it", "copied", "moved changed failed"),

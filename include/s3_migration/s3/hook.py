@@ -24,7 +24,7 @@ from s3_migration.s3.lookup import Lookup
 from s3_migration.s3.multipart import Upload, unfinished_uploads
 from s3_migration.s3.parallel_listing import NoProgress, list_in_lanes
 from s3_migration.s3.pipeline import Pipeline
-from s3_migration.s3.properties import sends_header_lines
+from s3_migration.s3.properties import sends_header_lines, shown_properties
 from s3_migration.s3.request_counter import RequestCounter, Requests
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.transport import Boto3Transport, CrtTransport, Transport
@@ -114,6 +114,14 @@ class BulkS3Hook(S3Hook):
         :raises ClientError: the store refuses.
         """
         return self._lookup(bucket).head_all(keys)
+
+    def shown_properties(self, bucket: str, keys: Sequence[str]) -> list[dict[str, str] | None]:
+        """What a HEAD shows of each that copies keep, in order; None where there is no object. Many at once.
+
+        :raises ClientError: the store refuses.
+        """
+        asked = [self.transport.threads.submit(shown_properties, self.client, bucket, key) for key in keys]
+        return [each.result() for each in asked]
 
     def copy_objects(
         self, source_bucket: str, bucket: str, copies: Iterable[Copy]

@@ -79,6 +79,8 @@ PROPERTIES: tuple[Property, ...] = (
 )
 # By a copy of parts, in the order of the list.
 KEPT = ("headers", "metadata", "website redirect")
+# A HEAD shows them, and a single copy keeps them.
+SHOWN = ("headers", "metadata", "tags")
 # Parameter of ours: header lines as they are to be sent.
 LINES = "HeaderLines"
 _WRITES = ("CopyObject", "CreateMultipartUpload", "PutObject")
@@ -125,8 +127,26 @@ def read_redirect(client: S3Client, bucket: str, key: str, if_match: str) -> dic
     return {LINES: {_REDIRECT: _text(found[_REDIRECT])}} if _REDIRECT in found else {}
 
 
+def shown_properties(client: S3Client, bucket: str, key: str) -> dict[str, str] | None:
+    """What a HEAD shows of all that a copy keeps: headers, metadata, the number of tags. None: there is no object.
+
+    :raises ClientError: the store refuses.
+    """
+    try:
+        headers = client.head_object(Bucket=bucket, Key=key)["ResponseMetadata"]["HTTPHeaders"]
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None
+        raise
+    return {name: value for name, value in headers.items() if _is_of(SHOWN, name)}
+
+
 def _is_kept(header: str) -> bool:
-    names = [name for each in PROPERTIES if each.name in KEPT for name in each.headers]
+    return _is_of(KEPT, header)
+
+
+def _is_of(properties: tuple[str, ...], header: str) -> bool:
+    names = [name for each in PROPERTIES if each.name in properties for name in each.headers]
     return any(header.startswith(name) if name.endswith("-") else header == name for name in names)
 
 

@@ -6,20 +6,23 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from airflow.sdk.exceptions import AirflowFailException
 from psycopg.errors import QueryCanceled
 
 from s3_migration.ledger import copying, deletion
+from s3_migration.ledger.connection import ReferenceLedger
 from s3_migration.ledger.deletion import Answer, Deletable, Gate
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.reference import Reference
 from s3_migration.model.states import Step
 from s3_migration.s3.types import BATCH
 from s3_migration.steps.completeness import require_complete
+from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.progress import Progress, labelled
-from s3_migration.steps.proof import copy_changed_again, prove
+from s3_migration.steps.proof import compare_keys, copy_changed_again, prove
 from s3_migration.steps.run import Run, working
 
 log = logging.getLogger(__name__)
@@ -177,33 +180,42 @@ def delete_chunk(
 
 
 def delete_proven(run: Run) -> None:
-    """Delete what may be deleted of the run's chunk, batch by batch; the proof is kept young meanwhile.
+    """Delete what may be deleted of the run's chunk, slice by slice: each is proven once more just before it goes.
 
     :raises GateClosed: nothing may be deleted any more.
     """
     after, done, progress = "", 0, Progress()
+    asked = [rows for rows in map(run.ledger.of_reference, run.declaration.references) if deletion.is_indexed(rows)]
     while True:
         run.stop_if_asked()
-        gate = require_open(run)
-        found = _delete_batch(run, after, SEND_TIME + (STORE_TIME if gate.requests_expire else SIGNATURE_TIME))
-        if not found:
+        require_open(run)
+        due = deletion.find_deletable(run.ledger, run.chunk, after, SLICE)
+        if not due:
             log.info("%d objects answered", done)
             return
-        after = found[-1].legacy_key
-        done += len(found)
-        progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
+        compare_keys(run, [each.legacy_key for each in due])
+        last = due[-1].legacy_key
+        of_slice = replace(run, chunk=replace(run.chunk, last_key=last))
+        while found := _delete_batch(of_slice, after, asked):
+            after = found[-1].legacy_key
+            done += len(found)
+            progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
+            run.stop_if_asked()
+        after = last
 
 
-def _delete_batch(run: Run, after: str, lasts: timedelta) -> list[Deletable]:
-    """Intend, send, mark: no transaction is open while the store is asked. After `lasts` nothing of it takes effect.
+def _delete_batch(run: Run, after: str, asked: Sequence[ReferenceLedger]) -> list[Deletable]:
+    """Intend, send, mark: no transaction is open while the store is asked. After a known time nothing takes effect.
 
     Who may not act beside these deletions (another run, an undo, whoever stops deletion) waits for what is intended,
     whatever becomes of this process; and what we send expires before that.
     """
+    gate = require_open(run)
+    lasts = SEND_TIME + (STORE_TIME if gate.requests_expire else SIGNATURE_TIME)
     until = time.monotonic() + SEND_TIME.total_seconds()  # before the database's clock is asked
-    found, deletion_no = run.ledger.session.outlast(lambda: _intend(run, after, lasts))
+    due, found, deletion_no = run.ledger.session.outlast(lambda: _intend(run, after, lasts, asked))
     if not found:
-        return found
+        return due
     answers, under_way = (_ask_production if run.mode.undoes else _ask_legacy)(run, found, until)
 
     def mark() -> None:
@@ -218,14 +230,26 @@ def _delete_batch(run: Run, after: str, lasts: timedelta) -> list[Deletable]:
 
     run.ledger.session.outlast(mark)
     run.tally_requests()
-    return found
+    return due
 
 
-def _intend(run: Run, after: str, lasts: timedelta) -> tuple[list[Deletable], int]:
+def _intend(
+    run: Run, after: str, lasts: timedelta, asked: Sequence[ReferenceLedger]
+) -> tuple[list[Deletable], list[Deletable], int]:
+    """What is due, what of it is asked for, and the number under which that is written down.
+
+    :param asked: the references whose rows an index can tell: what they name by now is not asked for.
+    """
     with run.ledger.batch():
         run.lease.fence()
-        found = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER)
-        return found, deletion.begin_deletion(run.ledger, run.chunk, lasts) if found else 0
+        due = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER)
+        keys = [each.legacy_key for each in due]
+        named = {key for rows in asked for key in deletion.find_rows_named(rows, keys)} if due else set()
+        if named:
+            log.info("%d objects are named by rows again, and stay until these are switched", len(named))
+            deletion.restart_grace(run.ledger, sorted(named))
+        found = [each for each in due if each.legacy_key not in named]
+        return due, found, deletion.begin_deletion(run.ledger, run.chunk, lasts) if found else 0
 
 
 def _ask_legacy(run: Run, found: Sequence[Deletable], until: float) -> tuple[list[Answer], bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from s3_migration.ledger import listing, staging
+from s3_migration.ledger.spelling import Misspelt
 from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
@@ -13,6 +14,7 @@ from s3_migration.steps.inventory import Pages, first_of, list_legacy, lookup_le
 from s3_migration.steps.lost_properties import Sample
 from s3_migration.steps.progress import Progress
 from s3_migration.steps.run import Run, working
+from s3_migration.steps.spelling import forecast_misspelt
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,9 @@ def _forecast(run: Run) -> None:
     """Count what the listing found; in mode plan this is the whole account."""
     found = {**listing.forecast(run.ledger), **listing.count_referenced(run.ledger)}
     found["unreferenced"] = found["objects"] - found.pop("referenced")
+    misspelt: list[Misspelt] = []
+    if run.mode is Mode.PLAN:
+        found["misspelt"], misspelt = forecast_misspelt(run, MAX_FORECAST_PROBLEMS)
     for what, number in found.items():
         run.tally(what, number, add=False)
     log.info("found: %s", ", ".join(f"{number} {what}" for what, number in found.items()))
@@ -102,6 +107,8 @@ def _forecast(run: Run) -> None:
         for problem in listing.find_forecast_problems(run.ledger, MAX_FORECAST_PROBLEMS):
             log.info("%s: %r", *problem)
         log.info("these are all, or the first %d of each problem", MAX_FORECAST_PROBLEMS)
+    for key, detail in misspelt:
+        log.warning("misspelt, and would be kept: %r: %s", key, detail)
 
 
 def _merge(run: Run) -> int:

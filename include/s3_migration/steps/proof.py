@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from s3_migration.ledger import copying, listing, staging, switching, verification
+from s3_migration.ledger import copying, listing, spelling, staging, switching, verification
 from s3_migration.ledger.run import WHOLE_RUN, database_time
 from s3_migration.steps.copying import copy_uncopied
 from s3_migration.steps.inventory import both_sides
 from s3_migration.steps.progress import Progress
+from s3_migration.steps.properties import compare_properties
 from s3_migration.steps.run import Run
+from s3_migration.steps.spelling import find_misspelt
 from s3_migration.steps.switching import switch_rows
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,13 @@ def compare_all(run: Run) -> None:
     _compare(run, None)
 
 
+def compare_keys(run: Run, keys: list[str]) -> None:
+    """The same of the copies of these legacy keys. Damage that is found so closes the gate."""
+    _compare(run, keys)
+    if run.declaration.compare == "head" and run.mode.copies:
+        compare_properties(run, keys)
+
+
 def copy_changed_again(run: Run) -> None:
     """Copy what was rewritten in legacy since its copy over that copy, a few times at most. It then waits: rows are
     asked about it again, by the next proof, before it may be deleted."""
@@ -50,14 +59,21 @@ def copy_changed_again(run: Run) -> None:
             return
         log.info("%d objects were rewritten in legacy since they were copied: copied again", len(changed))
         copy_uncopied(run, "changed")
-        _compare(run, changed)
+        compare_keys(run, changed)
 
 
 def settle_rows(run: Run) -> None:
     """Switch the rows that named a legacy path again since the switch; mark what rows name even so."""
-    if run.mode.switches:
-        switch_rows(run, late=True)
+    if not run.mode.switches:
+        return
+    switch_rows(run, late=True)
+    find_misspelt(run)
+    # Together: between the two, what has both problems would seem to have none.
+    with run.ledger.batch():
+        run.lease.fence()
         switching.mark_still_referenced(run.ledger)
+        spelling.mark_misspelt(run.ledger)
+    spelling.drop_misspelt(run.ledger)
 
 
 def _compare(run: Run, keys: list[str] | None) -> None:

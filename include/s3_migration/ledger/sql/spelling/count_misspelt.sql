@@ -1,0 +1,1 @@
+SELECT count(DISTINCT key) FROM pg_temp.listed_misspelt

@@ -1,0 +1,1 @@
+DELETE FROM pg_temp.listed_misspelt WHERE exact = ANY(%(keys)s)

@@ -1,0 +1,5 @@
+-- The same of what a plan has listed, and nothing else knows of.
+WITH objects AS NOT MATERIALIZED (
+    SELECT s.key FROM {legacy} AS s
+)
+-- … and on as in misspelt.part

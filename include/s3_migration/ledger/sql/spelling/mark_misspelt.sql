@@ -1,0 +1,17 @@
+-- Such an object is kept, whatever else is known of it stays as it is; where rows are spelt as declared by now, it is over.
+UPDATE s3_migration.ledger AS l
+SET problem = CASE WHEN n.found THEN 'misspelt' END, detail = n.detail
+FROM (
+    SELECT k.key, bool_or(k.found) AS found, min(k.detail) AS detail
+    FROM (
+        SELECT m.key, true AS found, {spelt} AS detail FROM pg_temp.listed_misspelt AS m
+        UNION ALL
+        SELECT l.legacy_key, false, NULL
+        FROM s3_migration.ledger AS l
+        WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.problem = 'misspelt'
+    ) AS k
+    GROUP BY k.key
+) AS n
+WHERE
+    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = n.key
+    AND CASE WHEN n.found THEN l.problem IS NULL AND {in_legacy} ELSE l.problem = 'misspelt' END
