@@ -1,5 +1,6 @@
 """One command line: python -m s3_migration COMMAND …
 
+survey  MIGRATION …           which columns name its objects, the undeclared ones first; changes nothing
 setup   MIGRATION …           print what administrators run once: SQL, policies
 stop    MIGRATION --reason …  stop all deletion now
 resume  MIGRATION             let deletion go on
@@ -17,6 +18,7 @@ from importlib import import_module
 
 # Each command's module in commands/; its main() takes the arguments that follow the command.
 _MODULES = {
+    "survey": "survey",
     "setup": "setup",
     "stop": "stop_deletion",
     "resume": "stop_deletion",

@@ -281,6 +281,7 @@ OPENED: dict[str, Any] = {
 }
 KNOWN = "INSERT INTO s3_migration.acknowledged VALUES (1, 'image/{}', 'failed', 'known', 2, now())"
 UNDONE = "UPDATE s3_migration.run SET mode = 'undo', remove_copies = true WHERE run_no = 2"
+SEARCHED: dict[str, Any] = {"as_json": False, "patterns": ["%image/withdrawn%", "%image/only\\-%"]}
 SAME = "the same"
 
 
@@ -360,6 +361,7 @@ CASES: dict[str, Case] = {
         before=KNOWN.format("kept"),
     ),
     "count_beyond_undo": Case({}, "(1)"),
+    "count_finds": Case({**SEARCHED, "percent": 100}, "(12 3)"),
     "count_gone": Case({}, "(2)"),
     "count_missing": Case({"keys": None}, "(2)"),
     "count_referenced": Case({}, "(4 4)"),
@@ -402,6 +404,16 @@ CASES: dict[str, Case] = {
     "find_last_run": Case({}, "(now move False False)"),
     "find_lease_holder": Case({}, None),
     "find_migration": Case(NAME, "(1 None)"),
+    "find_examples": Case(
+        {**SEARCHED, "patterns": ["%drawn%"], "needles": ["drawn"], "percent": 100, "limit": 9},
+        "(image/withdrawn False)",
+    ),
+    "find_known_keys": Case({**NAME, "keys": ["image/moved", "image/new", "image/left"]}, "(image/left) (image/moved)"),
+    "find_newest_examples": Case(
+        {**SEARCHED, "needles": ["image/"], "first": "(0,7)", "limit": 9},
+        "(image/withdrawn False) (image/only-row False) (image/only-there False)",
+    ),
+    "find_text_columns": Case({}, None),
     "find_failure_codes": Case(ALL, "(AccessDenied)"),
     "find_observed_rate": Case({"enough": 7}, None, again=None),
     "find_forecast_problems": Case(
@@ -505,6 +517,9 @@ CASES: dict[str, Case] = {
     "find_lock_holders": Case({"relation": "avatars"}),
     "lock_migration": Case(NAME, "(1)"),
     "set_requests_expire": Case({"expire": True}, writes={"migration": 1}),
+    "knows_every_object": Case(NAME, "(True)"),
+    "survey_limits": Case({"timeout": "9s"}, "(on 9s 500ms off)"),
+    "table_pages": Case({}, None),
     "has_unproven": Case({"first_key": "", "last_key": "~"}, "(False)"),
     "begin_deletion": Case({"chunk": 7, "lasts": HOUR}, None, writes={"deletion": 1}, rewrites={"deletion": 1}),
     "end_deletion": Case({"deletion_no": 1}, writes={"deletion": 1}),

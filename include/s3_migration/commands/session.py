@@ -44,7 +44,7 @@ def open_ledger(declaration: Declaration, fix: str = "try again") -> Iterator[tu
     """
     name, conn_id = declaration.name, declaration.database.conn_id
     setup = f"an administrator runs {PROGRAM} setup {name} --sql | psql … (again)"
-    ledger = _connect(declaration)
+    ledger = connect(declaration)
     try:
         ledger.connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         migration = find_migration(ledger, name)
@@ -61,7 +61,8 @@ def open_ledger(declaration: Declaration, fix: str = "try again") -> Iterator[tu
         ledger.close()
 
 
-def _connect(declaration: Declaration) -> Ledger:
+def connect(declaration: Declaration) -> Ledger:
+    """:raises CommandError: there is no such connection, or the database refuses it."""
     conn_id = declaration.database.conn_id
     try:
         return Ledger.connect(declaration)
