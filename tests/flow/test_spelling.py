@@ -1,4 +1,4 @@
-"""A row that names an object in another spelling than the declared one keeps it, and is named with what is to be done."""
+"""A row that names an object in another spelling than the declared one keeps it, and is named with a fix."""
 
 from __future__ import annotations
 

@@ -67,6 +67,11 @@ def count_unreferenced(ledger: RunLedger) -> Unreferenced:
     return ledger.one(Unreferenced, "count_unreferenced")
 
 
+def count_undeclared(ledger: RunLedger) -> int | None:
+    """Columns that the gate found; None: it never came to its end."""
+    return ledger.value("count_undeclared")  # type: ignore[no-any-return]
+
+
 def find_rows_beside(ledger: ReferenceLedger, limit: int) -> list[str]:
     """Values of rows that contain the legacy path without beginning with it."""
     return [

@@ -27,6 +27,7 @@ class LedgerThere(NamedTuple):
 class Migration(NamedTuple):
     migration_id: int
     deletion_stopped: str | None  # the reason
+    declared: dict[str, Any] | None  # model/identity.py; None: no run has checked it yet
 
 
 def check_ledger(ledger: Ledger) -> LedgerThere:
@@ -48,6 +49,11 @@ def database_time(ledger: Ledger) -> datetime:
 
 def find_migration(ledger: Ledger, name: str) -> Migration | None:
     return ledger.find(Migration, "find_migration", name=name)
+
+
+def keep_declared(ledger: MigrationLedger, declared: str) -> None:
+    """:param declared: JSON."""
+    ledger.execute("keep_declared", declared=declared)
 
 
 # -- the run ------------------------------------------------------------------------------------------------------
@@ -158,6 +164,12 @@ class Problem(NamedTuple):
     legacy_key: str
     state: str
     detail: str | None
+
+
+def find_chunk_of(ledger: RunLedger, key: str) -> int | None:
+    """The number of the chunk that holds this legacy key."""
+    found = ledger.column("find_chunk_of", key=key)
+    return found[0] if found else None
 
 
 def find_chunk(ledger: RunLedger, number: int) -> Chunk:

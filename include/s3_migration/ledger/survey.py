@@ -16,6 +16,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg.rows import DictRow
 
 from s3_migration.ledger.connection import first_line
+from s3_migration.ledger.references import identifier
 from s3_migration.ledger.statements import run, statement
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.legacy_names import Names, excerpt
@@ -44,9 +45,8 @@ Progress = Callable[[int, int], None]
 
 
 def _declared(declaration: Declaration) -> set[tuple[str, str, str]]:
-    """Schema, table and column of each column that the declaration has; a table without a schema is of `public`."""
-    schema, table = ("public", *declaration.table)[-2:]
-    return {(schema, table, declaration.database.column)}
+    """Schema, table and column of each column that the declaration has."""
+    return {(reference.schema, reference.table, reference.column) for reference in declaration.references}
 
 
 def survey(
@@ -191,7 +191,7 @@ class _Survey:
         table = sql.Identifier(column.schema, column.table)
         if file == "table_pages":
             return run(self.connection, statement(file), {"table": table.as_string()}).fetchall()
-        query = statement(file, table=_identifier(column.schema, column.table), column=_identifier(column.column))
+        query = statement(file, table=identifier(column.schema, column.table), column=identifier(column.column))
         as_json = column.kind in {Kind.ARRAY.value, Kind.HSTORE.value}
         patterns = [f"%{_literally(needle)}%" for needle in self.names.needles]
         return run(self.connection, query, {"as_json": as_json, "patterns": patterns, **values}).fetchall()
@@ -248,8 +248,3 @@ def _percent(fitting: float, pages: int, heap_pages: int) -> float:
 def _literally(text: str) -> str:
     """As LIKE reads it."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-
-
-def _identifier(*names: str) -> sql.Identifier:
-    """For a statement with bound values: there psycopg reads a `%` of a name as the start of a placeholder."""
-    return sql.Identifier(*(name.replace("%", "%%") for name in names))

@@ -108,6 +108,10 @@ class Database(Part):
 
     conn_id: Text
     references: Annotated[list[ReferenceEntry], Field(min_length=1, description="every column that names the objects")]
+    ignored_columns: Annotated[
+        list[Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+){1,2}$")]],
+        Field(description="columns that hold such paths and serve nobody, such as a log's: audit.old_path"),
+    ] = []
     lag_query: (
         Annotated[str, AfterValidator(query), Field(description="one SELECT that gives the replicas' lag in seconds")]
         | None

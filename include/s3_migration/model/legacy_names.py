@@ -24,6 +24,7 @@ class Names:
     production_prefix: str
     production_path_prefix: str
     production_bucket: str
+    other_path_prefixes: tuple[str, ...] = ()  # of references that have their own
 
     @classmethod
     def of(cls, declaration: Declaration) -> Names:
@@ -31,19 +32,20 @@ class Names:
         return cls(
             *(legacy.prefix, legacy.path_prefix, legacy.bucket),
             *(production.prefix, production.path_prefix, production.bucket),
+            tuple(sorted({each.keys.legacy_path_prefix for each in declaration.references} - {legacy.path_prefix})),
         )
 
     @property
     def searched(self) -> list[str]:
         """As declared."""
-        return list(dict.fromkeys([self.prefix, self.path_prefix, self.bucket]))
+        return list(dict.fromkeys([self.prefix, self.path_prefix, *self.other_path_prefixes, self.bucket]))
 
     @cached_property
     def spelt(self) -> list[str]:
         """The prefixes as a path may begin with them: as declared, as the keys have it, percent-encoded."""
         encoded = [quote(self.prefix, safe="/"), quote(self.prefix, safe="")]
         lower = [ESCAPE.sub(lambda found: found[0].lower(), each) for each in encoded]
-        return list(dict.fromkeys([self.path_prefix, self.prefix, *encoded, *lower]))
+        return list(dict.fromkeys([self.path_prefix, self.prefix, *encoded, *lower, *self.other_path_prefixes]))
 
     @cached_property
     def needles(self) -> list[str]:

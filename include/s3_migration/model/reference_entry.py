@@ -24,6 +24,8 @@ def declare_as(table: tuple[str, str], column: str, way: Way, names: Names) -> s
     ]
     if way.encoded:
         lines.append("  path_encoding: url")
+    if way.form is Form.ELEMENT:
+        lines.append("  array: true")
     if way.form is Form.JSON_PATH:
         steps = ", ".join(str(step) if isinstance(step, int) else _scalar(step) for step in way.json_path)
         lines.append(f"  json_path: [{steps}]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -9,11 +10,12 @@ from dataclasses import replace
 from psycopg import Error
 
 from s3_migration.ledger.acknowledgement import acknowledge, is_known, withdraw_acknowledgement
-from s3_migration.ledger.connection import RunLedger
+from s3_migration.ledger.connection import MigrationLedger, RunLedger
 from s3_migration.ledger.deletion import set_requests_expire
 from s3_migration.ledger.lease import Lease, LeaseHeld
-from s3_migration.ledger.run import find_last_mode, invalidate_run, open_run
+from s3_migration.ledger.run import find_last_mode, find_migration, invalidate_run, keep_declared, open_run
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.identity import identity
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.model.states import PROBLEMS
@@ -21,6 +23,7 @@ from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.preflight.canary import check_removal, check_rights
 from s3_migration.steps.preflight.database import check_database, connect
 from s3_migration.steps.preflight.errors import PreflightFailed
+from s3_migration.steps.preflight.others import check_others
 from s3_migration.steps.preflight.stores import check_stores, unfinished_uploads
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
             invalidate_run(ledger, declaration.name, run_id)
         of_migration = check_database(ledger, request.mode)
         check_stores(declaration, legacy, production)
+        check_others(declaration, legacy)
         if scheduled and find_last_mode(of_migration, run_id) is Mode.UNDO:
             log.warning("the last run was an undo: scheduled runs only count, until a run by hand moves again")
             request = replace(request, mode=Mode.PLAN)
@@ -62,6 +66,7 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
                     if request.remove_copies:
                         check_removal(declaration, production)
                     _acknowledge(of_run, request)
+                    _keep_declared(of_migration)
                 except BaseException:
                     with suppress(Error):  # the first error is the one to show
                         lease.release()
@@ -70,6 +75,13 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
             log.info("%s", held)
             return False
         return True
+
+
+def _keep_declared(ledger: MigrationLedger) -> None:
+    """From the first check on, the migration keeps what it was declared with; references may be added."""
+    migration, declared = find_migration(ledger, ledger.declaration.name), identity(ledger.declaration)
+    if migration is not None and migration.declared != declared:
+        keep_declared(ledger, json.dumps(declared))
 
 
 def _acknowledge(ledger: RunLedger, request: Request) -> None:

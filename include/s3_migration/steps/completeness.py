@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from s3_migration.ledger.run import find_failure_codes, find_problems
+from s3_migration.ledger.run import Problem, find_chunk_of, find_failure_codes, find_problems
 from s3_migration.model.error_codes import retryable
 from s3_migration.model.states import Step, incomplete_states
 from s3_migration.steps.progress import place
@@ -22,6 +22,19 @@ class IncompleteRetryable(AirflowException):
     """As Incomplete, but some errors in it are such that time fixes: worth a retry."""
 
 
+def _why(run: Run, problem: Problem) -> str:
+    """Of a state that says nothing by itself."""
+    if problem.state != "listed" or run.chunk.number:
+        return "no detail"
+    chunk = find_chunk_of(run.ledger, problem.legacy_key)
+    if chunk is None:
+        return "not copied"
+    return (
+        f"not copied, though copy_chunk is over: clear its instance of chunk {chunk} (map index {chunk - 1}), which "
+        f"was marked success by hand, or whose record is gone"
+    )
+
+
 def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
     """Fail if anything of the run's chunk is incomplete.
 
@@ -34,7 +47,7 @@ def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
         return
     named = find_problems(run.ledger, run.chunk, list(left), NAMED)
     total = sum(left.values())
-    lines = [f"  {problem.state}: {problem.legacy_key!r}: {problem.detail or 'no detail'}" for problem in named]
+    lines = [f"  {problem.state}: {problem.legacy_key!r}: {problem.detail or _why(run, problem)}" for problem in named]
     if total > len(lines) > 0:
         lines.append(f"  … and {total - len(lines)} more, each in s3_migration.ledger with its detail")
     # Whatever else is in the chunk.

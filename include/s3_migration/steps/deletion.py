@@ -24,6 +24,7 @@ from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.progress import Progress, labelled
 from s3_migration.steps.proof import compare_keys, copy_changed_again, prove
 from s3_migration.steps.run import Run, working
+from s3_migration.steps.undeclared import describe, find_undeclared, names_known_objects
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +61,12 @@ def may_delete(declaration: Declaration, run_id: str, *, retries_left: bool = Fa
             log.info("mode %s deletes nothing%s", run.mode.value, ", unless asked to" if run.mode.undoes else "")
             return False
         try:
-            require_open(run)
+            _ask_gate(run, asked_first=True)
         except ScopeUnreferenced as closed:
             raise GateClosed(f"{closed} {_spelling(run)}") from closed
+        if run.mode.deletes:
+            _look_for_undeclared(run)
+        require_open(run)
         require_complete(run, Step.VERIFY)
         return True
 
@@ -94,9 +98,10 @@ def _prove_unless(run: Run, proven: Callable[[], bool], why: str) -> None:
             prove(run)
 
 
-def _ask_gate(run: Run) -> Gate:
+def _ask_gate(run: Run, *, asked_first: bool = False) -> Gate:
     """What only the age of the proof may keep closed.
 
+    :param asked_first: by may_delete, which then looks for what is not declared.
     :raises GateClosed: something else does.
     """
     gate, name = deletion.gate(run.ledger), run.declaration.name
@@ -119,7 +124,20 @@ def _ask_gate(run: Run) -> Gate:
         )
     if run.mode.deletes:
         _require_referenced(run)
+        if not asked_first:
+            _require_declared(run)
     return gate
+
+
+def _require_declared(run: Run) -> None:
+    """:raises GateClosed: may_delete found columns that are not declared, or never came to look for them."""
+    undeclared = deletion.count_undeclared(run.ledger)
+    if undeclared is None or undeclared:
+        what = f"{undeclared} columns name its objects and are not declared" if undeclared else "may_delete never ended"
+        raise GateClosed(
+            f"Migration {run.declaration.name}: {what}, so nothing is deleted. Fix: see the log of may_delete; it is "
+            f"cleared with its downstream, or a new run triggered once the declaration is right."
+        )
 
 
 def _require_referenced(run: Run) -> None:
@@ -136,6 +154,22 @@ def _require_referenced(run: Run) -> None:
         f"is missing; or, if nobody needs these objects, "
         f"declare unreferenced: move. Then trigger a new run (docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
     )
+
+
+def _look_for_undeclared(run: Run) -> None:
+    """Write down how many columns name objects of this migration that no declaration switches.
+
+    :raises GateClosed: there are some.
+    """
+    found = [find for find in find_undeclared(run) if names_known_objects(find)]
+    run.tally("undeclared", len(found), add=False)
+    if found:
+        columns = "\n".join(f"  {describe(run, find)}" for find in found)
+        raise GateClosed(
+            f"Migration {run.declaration.name}: columns name objects of it and are not declared, so nothing is "
+            f"deleted:\n{columns}\nFix: declare them, or add them to database.ignored_columns if nothing serves what "
+            f"they name; then trigger a new run (docs/runbook.md#what-else-names-the-objects)."
+        )
 
 
 def _spelling(run: Run) -> str:

@@ -12,9 +12,11 @@ from s3_migration.model.modes import Mode
 from s3_migration.steps import lost_properties
 from s3_migration.steps.inventory import Pages, first_of, list_legacy, lookup_legacy, lookup_production, with_production
 from s3_migration.steps.lost_properties import Sample
+from s3_migration.steps.preflight.stores import tell_mapping
 from s3_migration.steps.progress import Progress
 from s3_migration.steps.run import Run, working
 from s3_migration.steps.spelling import forecast_misspelt
+from s3_migration.steps.undeclared import describe, find_undeclared
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,10 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         _list_both_sides(run, sample.of(pages) if run.mode is Mode.PLAN else pages)
         _forecast(run)
         if run.mode is Mode.PLAN:
+            tell_mapping(run.declaration, sample.keys)
             lost_properties.tell(run, sample.keys)
+            for find in find_undeclared(run):
+                log.warning("not declared, and may name these objects: %s", describe(run, find))
         with run.ledger.batch():
             run.lease.fence()
             chunks = _merge(run) if run.mode.changes else 0

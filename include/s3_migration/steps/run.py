@@ -33,6 +33,7 @@ from s3_migration.ledger.run import (
 )
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.error_codes import retryable
+from s3_migration.model.identity import identity
 from s3_migration.model.key_mapping import KeyMapping
 from s3_migration.model.modes import Mode
 from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
@@ -49,6 +50,10 @@ LEASE_BEFORE_RETRY = timedelta(minutes=20)
 
 class ListingUnfinished(AirflowFailException):
     """The step that this one builds on never finished."""
+
+
+class DeclarationChanged(AirflowFailException):
+    """The run was checked with other buckets, prefixes or references than are declared now."""
 
 
 class ConnectionLost(AirflowException):
@@ -166,6 +171,12 @@ def working(
             raise ListingUnfinished(
                 f"Migration {declaration.name}: the listing of run {run_id} never finished, so {step} has nothing to "
                 f"rest on. Fix: clear check or list_legacy, whichever failed, with its downstream."
+            )
+        if migration and migration.declared and migration.declared != identity(declaration):
+            raise DeclarationChanged(
+                f"Migration {declaration.name}: the declaration was changed since run {run_id} was checked. "
+                f"Nothing more was done. Fix: trigger a new run; or put the declaration back, and clear this task with "
+                f"its downstream (docs/runbook.md#the-declaration-was-changed)."
             )
         ledger = of_migration.of_run(record.run_no, undo=record.mode.undoes)
         with listening() as stopping, Lease(ledger) as lease:

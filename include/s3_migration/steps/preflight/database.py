@@ -12,6 +12,7 @@ from s3_migration.ledger.replica_lag import NoLag, declared_lag
 from s3_migration.ledger.run import behind_a_pooler, check_ledger, find_migration, schema_version
 from s3_migration.ledger.schema import SCHEMA_VERSION
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.identity import differences, identity
 from s3_migration.model.modes import Mode
 from s3_migration.steps.preflight.columns import check_reference, check_update
 from s3_migration.steps.preflight.errors import (
@@ -83,7 +84,6 @@ def _check_set_up(ledger: Ledger, refuse: Refusal) -> MigrationLedger:
         raise refuse("no USAGE on schema s3_migration, or no TEMPORARY on the database", setup)
     try:
         version = schema_version(ledger)
-        migration = find_migration(ledger, ledger.declaration.name)
     except Error as error:
         raise refuse(f"the ledger is not readable: {first_line(error)}", setup) from error
     if version is not None and version > SCHEMA_VERSION:
@@ -93,6 +93,16 @@ def _check_set_up(ledger: Ledger, refuse: Refusal) -> MigrationLedger:
         )
     if version != SCHEMA_VERSION:
         raise refuse(f"the ledger is of version {version}, expected {SCHEMA_VERSION}", setup)
+    try:
+        migration = find_migration(ledger, ledger.declaration.name)
+    except Error as error:
+        raise refuse(f"the ledger is not readable: {first_line(error)}", setup) from error
     if migration is None:
         raise refuse(f"the ledger does not know migration {ledger.declaration.name!r}", setup)
+    if migration.declared and (found := differences(migration.declared, identity(ledger.declaration))):
+        raise refuse(
+            f"the declaration is not what the migration began with: {'; '.join(found)}",
+            "put it back; other objects, or another place for them, are declared under a new name, in a file of their "
+            "own (docs/runbook.md#the-declaration-was-changed)",
+        )
     return ledger.of_migration(migration.migration_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,31 @@ from s3_migration.steps.preflight.errors import PreflightFailed, PreflightRetrya
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+log = logging.getLogger(__name__)
+
+# Keys that are shown with what becomes of them.
+MAPPED = 3
 # Uploads in a message.
 MAX_NAMED = 5
 
 
 def _policy(declaration: Declaration) -> str:
     return f"see the policy that `python -m s3_migration setup {declaration.name} --iam` prints"
+
+
+def tell_mapping(declaration: Declaration, keys: Sequence[str]) -> None:
+    """Say what becomes of a few keys: a prefix without its slash shows here."""
+    prefix = declaration.legacy.prefix
+    for key in sorted(keys)[:MAPPED]:
+        log.info("%r will be %r", key, declaration.keys.production_key(key))
+    beside = [key for key in keys if not prefix.endswith("/") and key[len(prefix) :][:1] not in {"", "/"}]
+    if beside:
+        log.warning(
+            "prefix %r does not end with /, so that %r is below it too: it will be %r",
+            prefix,
+            beside[0],
+            declaration.keys.production_key(beside[0]),
+        )
 
 
 def check_stores(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
@@ -39,7 +59,10 @@ def check_stores(declaration: Declaration, legacy: BulkS3Hook, production: BulkS
         what = f"list s3://{store.bucket}/{store.prefix}"
         try:
             with _redirects_of(client, regions), explained(declaration, what, "s3:ListBucket", store):
-                client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix, MaxKeys=1)
+                found = client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix, MaxKeys=MAPPED)
+            if side == "legacy":
+                keys = [entry["Key"] for entry in found.get("Contents", [])]
+                tell_mapping(declaration, [key for key in keys if not declaration.keys.is_canary(key)])
         except (PreflightFailed, PreflightRetryable):
             if not regions:
                 raise

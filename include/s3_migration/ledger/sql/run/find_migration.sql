@@ -1,1 +1,1 @@
-SELECT migration_id, deletion_stopped FROM s3_migration.migration WHERE name = %(name)s
+SELECT migration_id, deletion_stopped, declared FROM s3_migration.migration WHERE name = %(name)s
