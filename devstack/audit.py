@@ -6,31 +6,42 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from psycopg import Connection, sql
 
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.key_mapping import KeyMapping
+from s3_migration.model.reference import Reference
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+# A reference, the row's id, and the place in its array.
+Place = tuple[Reference, int, int]
+
+
 @dataclass(frozen=True)
 class World:
-    """All there is: content (MD5) by key of both buckets, path by id of the rows."""
+    """All there is: content (MD5) by key of both buckets, and each path of the rows by where it stands."""
 
     legacy: dict[str, str]
     production: dict[str, str]
-    rows: dict[int, str | None]
+    rows: dict[Place, str | None]
 
 
 def look(declaration: Declaration, s3: S3Client, database: Connection[Any]) -> World:
     """Take the whole world down, as an administrator."""
-    (reference,) = declaration.references
+    rows = {place: path for reference in declaration.references for place, path in _paths(database, reference)}
+    return World(_contents(s3, declaration.legacy.bucket), _contents(s3, declaration.production.bucket), rows)
+
+
+def _paths(database: Connection[Any], reference: Reference) -> Iterator[tuple[Place, str | None]]:
     table, column = sql.Identifier(reference.schema, reference.table), sql.Identifier(reference.column)
-    rows = database.execute(sql.SQL("SELECT id, {} FROM {}").format(column, table)).fetchall()
-    return World(_contents(s3, declaration.legacy.bucket), _contents(s3, declaration.production.bucket), dict(rows))
+    for number, value in database.execute(sql.SQL("SELECT id, {} FROM {}").format(column, table)):
+        for place, path in enumerate(value if reference.array else [value]):
+            yield (reference, number, place), path
 
 
 def _contents(s3: S3Client, bucket: str) -> dict[str, str]:
@@ -50,7 +61,7 @@ def broken_promises(keys: KeyMapping, before: World, after: World, *, moved: boo
 
     :param moved: False after a mode that deletes nothing.
     """
-    return [*_objects(keys, before, after, moved), *_rows(keys, before, after)]
+    return [*_objects(keys, before, after, moved), *_rows(before, after)]
 
 
 def _objects(keys: KeyMapping, before: World, after: World, moved: bool) -> Iterator[str]:
@@ -71,17 +82,19 @@ def _objects(keys: KeyMapping, before: World, after: World, moved: bool) -> Iter
             yield f"production {key!r} was there before and was changed"
 
 
-def _rows(keys: KeyMapping, before: World, after: World) -> Iterator[str]:
+def _rows(before: World, after: World) -> Iterator[str]:
     if before.rows.keys() != after.rows.keys():
         yield "rows were added or removed"
-    for number, path in before.rows.items():
-        expected = path
+    for where, path in before.rows.items():
+        reference, number, _ = where
+        expected, keys = path, reference.keys
         if path is not None and path.startswith(keys.legacy_path_prefix):
             rest = path[len(keys.legacy_path_prefix) :]
-            copy = keys.production_prefix + rest
-            if keys.legacy_prefix + rest in before.legacy or copy in before.production:
+            named = unquote(rest) if reference.url_encoded else rest
+            copy = keys.production_prefix + named
+            if keys.legacy_prefix + named in before.legacy or copy in before.production:
                 expected = keys.production_path_prefix + rest
                 if copy not in after.production:
-                    yield f"row {number} names {expected!r}, and production has no such object"
-        if after.rows.get(number) != expected:
-            yield f"row {number}: {path!r} became {after.rows.get(number)!r}, expected {expected!r}"
+                    yield f"{reference.name} of row {number} names {expected!r}, and production has no such object"
+        if after.rows.get(where) != expected:
+            yield f"{reference.name} of row {number}: {path!r} became {after.rows.get(where)!r}, expected {expected!r}"

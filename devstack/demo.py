@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
+import yaml
 
 from devstack import seed
 from devstack.api import AirflowApi
@@ -22,12 +23,20 @@ from devstack.audit import World, broken_promises, look
 from devstack.environment import ROOT, reach_loopback_directly
 from devstack.errors import LocalError
 from devstack.stack import Stack
+from devstack.users import REFERENCES, seed_users
 from s3_migration.model import declaration as declarations
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
 
 DIRECTORY = ROOT / ".local" / "demo"
+DECLARED = DIRECTORY / "declared"
 DAG = "migrate_avatars"
+# Objects that rows name in another spelling, each with what its row holds at first.
+MISSPELT = {
+    "image/holiday 2019.png": "image/holiday%202019.png",
+    "image/beach.png": "/image/beach.png",
+    "image/Caf\u00e9.png": "image/cafe\u0301.png",
+}
 # Of the avatars, as after a first attempt by hand: so many were copied, and the rows of half of these switched.
 ALREADY_COPIED = 200
 
@@ -38,8 +47,8 @@ class Demo:
     def __init__(self, objects: int) -> None:
         self.objects = objects
         self.begun = time.monotonic()
-        self.stack = Stack(DIRECTORY)
-        self.declaration: Declaration = declarations.load(declarations.DIRECTORY / "avatars.yaml")
+        self.stack = Stack(DIRECTORY, {declarations.DIRECTORY_VARIABLE: str(DECLARED)})
+        self.declaration = _declare()
 
     def say(self, line: str) -> None:
         print(f"[{time.monotonic() - self.begun:3.0f} s] {line}", flush=True)
@@ -49,17 +58,23 @@ class Demo:
         self.say("1. A real S3 server, a real PostgreSQL, Airflow")
         self.stack.up(lambda line: self.say(f"   {line}"))
         with psycopg.connect(self.stack.variables()["DB_CONN_STRING"], autocommit=True) as database:
-            self.say(f"2. The product: {self.objects:,} avatars, some awkward, some moved before")
+            self.say(
+                f"2. The product: {self.objects:,} avatars, some awkward, some moved before; named by three columns"
+            )
             self._seed(database)
-            before = look(self.declaration, self.stack.s3.client(), database)
-            self.say(f"3. {DAG}, triggered as the UI does")
             api = self.stack.airflow.api()
+            self.say(f"3. {DAG}, unpaused: its schedule plans, and changes nothing")
+            foreseen = self._plan(api, database)
+            self.say(f"   rows spell {foreseen} objects otherwise than declared, which would be kept: corrected now")
+            database.cursor().executemany("UPDATE avatars SET path = %s WHERE path = %s", MISSPELT.items())
+            before = look(self.declaration, self.stack.s3.client(), database)
+            self.say(f"4. {DAG}, triggered as the UI does")
             state, account = self._move(api, database)
             self.say(f"   the run ended: {state}")
             print(f"\n{account.as_text() if account else 'no account: see the log of reconcile'}\n")
-            self.say("4. An independent look: own listing and SQL, nothing of the ledger's")
+            self.say("5. An independent look: own listing and SQL, nothing of the ledger's")
             after = look(self.declaration, self.stack.s3.client(), database)
-        return self._verdict(state, before, after)
+        return self._verdict(state, before, after) and self._foreseen(foreseen)
 
     def _seed(self, database: psycopg.Connection[Any]) -> None:
         target = seed.Target.find(self.stack.variables())
@@ -76,9 +91,33 @@ class Demo:
         switched = [(keys.production_path(key), keys.legacy_path(key)) for key in copied[::2]]
         database.cursor().executemany("UPDATE avatars SET path = %s WHERE path = %s", switched)
         print(f"{len(copied)} of them copied before, {len(switched)} rows switched before")
+        named = database.execute("SELECT path FROM avatars WHERE starts_with(path, %s)", [keys.legacy_path_prefix])
+        seed_users(database, [path for (path,) in named])
+        for key, path in MISSPELT.items():
+            s3.put_object(Bucket=source, Key=key, Body=key.encode())
+            database.execute("INSERT INTO avatars (path) VALUES (%s)", [path])
+        print(
+            f"a user for each avatar, who names it in a URL and others in an array; {len(MISSPELT)} rows spelt otherwise"
+        )
+
+    def _plan(self, api: AirflowApi, database: psycopg.Connection[Any]) -> int:
+        """What the plan of the schedule says of rows that are spelt otherwise."""
+        api.pause(DAG, paused=False)
+        until = time.monotonic() + 120
+        while True:
+            planned = "SELECT account FROM s3_migration.run WHERE mode = 'plan' AND account IS NOT NULL"
+            if row := database.execute(planned).fetchone():
+                return Account(**row[0]).misspelt_forecast
+            if time.monotonic() > until:
+                raise LocalError(f"the plan of {DAG} did not end within 120 s; next: see its logs below {DIRECTORY}")
+            time.sleep(0.5)
+
+    def _foreseen(self, misspelt: int) -> bool:
+        if misspelt != len(MISSPELT):
+            print(f"  BROKEN: the plan foresaw {misspelt} objects that rows spell otherwise, expected {len(MISSPELT)}")
+        return misspelt == len(MISSPELT)
 
     def _move(self, api: AirflowApi, database: psycopg.Connection[Any]) -> tuple[str, Account | None]:
-        api.pause(DAG, paused=False)
         run_id = api.trigger(DAG)
         live, shown = sys.stdout.isatty(), 0.0
 
@@ -88,8 +127,7 @@ class Demo:
             if not live and time.monotonic() - shown <= 5:
                 return
             shown = time.monotonic()
-            queued = api.state(DAG, run_id) == "queued"
-            text = "queued behind the scheduled plan that unpausing starts" if queued else _progress(database)
+            text = "queued" if api.state(DAG, run_id) == "queued" else _progress(database)
             if live:
                 print(f"\r\033[K        {text}", end="", flush=True)
             else:
@@ -110,6 +148,21 @@ class Demo:
             checked = f"{len(before.legacy):,} objects and {len(before.rows):,} rows checked one by one"
             self.say(f"   every promise held: {checked}")
         return not broken
+
+
+def _declare() -> Declaration:
+    """As shipped, with all three columns that name the avatars here."""
+    fields = yaml.safe_load((declarations.DIRECTORY / "avatars.yaml").read_text(encoding="utf-8"))
+    fields["database"] = {"conn_id": fields["database"]["conn_id"], "references": REFERENCES}
+    return Declaration.model_validate({"name": "avatars", **fields})
+
+
+def _write(declaration: Declaration) -> None:
+    """Where the stack looks for it, and we do."""
+    DECLARED.mkdir(parents=True)
+    fields = declaration.model_dump(mode="json", exclude={"name"})
+    (DECLARED / "avatars.yaml").write_text(yaml.safe_dump(fields, allow_unicode=True), encoding="utf-8")
+    declarations.DIRECTORY = DECLARED
 
 
 def _progress(database: psycopg.Connection[Any]) -> str:
@@ -135,6 +188,7 @@ def main() -> None:
         # What an interrupted demo may have left.
         demo.stack.down()
         shutil.rmtree(DIRECTORY, ignore_errors=True)
+        _write(demo.declaration)
         held = demo.run()
     except LocalError as error:
         print(f"make demo: {error}", file=sys.stderr)

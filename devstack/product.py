@@ -9,6 +9,7 @@ import psycopg
 from botocore.exceptions import ClientError
 from psycopg import Connection, sql
 
+from devstack import users
 from devstack.awkward import LEGACY, PRODUCTION
 from devstack.ports import HOST
 from devstack.postgres import SUPERUSER, Postgres
@@ -94,6 +95,7 @@ def create_database(postgres: Database, password: str) -> list[str]:
     notes = []
     with postgres.connect(DATABASE) as connection:
         connection.execute(TABLE)
+        connection.execute(users.TABLE)
         for declaration in declarations.sound():
             try:
                 set_up(connection, declaration)

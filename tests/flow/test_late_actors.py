@@ -72,9 +72,10 @@ HISTORIES: dict[str, tuple[Action, ...]] = {
         ("remove_legacy", "a"),
     ),
     "8": (("conflict", "a"), ("move", "reconcile"), ("remove_legacy", "a"), ("move", "reconcile")),
-    "10": (("move", "verify"), ("remove_production", "a"), ("clear", 0, "reconcile")),
+    # After the look just before it is deleted, while the request is on its way.
+    "10": (("freeze",), ("move", "delete"), ("remove_production", "a"), ("thaw",), ("clear", 0, "reconcile")),
     # The worker dies before the look that would have seen it.
-    "10, nobody looked": (("move", "verify"), ("remove_production", "a"), ("clear", 0, "delete")),
+    "10, nobody looked": (("freeze",), ("move", "delete"), ("remove_production", "a"), ("thaw",)),
 }
 
 # What the machine says of it without its mend.

@@ -320,6 +320,8 @@ def test_a_former_holder_writes_nothing(
     flow.begin()
     for before in STEPS[1 : STEPS.index(step)] if step != "list" else []:
         getattr(flow, before)()
+    if step == "delete":
+        assert flow.gate()
     original, stolen = Lease.fence, []
 
     def state() -> tuple[object, ...]:

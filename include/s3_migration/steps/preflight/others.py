@@ -6,6 +6,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.identity import identity
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.preflight.errors import PreflightFailed
@@ -20,7 +21,10 @@ def check_others(declaration: Declaration, legacy: BulkS3Hook) -> None:
     for other in declarations.sound():
         theirs = other.legacy
         nested = ours.prefix.startswith(theirs.prefix) or theirs.prefix.startswith(ours.prefix)
-        if other.name == declaration.name or ours.bucket != theirs.bucket or not nested or _is_elsewhere(other, legacy):
+        if other.name == declaration.name or ours.bucket != theirs.bucket or not nested:
+            continue
+        # The same migration under another name deletes nothing that it does not know the rows of.
+        if identity(other) == identity(declaration) or _is_elsewhere(other, legacy):
             continue
         raise PreflightFailed(
             f"Migration {declaration.name}: migration {other.name} takes objects of "
