@@ -97,7 +97,7 @@ class Demo:
             s3.put_object(Bucket=source, Key=key, Body=key.encode())
             database.execute("INSERT INTO avatars (path) VALUES (%s)", [path])
         print(
-            f"a user for each avatar, who names it in a URL and others in an array; {len(MISSPELT)} rows spelt otherwise"
+            f"a user for each avatar, who names it in a URL, others in an array; {len(MISSPELT)} rows spelt otherwise"
         )
 
     def _plan(self, api: AirflowApi, database: psycopg.Connection[Any]) -> int:

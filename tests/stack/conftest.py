@@ -11,12 +11,28 @@ import psycopg
 import pytest
 
 from devstack.stack import Stack
+from devstack.users import CDN
 from s3_migration.model import declaration as declarations
-from tests.support.live_stack import BIG, DAG, LATE, LIVE, POOL, SETTINGS, TOLD, Platform, aged_by_name
+from tests.support.live_stack import BIG, DAG, GALLERY, LATE, LIVE, POOL, SETTINGS, TOLD, Platform, aged_by_name
 from tests.support.mail import mail_sink
 from tests.support.product import declare
 from tests.support.proxy import Proxy
 from tests.support.servers import NO_POWER_CUT, configure
+
+# Three references in two tables, one of these partitioned; URLs are percent-encoded.
+NAMED_BY = {
+    "conn_id": "proddatabase",
+    "references": [
+        {"table": "avatars", "column": "path"},
+        {
+            "table": "users",
+            "column": "picture",
+            "path_prefix": {"legacy": f"{CDN}gallery/", "production": f"{CDN}show/"},
+            "path_encoding": "url",
+        },
+        {"table": "users", "column": "badges", "array": True},
+    ],
+}
 
 
 @pytest.fixture(scope="package")
@@ -29,6 +45,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
     (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
     (directory / "late.yaml").write_text(f"{aged}chunk_size: 1000\n")
+    gallery = LIVE.replace("image/", "gallery/").replace("avatar/", "show/")
+    gallery = gallery.replace("{conn_id: proddatabase, table: avatars, column: path}", json.dumps(NAMED_BY))
+    (directory / "gallery.yaml").write_text(f"{gallery}chunk_size: 500\n")
     (directory / "stack").mkdir()
     told = "alerts: {emails: [ops@example.com], late_after: 2s}"
     (directory / "told.yaml").write_text(f"{LIVE}chunk_size: 2\npool: {POOL}\n{told}\n")
@@ -46,7 +65,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         configure(stack.postgres, *NO_POWER_CUT)
         try:
             api = stack.airflow.api()
-            for dag in (DAG, BIG, TOLD, LATE):
+            for dag in (DAG, BIG, TOLD, LATE, GALLERY):
                 api.pause(dag, paused=False)
             # Both as a person makes them in the UI: what runs has to ask Airflow's server for the connection.
             api.ask("POST", "/connections", json={"connection_id": "smtp_default", **mail.connection()})

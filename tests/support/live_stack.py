@@ -27,6 +27,7 @@ from .product import Product
 
 DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
 LATE = "migrate_late"  # its store is behind a proxy
+GALLERY = "migrate_gallery"  # its objects are named by three columns of two tables
 NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
 POOL = "s3_migration"
 # Small chunks, so that a handful of objects makes several; short waits. One more with chunks that take a while, and one
@@ -136,7 +137,7 @@ class Platform(Product):
 
     def quiet(self) -> None:
         """No run of an earlier test is left."""
-        for dag in (DAG, BIG, TOLD, LATE, NIGHTLY, ARCHIVE):
+        for dag in (DAG, BIG, TOLD, LATE, GALLERY, NIGHTLY, ARCHIVE):
             for run in self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"]})["dag_runs"]:
                 self.api.wait(dag, run["dag_run_id"])
 
