@@ -89,7 +89,11 @@ def is_indexed(ledger: ReferenceLedger) -> bool:
     with ledger.batch():
         ledger.connection.execute("SET LOCAL enable_seqscan = off")
         (plan,) = ledger.value("explain_rows_named", asked=["a", "b"])
-    return all(_by_index(node) for node in _nodes(plan["Plan"]))
+    nodes = list(_nodes(plan["Plan"]))
+    indexes = [node["Index Name"] for node in nodes if "Index Name" in node]
+    starts = ledger.column("find_index_starts", indexes=indexes)
+    expected = None if ledger.reference.json_path else ledger.reference.column
+    return all(map(_by_index, nodes)) and starts == [expected]
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -83,6 +83,10 @@ def insert_listed(ledger: RunLedger) -> None:
     ledger.execute("insert_listed")
 
 
+def mark_unreferenced(ledger: RunLedger) -> None:
+    ledger.execute("mark_unreferenced")
+
+
 def count_gone(ledger: RunLedger) -> int:
     return int(ledger.value("count_gone"))
 

@@ -55,6 +55,13 @@ def table_name(reference: Reference) -> str:
     return sql.Identifier(reference.schema, reference.table).as_string()
 
 
+def create_index(reference: Reference) -> str:
+    """What lets the database tell by an index which rows hold a path, for people."""
+    column = sql.Identifier(reference.column).as_string()
+    indexed = f"({column} #>> {sql.Literal(list(reference.json_path)).as_string()})" if reference.json_path else column
+    return f"CREATE INDEX CONCURRENTLY ON {table_name(reference)} ({indexed})"
+
+
 def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
     """The parts of a statement about one reference."""
     from_side, to_side = sides

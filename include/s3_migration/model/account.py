@@ -37,7 +37,7 @@ class Account:
     rows_left: int = _tallied("rows_left", "reconcile")
     verified: int = _tallied("objects", "verify")
     deleted: int = _tallied("deleted", "delete", "reconcile")
-    unreferenced: int = _tallied("unreferenced", "list")  # moved all the same
+    unreferenced: int = _tallied("unreferenced", "list")
     dangling: int = _tallied("dangling", "list")
     conflicts_forecast: int = _tallied("conflict", "list")
     misspelt_forecast: int = _tallied("misspelt", "list")
@@ -136,7 +136,10 @@ class Account:
             ("switched", f"{self.rows_switched:,} rows; {self.rows_left:,} still name a legacy path"),
             ("verified", f"{self.verified:,}"),
             ("deleted", f"{self.deleted:,}"),
-            ("unreferenced", f"{self.unreferenced:,} (no row names them; moved all the same)"),
+            (
+                "unreferenced",
+                f"{self.unreferenced:,} (no row names them; moved, unless declared to be kept)",
+            ),
             ("dangling", f"{self.dangling:,} (rows name them, no object anywhere)"),
         ]
         if self.mode == "plan":

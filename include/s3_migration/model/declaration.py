@@ -156,10 +156,10 @@ class Declaration(Part):
         hours=1
     )
     unreferenced: Annotated[
-        Literal["move"] | None,
+        Literal["move", "keep"] | None,
         Field(
-            description="move: objects that no row names are moved as all others are. Absent: where that is more than "
-            "half of 100 objects or more, nothing is deleted, since their rows may be spelt otherwise"
+            description="objects that no row names. move: as all others. keep: they stay in legacy. Absent: moved; but "
+            "where these are more than half of 100 objects or more, nothing is deleted: rows may be spelt otherwise"
         ),
     ] = None
     compare: Annotated[

@@ -86,6 +86,11 @@ STATES: Mapping[str, State] = {
         rows_may_name_legacy=True,
         legacy_may_hold_it=True,
     ),
+    "unreferenced": State(
+        "no row names it, and `unreferenced: keep` is declared: it stays where it is",
+        final=True,
+        legacy_may_hold_it=True,
+    ),
     "withdrawn": State("gone from legacy before it was copied, and no row names it", final=True),
     "dangling": State("a row names a legacy path that has no object anywhere", final=True, rows_may_name_legacy=True),
 }
@@ -263,7 +268,10 @@ TRANSITIONS = (
         "listed copied moved damaged changed still_referenced row_refused misspelt",
         "still_referenced row_refused",
     ),
-    _transition("a row names it in another spelling", "listed copied", "misspelt"),
+    _transition("no row names it, and such objects are kept", "listed copied", "unreferenced"),
+    _transition("listed again, and named by now", "unreferenced", "listed copied damaged superseded conflict"),
+    _transition("gone from legacy, and nobody named it", "unreferenced", "withdrawn moved"),
+    _transition("a row names it in another spelling", "listed copied unreferenced", "misspelt"),
     _transition("its rows are spelt as declared", "misspelt", "listed copied moved"),
     _transition("the switch is tried again", "still_referenced row_refused", "listed copied moved"),
     _transition("the deletion is tried again", "failed", "copied"),

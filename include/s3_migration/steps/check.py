@@ -11,8 +11,9 @@ from psycopg import Error
 
 from s3_migration.ledger.acknowledgement import acknowledge, is_known, withdraw_acknowledgement
 from s3_migration.ledger.connection import MigrationLedger, RunLedger
-from s3_migration.ledger.deletion import set_requests_expire
+from s3_migration.ledger.deletion import is_indexed, set_requests_expire
 from s3_migration.ledger.lease import Lease, LeaseHeld
+from s3_migration.ledger.references import create_index
 from s3_migration.ledger.run import find_last_mode, find_migration, invalidate_run, keep_declared, open_run
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.identity import identity
@@ -67,6 +68,7 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
                         check_removal(declaration, production)
                     _acknowledge(of_run, request)
                     _keep_declared(of_migration)
+                    _tell_indexes(of_run)
                 except BaseException:
                     with suppress(Error):  # the first error is the one to show
                         lease.release()
@@ -82,6 +84,21 @@ def _keep_declared(ledger: MigrationLedger) -> None:
     migration, declared = find_migration(ledger, ledger.declaration.name), identity(ledger.declaration)
     if migration is not None and migration.declared != declared:
         keep_declared(ledger, json.dumps(declared))
+
+
+def _tell_indexes(ledger: RunLedger) -> None:
+    """Whether a deletion can ask the rows themselves just before it is sent."""
+    for reference in ledger.declaration.references:
+        if is_indexed(ledger.of_reference(reference)):
+            log.info("%s: rows are asked once more just before each batch is deleted", reference.name)
+        elif reference.array or reference.url_encoded:
+            log.info("%s: no index can tell which rows name an object: the pass of the proof has to do", reference.name)
+        else:
+            log.info(
+                "%s: without an index, rows are asked by the pass of the proof alone. For each batch to ask again: %s",
+                reference.name,
+                create_index(reference),
+            )
 
 
 def _acknowledge(ledger: RunLedger, request: Request) -> None:

@@ -142,7 +142,7 @@ def _require_declared(run: Run) -> None:
 
 def _require_referenced(run: Run) -> None:
     """:raises ScopeUnreferenced: no row names more than half of many objects: rows may be spelt otherwise."""
-    if run.declaration.unreferenced == "move":
+    if run.declaration.unreferenced is not None:
         return
     objects, unreferenced = deletion.count_unreferenced(run.ledger)
     if objects < MIN_SCOPE or 2 * unreferenced <= objects:
@@ -150,9 +150,9 @@ def _require_referenced(run: Run) -> None:
     raise ScopeUnreferenced(
         f"Migration {run.declaration.name}: no row names {unreferenced} of the {objects} objects that this run has "
         f"listed, so nothing is deleted: the rows that name them may be spelt otherwise, or lie in another table. "
-        f"Fix: correct legacy.path_prefix, table or column in the declaration, or add the reference that "
-        f"is missing; or, if nobody needs these objects, "
-        f"declare unreferenced: move. Then trigger a new run (docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
+        f"Fix: correct legacy.path_prefix, table or column in the declaration, or add the reference that is missing; or, "
+        f"if nobody needs these objects, declare unreferenced: move (or keep, and they stay). Then trigger a new run "
+        f"(docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
     )
 
 

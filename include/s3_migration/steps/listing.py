@@ -131,6 +131,8 @@ def _merge(run: Run) -> int:
         listing.insert_listed(ledger)
         if listing.count_missing(ledger):
             listing.judge_missing(ledger, problem_if_referenced=None)
+    if run.mode.copies and run.declaration.unreferenced == "keep":
+        listing.mark_unreferenced(ledger)
     listing.clear_chunks(ledger)
     if run.mode.undoes and not run.record.remove_copies:
         return 0

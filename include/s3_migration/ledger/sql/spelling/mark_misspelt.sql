@@ -14,4 +14,4 @@ FROM (
 ) AS n
 WHERE
     l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = n.key
-    AND CASE WHEN n.found THEN l.problem IS NULL AND {in_legacy} ELSE l.problem = 'misspelt' END
+    AND CASE WHEN n.found THEN (l.problem IS NULL OR l.problem = 'unreferenced') AND {in_legacy} ELSE l.problem = 'misspelt' END
