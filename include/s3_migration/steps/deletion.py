@@ -150,8 +150,8 @@ def _require_referenced(run: Run) -> None:
     raise ScopeUnreferenced(
         f"Migration {run.declaration.name}: no row names {unreferenced} of the {objects} objects that this run has "
         f"listed, so nothing is deleted: the rows that name them may be spelt otherwise, or lie in another table. "
-        f"Fix: correct legacy.path_prefix, table or column in the declaration, or add the reference that is missing; or, "
-        f"if nobody needs these objects, declare unreferenced: move (or keep, and they stay). Then trigger a new run "
+        f"Fix: correct legacy.path_prefix, table or column in the declaration, or add the reference that is missing; "
+        f"or, if nobody needs these objects, declare unreferenced: move (or keep, and they stay). Then trigger a new run "
         f"(docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
     )
 
