@@ -149,7 +149,9 @@ def directed(text: str, facts: Facts) -> str:
     """A statement of a move, as an undo sends it: the same, with the other side's prefixes; and of the table named."""
     if facts.get("undo"):
         text = re.sub(r"(?i)(substr\([^()]*, )([78])\)", lambda found: f"{found[1]}{15 - int(found[2])})", text)
-        text = re.sub(r"(?i)(starts_with\([^()]*, )'image/'", r"\1'avatar/'", text).replace("'avatar/' ||", "'image/' ||")
+        text = re.sub(r"(?i)(starts_with\([^()]*, )'image/'", r"\1'avatar/'", text).replace(
+            "'avatar/' ||", "'image/' ||"
+        )
     return text.replace('"avatars"', f'"{facts["table"]}"') if "table" in facts else text
 
 
