@@ -842,7 +842,9 @@ def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan] * of_ledger + [scan for part in plan.get("Plans", []) for scan in _scans(part)]
 
 
-@pytest.mark.parametrize("file", [file for file in OF_THE_TABLE if not file.startswith(("switch", "try_switch", "find_rows"))])
+@pytest.mark.parametrize(
+    "file", [file for file in OF_THE_TABLE if not file.startswith(("switch", "try_switch", "find_rows"))]
+)
 def test_without_statistics_the_table_is_read_once_all_the_same(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
