@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from s3_migration.ledger.connection import Ledger
+from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import Version
 from s3_migration.model.run_request import Request
@@ -1088,9 +1089,9 @@ def test_objects_that_hardly_any_row_names_stay(product: Product, flow: Flow) ->
     said = str(flow.red["gate", 0])
     assert f"{CDN}image/0" in said
     assert f"The path_prefix that fits: '{CDN}image/'" in said
-    legacy = product.declaration.legacy.model_copy(update={"path_prefix": f"{CDN}image/"})
-    production = product.declaration.production.model_copy(update={"path_prefix": f"{CDN}avatar/"})
-    flow.declaration = flow.declaration.model_copy(update={"legacy": legacy, "production": production})
+    fields = flow.declaration.model_dump(mode="json")
+    fields["legacy"]["path_prefix"], fields["production"]["path_prefix"] = f"{CDN}image/", f"{CDN}avatar/"
+    flow.declaration = Declaration.model_validate(fields)
     product.sql("DELETE FROM avatars WHERE NOT starts_with(path, 'https:')")
     assert flow.run().states == {"moved": len(MANY)}
     assert product.rows() == [f"{CDN}{key.replace('image', 'avatar')}" for key in MANY]

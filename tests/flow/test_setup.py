@@ -175,6 +175,7 @@ def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -
         "lease_until",
         "deletion_stopped",
         "requests_expire",
+        "declared",
     }
     assert "schema_version" not in {table for table, _ in columns}
 

@@ -270,7 +270,8 @@ def test_a_query_that_gives_no_lag_or_does_more_than_read(product: Product, ledg
 
 
 def look(ledger: Ledger) -> dict[str, Any]:
-    return observe_load(ledger)._asdict()
+    (reference,) = ledger.declaration.references
+    return observe_load(ledger.of_reference(reference))._asdict()
 
 
 def test_a_vacuum_of_the_table_is_seen_by_the_role_with_the_shipped_grants(product: Product, ledger: Ledger) -> None:

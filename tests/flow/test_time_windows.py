@@ -13,6 +13,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import S3Object
 from s3_migration.model.time_window import TimeWindow
+from s3_migration.s3 import lookup
 from s3_migration.s3.parallel_listing import Page
 from s3_migration.s3.transport import CrtTransport
 from tests.support.flow import Flow
@@ -43,7 +44,11 @@ SLICES = [
 
 @pytest.fixture(autouse=True)
 def _aged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store in which objects are as old as they need to be: no real one lets their age be set."""
+    """A store in which objects are as old as they need to be: no real one lets their age be set.
+
+    Both sides are always listed: a HEAD would tell of the real age, as if legacy had been written since.
+    """
+    monkeypatch.setattr(lookup, "SPARSE", 0)
     real = CrtTransport.list_page
 
     def aged(transport: CrtTransport, *args: object, **kwargs: object) -> Page[S3Object]:

@@ -18,6 +18,13 @@ class Time:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Oid:
+    """Of the table of this name, in the database of the case."""
+
+    table: str
+
+
 def seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
 
@@ -81,6 +88,7 @@ DELETABLE = Guarded(
         "gone already": ({"object.legacy_gone_at": NOW}, NOTHING),
         "never copied": ({"object.production_modified": None}, NOTHING),
         "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
+        "the same content, written again since its copy": ({"object.rewritten": True}, NOTHING),
         "with a problem": ({"object.problem": "still_referenced"}, NOTHING),
         "of a run that is no move": ({"run.mode": "switch"}, NOTHING),
         "of a run that found damage": ({"run.damaged": 1}, NOTHING),
@@ -113,6 +121,7 @@ DELETABLE = Guarded(
         "undo, gone from legacy": ({**UNDO, "object.legacy_gone_at": NOW}, NOTHING),
         "undo, nothing in production": ({**UNDO, "object.production_modified": None}, NOTHING),
         "undo, not our copy": ({**UNDO, "object.copied_etag": None}, NOTHING),
+        "undo, written again in legacy": ({**UNDO, "object.rewritten": True}, COPY_MAY_GO),
     },
 )  # fmt: skip
 
@@ -283,6 +292,14 @@ MARK_COPIED = Guarded(
             {"image/a": {**COPY, "switched_at": None, "problem": None, **CLEARED}},
         ),
         "of another run": ({"object.run_no": 1}, NOTHING),
+        "copied, as it was written again": (
+            {"object.rewritten": True},
+            {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED, "rewritten": False}},
+        ),
+        "written again, and the copy is refused": (
+            {**FAILED, "object.rewritten": True},
+            {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
+        ),
         "refused, with an earlier copy": (
             FAILED,
             {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
@@ -337,6 +354,14 @@ MARK_REMOVED = Guarded(
     {
         "removed": ({"object.problem": "changed"}, {"image/a": dict.fromkeys((*KNOWN_COPY, "problem"))}),
         "of another run": ({"object.run_no": 1}, NOTHING),
+        "removed, of what was written again in legacy": (
+            {"object.rewritten": True},
+            {"image/a": {**dict.fromkeys(KNOWN_COPY), "rewritten": False}},
+        ),
+        "written again in legacy, and the removal is refused": (
+            {**FAILED, "object.rewritten": True},
+            {"image/a": REFUSED},
+        ),
         "refused": (FAILED, {"image/a": REFUSED}),
         "written by the application": (REWRITTEN, {"image/a": {"problem": "superseded"}}),
     },
@@ -361,7 +386,15 @@ MARK_REFUSED_ROW = Guarded(
 )
 
 BACK: Facts = {"undo": True}
-REFERENCED: Effect = {"image/a": {**CLEARED, "problem": "still_referenced"}}
+
+
+def referenced(path: str) -> Effect:
+    detail = f"avatars.path holds '{path}' after it was switched: the application writes it, or a trigger keeps it"
+    return {"image/a": {**CLEARED, "problem": "still_referenced", "detail": detail}}
+
+
+REFERENCED, REFERENCED_BACK = referenced("image/a"), referenced("avatar/a")
+OVER: Effect = {"image/a": {**CLEARED, "problem": None}}
 
 MARK_STILL_REFERENCED = Guarded(
     {**COPIED, **LEFT_BEHIND, "rows": ["image/a"]},
@@ -371,21 +404,50 @@ MARK_STILL_REFERENCED = Guarded(
         "named by no row": ({"rows": ["avatar/a", "other/a"]}, NOTHING),
         "listed": ({"object.production_modified": None}, NOTHING),
         "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
+        "the same content, written again since its copy": ({"object.rewritten": True}, NOTHING),
         "rewritten since its copy, and gone": ({"object.legacy_etag": "v2", "object.legacy_gone_at": NOW}, REFERENCED),
         "gone from legacy": ({"object.problem": "withdrawn"}, {"image/a": {**CLEARED, "problem": "dangling"}}),
         "with a problem": ({"object.problem": "conflict"}, NOTHING),
         "refused by the database": ({"object.problem": "row_refused"}, NOTHING),
-        "undo, copied": ({**BACK, "rows": ["avatar/a"]}, REFERENCED),
+        **{
+            f"{problem}, and no row names it any more": ({"object.problem": problem, "rows": ["avatar/a"]}, OVER)
+            for problem in ("still_referenced", "row_refused")
+        },
+        "still referenced, and no row does, of another run": (
+            {"object.problem": "still_referenced", "object.run_no": 1, "rows": []}, NOTHING,
+        ),
+        "with another problem, and no row names it": ({"object.problem": "misspelt", "rows": []}, NOTHING),
+        "misspelt, and a row names it": ({"object.problem": "misspelt"}, REFERENCED),
+        "by two rows": ({"rows": ["image/a", "image/a"]}, REFERENCED),
+        "undo, copied": ({**BACK, "rows": ["avatar/a"]}, REFERENCED_BACK),
         "undo, nothing in production": (
             {**BACK, "rows": ["avatar/a"], "object.production_modified": None}, NOTHING,
         ),
         "undo, gone from legacy": ({**BACK, "rows": ["avatar/a"], "object.legacy_gone_at": NOW}, NOTHING),
-        "undo, another version in legacy": ({**BACK, "rows": ["avatar/a"], "object.legacy_etag": "v2"}, REFERENCED),
+        "undo, another version in legacy": (
+            {**BACK, "rows": ["avatar/a"], "object.legacy_etag": "v2"}, REFERENCED_BACK,
+        ),
         "undo, gone and dangling": ({**BACK, "rows": ["avatar/a"], "object.problem": "withdrawn"}, NOTHING),
         **{
             f"undo, {problem}": ({**BACK, "rows": ["avatar/a"], "object.problem": problem}, effect)
-            for problem, effect in (("changed", REFERENCED), ("damaged", REFERENCED), ("superseded", NOTHING))
+            for problem, effect in (
+                *((problem, REFERENCED_BACK) for problem in ("misspelt", "changed", "damaged")),
+                ("superseded", NOTHING),
+            )
         },
+    },
+    {
+        **dict.fromkeys(
+            (
+                "l.migration_id = %(migration_id)s: TRUE (2)",
+                "l.run_no = %(run_no)s: TRUE (2)",
+                "l.problem IN ('still_referenced', 'row_refused'): TRUE",
+                "l.problem IN ('still_referenced', 'row_refused'): TRUE (2)",
+            ),
+            "asked of the row that is written, and again of those that no row need name",
+        ),
+        "n.named: TRUE (2)": "withdrawn is not among the problems of which no row is asked for",
+        "n.named: TRUE (3)": "without a row nothing is held, and there is no text",
     },
 )  # fmt: skip
 
@@ -401,13 +463,13 @@ FOR_SPEED = {
 }
 
 
-def asked_twice(cte: str, by: str) -> dict[str, str]:
+def asked_twice(cte: str, by: str, path: str = "n.path") -> dict[str, str]:
     return {
         f"{cte}: {condition}: TRUE": f"{by} asks it as well"
         for condition in (
             "a.ctid >= CAST(%(first)s AS tid)",
             "a.ctid < CAST(%(last)s AS tid)",
-            "STARTS_WITH(n.path, 'image/')",
+            f"STARTS_WITH({path}, 'image/')",
         )
     }
 
@@ -416,13 +478,15 @@ def switched(*rows: int, to: str = "avatar/a", **more: Any) -> Effect:
     return {"answers": [(len(rows),)], **{f"row {row}": {"path": to} for row in rows}, **more}
 
 
-UNDONE = ("still_referenced", "row_refused", "changed", "damaged")
+UNDONE = ("still_referenced", "row_refused", "misspelt", "changed", "damaged")
 SWITCH: dict[str, tuple[Facts, Effect]] = {
     "copied": ({}, switched(1)),
     "no path at all": ({"rows": [None, "", "image/a"]}, switched(3)),
     "of another run": ({"object.run_no": 1}, NONE_SWITCHED),
     "of an object that nobody knows": ({"rows": ["image/x"]}, NONE_SWITCHED),
     "elsewhere, with a rest as long": ({"rows": ["image/a", "other/a"]}, switched(1)),
+    "of the table that was asked for": ({"relation": Oid("avatars")}, switched(1)),
+    "of another table than was asked for": ({"relation": Oid("held")}, NONE_SWITCHED),
     "on a page before": ({"rows": ["image/a", "image/a"], "first": "(0,2)"}, switched(2)),
     "on a page after": ({"rows": ["image/a", "image/a"], "last": "(0,2)"}, switched(1)),
     "listed": ({"object.production_modified": None}, NONE_SWITCHED),
@@ -432,6 +496,11 @@ SWITCH: dict[str, tuple[Facts, Effect]] = {
     ),
     "named again": ({"object.problem": "still_referenced"}, switched(1)),
     "refused before": ({"object.problem": "row_refused"}, switched(1)),
+    "misspelt by another row": ({"object.problem": "misspelt"}, switched(1)),
+    "the same content, written again since its copy": ({"object.rewritten": True}, NONE_SWITCHED),
+    "the same content, written again since its copy, and gone": (
+        {"object.rewritten": True, "object.legacy_gone_at": NOW}, switched(1),
+    ),
     "with a problem": ({"object.problem": "changed"}, NONE_SWITCHED),
     "late": ({"late": True}, switched(1, **{"image/a": {"switched_at": NOW}})),
     "switched by an earlier run": (
@@ -524,7 +593,7 @@ GUARDED: dict[str, Guarded] = {
         {
             **FOR_SPEED,
             **asked_twice("copied", by="switched"),
-            "copied: l.legacy_key = ANY(ARRAY(SELECT (%(legacy_prefix)s || SUBSTR…: TRUE": "switched asks for the rows",
+            "copied: l.legacy_key = ANY(ARRAY(SELECT ('image/' || SUBSTRING(n.pat…: TRUE": "switched asks for the rows",
         },
     ),
     "switch_unlocked_rows": Guarded(
@@ -533,7 +602,7 @@ GUARDED: dict[str, Guarded] = {
         {
             **FOR_SPEED,
             **asked_twice("unlocked", by="switched"),
-            **asked_twice("switched", by="unlocked"),
+            **asked_twice("switched", by="unlocked", path='a."path"'),
             "copied: l.legacy_key = ANY(ARRAY(SELECT u.key FROM unlocked AS u)): TRUE": "switched asks for the rows",
         },
     ),

@@ -16,7 +16,7 @@ from devstack.postgres import Postgres
 from s3_migration.ledger.references import MOVE, UNDO, parts, parts_of_all
 from s3_migration.ledger.statements import files, statement
 from tests.sql.empty_product import set_up
-from tests.sql.guarded import GUARDED, WORLD, Effect, Facts, Time
+from tests.sql.guarded import GUARDED, WORLD, Effect, Facts, Oid, Time
 from tests.sql.mutants import mutants, parse, render
 from tests.support.product import declare
 
@@ -112,6 +112,8 @@ class Database:
     def _timed(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self._timed(one) for one in value]
+        if isinstance(value, Oid):
+            return self.connection.execute("SELECT %s::regclass::oid::int8", [value.table]).fetchone()[0]  # type: ignore[index]
         return self.now + timedelta(seconds=value.seconds) if isinstance(value, Time) else value
 
     def _told(self, value: Any) -> Any:
@@ -148,7 +150,9 @@ def text_of(name: str) -> str:
 def directed(text: str, facts: Facts) -> str:
     """A statement of a move, as an undo sends it: the same, with the other side's prefixes; and of the table named."""
     if facts.get("undo"):
-        text = re.sub(r"(?i)(substr\([^()]*, )([78])\)", lambda found: f"{found[1]}{15 - int(found[2])})", text)
+        # As it is written here, and as sqlglot renders it.
+        rest = r"(?i)(substr\([^()]*, |substring\([^()]* FROM )([78])\)"
+        text = re.sub(rest, lambda found: f"{found[1]}{15 - int(found[2])})", text)
         text = re.sub(r"(?i)(starts_with\([^()]*, )'image/'", r"\1'avatar/'", text).replace(
             "'avatar/' ||", "'image/' ||"
         )

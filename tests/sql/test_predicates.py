@@ -42,16 +42,17 @@ def values(rows: list[tuple[Any, ...]], name: str, columns: str) -> sql.Composed
 # -- what is permitted, and which state it is ---------------------------------------------------------------------
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-OBJECTS = list(product((None, *STORED), *[(False, True)] * 5))
+OBJECTS = list(product((None, *STORED), *[(False, True)] * 6))
 
 
-def facts(in_legacy: bool, has_copy: bool, ours: bool, current: bool, in_grace: bool) -> frozenset[Fact]:
+def facts(in_legacy: bool, has_copy: bool, ours: bool, same: bool, rewritten: bool, in_grace: bool) -> frozenset[Fact]:
+    """`same` is the content that was copied, `rewritten` that it was written again since."""
     return frozenset(
         {
             Fact.IN_LEGACY if in_legacy else Fact.GONE,
             Fact.HAS_COPY if has_copy else Fact.NO_COPY,
             Fact.OURS if ours else Fact.NOT_OURS,
-            Fact.CURRENT if ours and current else Fact.OUTDATED,
+            Fact.CURRENT if ours and same and not rewritten else Fact.OUTDATED,
             Fact.IN_GRACE if in_grace else Fact.PAST_GRACE,
         }
     )
@@ -59,7 +60,7 @@ def facts(in_legacy: bool, has_copy: bool, ours: bool, current: bool, in_grace: 
 
 def ledger() -> sql.Composed:
     rows = []
-    for number, (problem, in_legacy, has_copy, ours, current, in_grace) in enumerate(OBJECTS):
+    for number, (problem, in_legacy, has_copy, ours, same, rewritten, in_grace) in enumerate(OBJECTS):
         rows.append(
             (
                 number,
@@ -67,12 +68,16 @@ def ledger() -> sql.Composed:
                 None if in_legacy else NOW,
                 NOW if has_copy else None,
                 "v1" if ours else None,
-                "v1" if current else "v2",
+                "v1" if same else "v2",
+                rewritten,
                 NOW - timedelta(hours=1 if in_grace else 3),
                 NOW - timedelta(hours=9),
             )
         )
-    columns = "number, problem, legacy_gone_at, production_modified, copied_etag, legacy_etag, switched_at, owned_since"
+    columns = (
+        "number, problem, legacy_gone_at, production_modified, copied_etag, legacy_etag, rewritten, switched_at, "
+        "owned_since"
+    )
     run = [("move", False, NOW - timedelta(hours=9), timedelta(hours=2), NOW)]
     return sql.SQL("{}, {}").format(
         values(rows, "l", columns), values(run, "r", "mode, remove_copies, switched_at, grace_period, verified_at")

@@ -82,6 +82,10 @@ CATALOG = {
         JOIN pg_class AS c ON c.oid = o.conrelid
         WHERE c.relnamespace::regnamespace::text IN ('public', 's3_migration') ORDER BY 1, 2, 3
     """,
+    "functions": """
+        SELECT pg_get_functiondef(oid), ARRAY(SELECT a::text FROM unnest(proacl) AS a ORDER BY 1) FROM pg_proc
+        WHERE pronamespace::regnamespace::text = 's3_migration' ORDER BY 1
+    """,
     "rights": """
         SELECT nspname, ARRAY(SELECT a::text FROM unnest(nspacl) AS a ORDER BY 1) FROM pg_namespace
         WHERE nspname IN ('public', 's3_migration')
@@ -210,7 +214,10 @@ ACKNOWLEDGED_SINCE = {"named": "still_referenced", "refused": "row_refused", "fa
 def test_what_a_text_was_read_for_is_data_after_the_upgrade(postgres: Postgres, version: int) -> None:
     made = Made(postgres).of_version(version)
     made.run(THEN + ACKNOWLEDGED * (version > 1))
-    assert {state for state, _, _ in SINCE.values()} == set(STATES) - {"copied"}  # which is waiting here
+    assert {state for state, _, _ in SINCE.values()} == set(STATES) - {
+        "copied",
+        "misspelt",
+    }  # waiting here; a later one
     for _ in range(2):
         made.of_now()
         with psycopg.connect(made.uri) as connection:
@@ -221,6 +228,64 @@ def test_what_a_text_was_read_for_is_data_after_the_upgrade(postgres: Postgres, 
             known = connection.execute("SELECT legacy_key, problem FROM s3_migration.acknowledged").fetchall()
         assert {key: tuple(rest) for key, *rest in found} == SINCE
         assert dict(known) == (ACKNOWLEDGED_SINCE if version > 1 else {})
+
+
+# Of versions 3 and 4.
+SINCE_3 = """
+INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period, switched_at)
+VALUES (1, 'of then', 'move', '1h', now());
+INSERT INTO s3_migration.ledger (
+    migration_id, run_no, legacy_key, legacy_size, legacy_etag, legacy_modified, copied_etag, production_etag,
+    production_modified, legacy_gone_at, problem, error_code, copy_missing, detail
+)
+SELECT 1, 1, key, 1, 'e', '2020-01-01', copied, copied, CASE WHEN copied IS NOT NULL THEN now() END,
+    CASE WHEN gone THEN now() END, problem, code, missing, 'of then'
+FROM (VALUES
+    ('listed', NULL, false, NULL, NULL, false),
+    ('waiting', 'e', false, NULL, NULL, false),
+    ('moved', 'e', true, NULL, NULL, false),
+    ('failed', NULL, false, 'failed', 'SlowDown', false),
+    ('conflict', NULL, false, 'conflict', NULL, false),
+    ('damaged', 'e', false, 'damaged', NULL, true),
+    ('changed', 'd', false, 'changed', NULL, false),
+    ('still_referenced', 'e', false, 'still_referenced', NULL, false),
+    ('row_refused', 'e', false, 'row_refused', '23505', false),
+    ('superseded', 'e', false, 'superseded', NULL, false),
+    ('withdrawn', NULL, true, 'withdrawn', NULL, false),
+    ('dangling', NULL, true, 'dangling', NULL, false)
+) AS l (key, copied, gone, problem, code, missing);
+INSERT INTO s3_migration.acknowledged (migration_id, legacy_key, problem, reason, run_no)
+VALUES (1, 'row_refused', 'row_refused', 'a rule of Bob', 1);
+"""
+HELD_THEN = """
+SELECT legacy_key, l.legacy_etag, l.copied_etag, l.production_modified, l.legacy_gone_at, l.problem, l.error_code,
+    l.copy_missing, l.detail, s.state, s.acknowledged
+FROM s3_migration.state AS s JOIN s3_migration.ledger AS l USING (migration_id, legacy_key) ORDER BY 1
+"""
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_what_is_in_a_ledger_stays_as_it_is_and_takes_the_problem_that_came_later(
+    postgres: Postgres, version: int
+) -> None:
+    made = Made(postgres).of_version(version)
+    made.run(SINCE_3)
+    with psycopg.connect(made.uri) as connection:
+        before = connection.execute(HELD_THEN).fetchall()
+    assert {state for *_, state, _ in before} == set(STATES) - {"copied", "misspelt"}
+    assert [key for key, *_, acknowledged in before if acknowledged] == ["row_refused"]
+    for _ in range(2):
+        made.of_now()
+        with psycopg.connect(made.uri) as connection:
+            assert connection.execute(HELD_THEN).fetchall() == before
+            assert connection.execute("SELECT DISTINCT rewritten FROM s3_migration.ledger").fetchall() == [(False,)]
+            assert connection.execute("SELECT name, declared FROM s3_migration.migration").fetchall() == [
+                ("avatars", None)
+            ]
+    with psycopg.connect(made.uri) as connection:
+        connection.execute("UPDATE s3_migration.ledger SET problem = 'misspelt' WHERE legacy_key = 'listed'")
+        with pytest.raises(errors.CheckViolation, match="ledger_problem_is_known"):
+            connection.execute("UPDATE s3_migration.ledger SET problem = 'unheard of' WHERE legacy_key = 'listed'")
 
 
 CONTRADICTIONS = {

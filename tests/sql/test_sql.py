@@ -30,7 +30,7 @@ from tests.support.product import declare
 SETUP = of("schema")
 FILES = sorted(set(files()) - {*SETUP, *of("retirement")})
 # Nothing to do in a new database.
-REFUSING = {"20_version_newer", "20_version_renames", "23_ledger_problems"}
+REFUSING = {"20_version_newer", "20_version_renames", "23_ledger_misspelt", "23_ledger_problems"}
 CODE = [path for folder in ("dags", "include", "plugins") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
@@ -351,7 +351,7 @@ CASES: dict[str, Case] = {
     "check_ledger": Case({}, "(True True)"),
     "compare": Case(
         {"keys": None, "proving": True, "first_key": "image/c", "last_key": "image/named"},
-        writes={"ledger": "kept:copied named:copied"},
+        writes={"ledger": "kept:copied"},
     ),
     "count_all_states": Case(
         {},
@@ -365,7 +365,7 @@ CASES: dict[str, Case] = {
     "count_gone": Case({}, "(2)"),
     "count_missing": Case({"keys": None}, "(2)"),
     "count_referenced": Case({}, "(4 4)"),
-    "count_pages": Case({}, "(1, 1)"),
+    "count_pages": Case({}, "(1 1)"),
     "count_rows_left": Case({}, "(5)"),
     "count_scope": Case({}, "(9)"),
     "count_staging": Case({}, "(14)", side="legacy"),
@@ -556,9 +556,9 @@ WRITES: dict[str, dict[str, str]] = {
     },
     "judge_unlisted_rows": {
         "ledger only-row": "copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now problem=dangling "
-        "run_no=2",
+        "rewritten=False run_no=2",
         "ledger only-there": "copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now "
-        "production_etag=x production_modified=2020-01-01 run_no=2",
+        "production_etag=x production_modified=2020-01-01 rewritten=False run_no=2",
     },
     "allow_deletion": {
         "migration avatars": "deletion_stopped=null",
@@ -586,7 +586,6 @@ WRITES: dict[str, dict[str, str]] = {
     },
     "compare": {
         "ledger kept": "detail=null error_code=null problem=null",
-        "ledger named": "problem=null",
     },
     "create_chunks": {
         "chunk 1": "first_key=image/changed last_key=image/damaged-named objects=4 run_no=2",
@@ -619,11 +618,11 @@ WRITES: dict[str, dict[str, str]] = {
     },
     "insert_listed": {
         "ledger new": "copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 "
-        "legacy_size=1 migration_id=1 owned_since=now run_no=2",
+        "legacy_size=1 migration_id=1 owned_since=now rewritten=False run_no=2",
         "ledger taken": "copy_missing=False detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
-        "legacy_size=1 migration_id=1 owned_since=now problem=conflict run_no=2",
+        "legacy_size=1 migration_id=1 owned_since=now problem=conflict rewritten=False run_no=2",
         "ledger there": "copied_etag=v1 copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 "
-        "migration_id=1 owned_since=now production_etag=v1 production_modified=2020-01-01 run_no=2",
+        "migration_id=1 owned_since=now production_etag=v1 production_modified=2020-01-01 rewritten=False run_no=2",
     },
     "invalidate_run": {
         "run now": "listed_at=null verified_at=null",
@@ -649,7 +648,7 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger copied": "copied_etag=null production_etag=null production_modified=null",
     },
     "mark_still_referenced": {
-        "ledger copied": "problem=still_referenced",
+        "ledger copied": "detail=text problem=still_referenced",
         "ledger withdrawn": "problem=dangling",
     },
     "open_run": {
@@ -741,7 +740,7 @@ def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: s
 def test_an_undo_finds_our_copies_where_a_move_finds_what_legacy_holds(ledger: RunLedger) -> None:
     ledger.connection.execute(UNDONE)
     assert answer(ledger.execute("find_deletable", **CHUNK)) == "", "a move's question, of a run that is none"
-    ledger = ledger.of_run(2, undo=True)
+    ledger = ledger.of_migration(1).of_run(2, undo=True)
     for _ in range(2):
         assert answer(ledger.execute("find_deletable", **CHUNK)) == "(image/changed p1) (image/copied p1)"
 
@@ -811,7 +810,7 @@ def test_names_and_prefixes_are_never_taken_for_sql(
     prefix = HOSTILE.production.prefix if file.startswith("switch") else HOSTILE.legacy.prefix
     assert row["path"] == f"{prefix}1"
     if file in {"count_pages", "switch_rows", "switch_unlocked_rows"}:
-        assert answered == ("(1, 1)" if file == "count_pages" else "(1)")
+        assert answered == ("(1 1)" if file == "count_pages" else "(1)")
 
 
 # -- the set-up, and what it leaves forbidden ---------------------------------------------------------------------
@@ -858,7 +857,9 @@ def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan] * of_ledger + [scan for part in plan.get("Plans", []) for scan in _scans(part)]
 
 
-@pytest.mark.parametrize("file", [file for file in OF_THE_TABLE if not file.startswith(("switch", "find_rows"))])
+@pytest.mark.parametrize(
+    "file", [file for file in OF_THE_TABLE if not file.startswith(("switch", "try_switch", "find_rows"))]
+)
 def test_without_statistics_the_table_is_read_once_all_the_same(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
@@ -927,6 +928,8 @@ def catalog(connection: psycopg.Connection[Any]) -> list[list[tuple[Any, ...]]]:
             "SELECT attrelid::regclass::text, attname, atttypid, attacl::text FROM pg_attribute "
             "WHERE attrelid::regclass::text ~ '^(avatars|s3_migration)' ORDER BY 1, 2",
             "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1, 2",
+            "SELECT oid::regprocedure::text, proacl::text FROM pg_proc WHERE pronamespace::regnamespace::text = "
+            "'s3_migration' ORDER BY 1",
             "SELECT datacl::text FROM pg_database WHERE datname = current_database()",
         )
     ]

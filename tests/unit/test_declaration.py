@@ -72,7 +72,17 @@ def test_the_least_declaration_has_the_documented_defaults(file: Path) -> None:
     assert (made.pool, made.alerts) == ("default_pool", Alerts())
     assert (made.alerts.emails, made.alerts.notifiers, made.alerts.late_after) == ([], [], None)
     assert (made.alerts.smtp_conn_id, made.alerts.from_email) == ("smtp_default", None)
-    assert made.table == ("avatars",)
+    assert [reference.as_declared() for reference in made.references] == [
+        {
+            "table": "public.avatars",
+            "column": "path",
+            "array": False,
+            "json_path": [],
+            "path_encoding": "plain",
+            "legacy": "image/",
+            "production": "avatar/",
+        }
+    ]
     assert (made.database.lag_query, made.database.max_lag) == (None, timedelta(seconds=10))
 
 
@@ -137,7 +147,7 @@ def test_a_deployment_may_set_the_grace_period(file: Path, monkeypatch: pytest.M
         },
         {"database__table": "shop.avatars"},
         {"database__table": 'sh op.ava"t;ars', "database__column": 'pa"th; --'},
-        {"legacy__prefix": "bilder/ä \U0001f600?*#%"},
+        {"legacy__prefix": "bilder/ä \U0001f600?*#%", "production__prefix": "avatar"},
         {"database__lag_query": "SELECT 5\n  -- %s {x}", "database__max_lag": "1m"},
         {"schedule": "@daily", "timezone": "Europe/Zurich", "scheduled_mode": "move"},
         {"owners": ["ava", "bob"], "description": "Avatars"},
@@ -265,7 +275,7 @@ def test_two_prefixes_of_one_bucket_may_not_overlap(file: Path, legacy: str, pro
     same = {"legacy__bucket": "one", "production__bucket": "one"}
     paths = {"legacy__path_prefix": "old/", "production__path_prefix": "new/"}
     message = fault(write(file, legacy__prefix=legacy, production__prefix=production, **same, **paths))
-    assert message.startswith(f"{file}: legacy, production: ")
+    assert message.startswith(f"{file}: legacy, production, database: ")
     assert f"legacy.prefix {legacy!r} and production.prefix {production!r} must not be equal or nested" in message
     assert "Fix: " in message
     load(write(file, legacy__prefix=legacy, production__prefix=production, **paths))
@@ -276,6 +286,80 @@ def test_two_prefixes_of_the_rows_may_not_overlap(file: Path, legacy: str, produ
     message = fault(write(file, legacy__path_prefix=legacy, production__path_prefix=production))
     assert f"legacy.path_prefix {legacy!r} and production.path_prefix {production!r} must not be" in message
     assert "Fix: " in message
+
+
+@pytest.mark.parametrize(("legacy", "production"), [("a/", "b"), ("a", "b/")])
+@pytest.mark.parametrize("field", ["prefix", "path_prefix"])
+def test_what_follows_two_prefixes_begins_alike(file: Path, field: str, legacy: str, production: str) -> None:
+    message = fault(write(file, **{f"legacy__{field}": legacy, f"production__{field}": production}))
+    said = f"legacy.{field} {legacy!r} and production.{field} {production!r}: expected both to end with / or neither"
+    assert f"{said}, since {legacy + 'x'!r} becomes {production + 'x'!r}. Fix: correct" in message
+
+
+# -- references ---------------------------------------------------------------------------------------------------
+
+
+def refer(file: Path, *references: dict[str, Any]) -> Path:
+    return write(file, database={"conn_id": "proddatabase", "references": list(references)})
+
+
+POSTS = {"table": "shop.posts", "column": "data", "json_path": ["cover", "path"]}
+CDN = {"legacy": "https://old/image/", "production": "https://new/avatar/"}
+
+
+def test_each_reference_has_its_own_place_and_spelling(file: Path) -> None:
+    made = load(refer(file, LEAST_REFERENCE, POSTS, {**POSTS, "path_prefix": CDN, "json_path": ["url"]})).references
+    assert [reference.name for reference in made] == [
+        "avatars.path",
+        "shop.posts.data{cover,path}",
+        "shop.posts.data{url}",
+    ]
+    assert [reference.legacy_path("image/1") for reference in made] == ["image/1", "image/1", "https://old/image/1"]
+    assert [reference.production_path("image/1") for reference in made] == ["avatar/1"] * 2 + ["https://new/avatar/1"]
+
+
+LEAST_REFERENCE = {"table": "avatars", "column": "path"}
+PICTURES = {"table": "posts", "column": "pictures", "array": True}
+
+
+@pytest.mark.parametrize(
+    ("references", "said"),
+    [
+        ([], "references: []: List should have at least 1 item"),
+        ([LEAST_REFERENCE, LEAST_REFERENCE], "references.1: avatars.path is declared twice"),
+        (
+            [LEAST_REFERENCE, {**LEAST_REFERENCE, "table": "public.avatars"}],
+            "references.1: avatars.path is declared twice",
+        ),
+        ([PICTURES, {**PICTURES, "path_prefix": CDN}], "references.1: posts.pictures[] is declared twice"),
+        ([POSTS, {**POSTS, "path_encoding": "url"}], "references.1: shop.posts.data{cover,path} is declared twice"),
+        (
+            [{**PICTURES, "json_path": ["a"]}],
+            "array is of a text[], json_path of a jsonb: expected one of them, or none",
+        ),
+        ([{**LEAST_REFERENCE, "table": "a.b.c"}], "database.references.0.table: 'a.b.c'"),
+        ([{**LEAST_REFERENCE, "path_encoding": "base64"}], "database.references.0.path_encoding: 'base64'"),
+        (
+            [LEAST_REFERENCE, {**POSTS, "path_prefix": {"legacy": "a/", "production": "a/b/"}}],
+            "references.1.path_prefix.legacy 'a/' and references.1.path_prefix.production 'a/b/' must not be equal or",
+        ),
+        (
+            [{**POSTS, "path_prefix": {"legacy": "a/", "production": "b"}}],
+            "references.0.path_prefix.legacy 'a/' and references.0.path_prefix.production 'b': expected both to end",
+        ),
+    ],
+)
+def test_a_reference_that_cannot_be_used_is_named(file: Path, references: list[dict[str, Any]], said: str) -> None:
+    message = fault(refer(file, *references))
+    assert said in message
+    assert "Fix: " in message
+
+
+def test_one_reference_may_stand_in_database_itself_but_not_beside_others(file: Path) -> None:
+    made = load(write(file, database={"conn_id": "proddatabase", **POSTS}))
+    assert [reference.name for reference in made.references] == ["shop.posts.data{cover,path}"]
+    message = fault(write(file, database={"conn_id": "proddatabase", **LEAST_REFERENCE, "references": [POSTS]}))
+    assert "table, column beside references: expected them in an entry of references" in message
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ A statement about the rows of one reference names `{table}`, `{column}` and
 * `{paths}`: what stands after FROM: the rows as `a`, each of their paths as `n.path`;
 * `{path}`: the one path of row `a` (none of an array), for an index on it to serve;
 * `{names_from}`, `{from_key}`: whether `n.path` begins as the rows that are switched do; the legacy key that it names;
-* `{row_names_from}`: whether row `a` holds such a path; `{names_copied}`: one that names an object of `copied`;
+* `{names_copied}`: whether row `a` holds such a path of an object of `copied`;
 * `{switched_value}`: what its column holds once such paths are switched;
 * `{switched_keys}`: the legacy keys that it names then.
 
@@ -80,9 +80,6 @@ def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
     if reference.array:
         elements = sql.SQL("FROM unnest({}) WITH ORDINALITY AS n (path, place)").format(column)
         row = {
-            "row_names_from": sql.SQL("EXISTS (SELECT {} WHERE {})").format(
-                elements, _named(reference, _EACH, from_side)
-            ),
             "names_copied": sql.SQL("EXISTS (SELECT {} WHERE {})").format(elements, copied(_EACH)),
             "switched_value": sql.SQL("ARRAY(SELECT CASE WHEN {} THEN {} ELSE n.path END {} ORDER BY n.place)").format(
                 copied(_EACH), switched(_EACH), elements
@@ -94,7 +91,6 @@ def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
     else:
         value = switched(path)
         row = {
-            "row_names_from": _named(reference, path, from_side),
             "names_copied": copied(path),
             "switched_value": sql.SQL("jsonb_set({}, {}, to_jsonb({}))").format(column, at, value)
             if reference.json_path

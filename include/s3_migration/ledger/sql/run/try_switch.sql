@@ -8,4 +8,4 @@ WITH copied AS MATERIALIZED (
 UPDATE {table} AS a
 SET {column} = {switched_value}
 WHERE a.tableoid = %(relation)s AND a.ctid = %(ctid)s::tid AND {names_copied}
-RETURNING {row_names_from} AS kept
+RETURNING {names_copied} AS kept
