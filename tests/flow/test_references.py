@@ -135,7 +135,7 @@ KINDS: dict[str, tuple[str, dict[str, Any], tuple[str, ...], Values]] = {
 
 def make_things(product: Product, type_: str) -> None:
     if type_ == "citext":
-        if not product.sql("SELECT FROM pg_available_extensions WHERE name = 'citext'"):
+        if not product.sql("SELECT name FROM pg_available_extensions WHERE name = 'citext'"):
             pytest.skip("this PostgreSQL comes without the extension citext")
         product.sql("CREATE EXTENSION citext")
     product.sql("CREATE DOMAIN picture AS text CHECK (length(value) < 100)")

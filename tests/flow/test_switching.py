@@ -139,7 +139,10 @@ REFUSALS = {
         "ALTER TABLE avatars ADD CONSTRAINT no_seven CHECK (path <> 'avatar/7')",
         "ALTER TABLE avatars DROP CONSTRAINT no_seven",
     ),
-    **{code: (TRIGGER.format(code), "DROP TRIGGER refuse ON avatars") for code in ("P0001", "42501", "AV001", "XX000")},
+    **{
+        code: (TRIGGER.format(code), "DROP TRIGGER refuse ON avatars")
+        for code in ("P0001", "42501", "55000", "AV001", "XX000")
+    },
 }
 
 

@@ -35,6 +35,8 @@ SETTINGS: Mapping[str, str] = {
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_session_timeout": "0",
+    # As some set roles and databases by default, for people: a run writes. A standby stays read-only all the same.
+    "default_transaction_read_only": "off",
     # Rows that a policy hides would look as if there were none, and their objects as if no row named them: an error.
     "row_security": "off",
     # As they are read here.

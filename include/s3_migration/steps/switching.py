@@ -34,6 +34,9 @@ MAX_IDLE_PASSES = 3
 # internal_error: for what the driver refused by itself.
 NO_SQLSTATE = "XX000"
 
+# What the database says of every update of the table.
+_OF_THE_TABLE = ("permission denied", "cannot update table")
+
 _LOCKED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
 
 
@@ -156,7 +159,9 @@ def _switch_pages(run: Run, ledger: ReferenceLedger, file: SwitchFile, first: in
 
 def _is_of_a_row(error: DatabaseError) -> bool:
     """Whether a constraint, a trigger (with any SQLSTATE) or a policy refused a row: that row alone is at fault."""
-    return not isinstance(error, OperationalError) and not str(error).startswith("permission denied")
+    # Of the states that tell of the server, 55000 may be a trigger's.
+    of_server = isinstance(error, OperationalError) and not isinstance(error, errors.ObjectNotInPrerequisiteState)
+    return not of_server and not str(error).startswith(_OF_THE_TABLE)
 
 
 def _switch_one(run: Run, ledger: ReferenceLedger, file: SwitchFile, row: RowToSwitch, late: bool) -> int:

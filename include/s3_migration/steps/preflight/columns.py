@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from psycopg import DatabaseError, OperationalError
-from psycopg.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable, ObjectNotInPrerequisiteState, QueryCanceled
 
 from s3_migration.ledger.columns import Column, RowToTry, check_column, find_rows_to_try, find_too_long, try_switch
 from s3_migration.ledger.connection import ReferenceLedger, first_line
@@ -193,6 +193,7 @@ def _refusal(ledger: ReferenceLedger, row: RowToTry | None) -> str | None:
     except PreflightFailed:
         raise
     except DatabaseError as error:
-        if isinstance(error, OperationalError):
+        # 55000 speaks of the table, as of one that is published without replica identity; the others of the server.
+        if isinstance(error, OperationalError) and not isinstance(error, ObjectNotInPrerequisiteState):
             raise
         return first_line(error)
