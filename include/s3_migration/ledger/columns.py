@@ -53,6 +53,12 @@ def try_switch(ledger: ReferenceLedger, row: RowToTry | None) -> bool | None:
     return found[0] if found else None
 
 
+def find_undecodable(ledger: ReferenceLedger) -> str | None:
+    """A path whose percent-encoding is none."""
+    found = ledger.column("find_undecodable")
+    return found[0] if found else None
+
+
 def find_too_long(ledger: ReferenceLedger, longest: int) -> str | None:
     """:param longest: what fits, in characters."""
     found = ledger.column("find_too_long", longest=longest)

@@ -18,6 +18,10 @@ def _tallied(what: str, *steps: str) -> int:
     return field(default=0, metadata={"tallies": [(step, what) for step in steps]})
 
 
+# Tallies that are kept for each reference, and what they are called in the account.
+_BY_REFERENCE = {"rows": "switched", "rows_left": "left"}
+
+
 @dataclass(frozen=True)
 class Account:
     """What a run found and did. Small whatever the number of objects: it is an XCom and a column."""
@@ -43,6 +47,8 @@ class Account:
     misspelt_forecast: int = _tallied("misspelt", "list")
     removed: int = _tallied("removed", "delete", "reconcile")  # our copies, by an undo that was asked to
     beyond_undo: int = _tallied("beyond_undo", "reconcile")  # gone from legacy: their rows still name production
+    # By reference: `switched` and `left`, as in rows_switched and rows_left.
+    references: dict[str, dict[str, int]] = field(default_factory=dict)
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
     states: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
@@ -74,6 +80,12 @@ class Account:
                 requests[what[3:]] += number
         sums = {each.name: each.metadata["tallies"] for each in fields(cls) if each.metadata}
         found = {name: sum(tallies.get(tally, 0) for tally in parts) for name, parts in sums.items()}
+        references: dict[str, dict[str, int]] = {}
+        for (_, what), number in sorted(tallies.items()):
+            kind, _, name = what.partition(" of ")
+            if name and kind in _BY_REFERENCE:
+                of = references.setdefault(name, dict.fromkeys(_BY_REFERENCE.values(), 0))
+                of[_BY_REFERENCE[kind]] += number
         forecast = {}
         if mode == Mode.PLAN.value:
             forecast = Forecast.of(
@@ -84,6 +96,7 @@ class Account:
             run_id,
             mode,
             window,
+            references=references,
             acknowledged=acknowledged,
             states=dict(states),
             requests=dict(requests),
@@ -160,6 +173,10 @@ class Account:
                 ("copies removed", f"{self.removed:,}"),
                 ("beyond undo", f"{self.beyond_undo:,} objects are gone from legacy: their rows stay as they are"),
             ]
+        if len(self.references) > 1 and self.mode != Mode.PLAN.value:
+            at = next(place for place, (name, _) in enumerate(done) if name.startswith("switched"))
+            of = [("", f"{name}: {n['switched']:,}; {n['left']:,} left") for name, n in self.references.items()]
+            done[at + 1 : at + 1] = of
         slice_of = f", objects last modified in {self.window}" if self.window else ""
         lines = [f"Account of run {self.run_id} of migration {self.migration}, mode {self.mode}{slice_of}"]
         lines += [f"  {name:<14} {text}" for name, text in done]

@@ -151,8 +151,8 @@ def _require_referenced(run: Run) -> None:
         f"Migration {run.declaration.name}: no row names {unreferenced} of the {objects} objects that this run has "
         f"listed, so nothing is deleted: the rows that name them may be spelt otherwise, or lie in another table. "
         f"Fix: correct legacy.path_prefix, table or column in the declaration, or add the reference that is missing; "
-        f"or, if nobody needs these objects, declare unreferenced: move (or keep, and they stay). Then trigger a new run "
-        f"(docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
+        f"or, if nobody needs these objects, declare unreferenced: move (or keep, and they stay). Then trigger a new "
+        f"run (docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
     )
 
 

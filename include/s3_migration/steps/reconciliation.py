@@ -73,7 +73,10 @@ def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> boo
 
 
 def _close(run: Run, states: States) -> Account:
-    run.tally("rows_left", reconciliation.count_rows_left(run.ledger), add=False)
+    left = reconciliation.count_rows_left(run.ledger)
+    run.tally("rows_left", sum(left.values()), add=False)
+    for reference in run.declaration.references:
+        run.tally(f"rows_left of {reference.name}", left.get(reference.name, 0), add=False)
     if run.mode.undoes:
         run.tally("beyond_undo", reconciliation.count_beyond_undo(run.ledger), add=False)
     reconciliation.drop_fixed_acknowledgements(run.ledger)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from psycopg import DatabaseError, OperationalError
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable, ObjectNotInPrerequisiteState, QueryCanceled
 
-from s3_migration.ledger.columns import Column, RowToTry, check_column, find_rows_to_try, find_too_long, try_switch
+from s3_migration.ledger.columns import (
+    Column,
+    RowToTry,
+    check_column,
+    find_rows_to_try,
+    find_too_long,
+    find_undecodable,
+    try_switch,
+)
 from s3_migration.ledger.connection import ReferenceLedger, first_line
 from s3_migration.model.reference import Reference
 from s3_migration.steps.preflight.errors import PreflightFailed, Refusal
+
+R = TypeVar("R")
 
 # Rows that the switch is tried out on. One that the database refuses need not be like the others.
 TRIED = 5
@@ -130,6 +143,7 @@ def check_update(ledger: ReferenceLedger, refuse: Refusal) -> None:
             f"declare the column of {column.follows} in its place, and make the foreign key ON UPDATE CASCADE",
         )
     _check_length(ledger, column, refuse)
+    _check_encoding(ledger, refuse)
     _try(ledger, refuse)
 
 
@@ -138,12 +152,8 @@ def _check_length(ledger: ReferenceLedger, column: Column, refuse: Refusal) -> N
     growth = len(keys.production_path_prefix) - len(keys.legacy_path_prefix)
     if column.length is None or growth <= 0:
         return
-    try:
-        with ledger.batch():
-            ledger.connection.execute(f"SET LOCAL statement_timeout = '{LOOKED_FOR}'")
-            path = find_too_long(ledger, column.length - growth)
-    except (QueryCanceled, LockNotAvailable):
-        return
+    longest = column.length - growth
+    path = _found(ledger, lambda: find_too_long(ledger, longest))
     if path is not None:
         raise refuse(
             f"{path!r} becomes {growth} characters longer, and {ledger.reference.name} holds {column.length}",
@@ -151,19 +161,35 @@ def _check_length(ledger: ReferenceLedger, column: Column, refuse: Refusal) -> N
         )
 
 
+def _check_encoding(ledger: ReferenceLedger, refuse: Refusal) -> None:
+    if not ledger.reference.url_encoded:
+        return
+    path = _found(ledger, lambda: find_undecodable(ledger))
+    if path is not None:
+        raise refuse(
+            f"{ledger.reference.name} has path_encoding: url, and {path!r} is the percent-encoding of no text",
+            "correct or remove that row (there may be others like it), or declare path_encoding: plain",
+        )
+
+
+def _found(ledger: ReferenceLedger, look: Callable[[], R]) -> R | None:
+    """What a look at the rows finds, if it finds it in time."""
+    try:
+        with ledger.batch():
+            ledger.connection.execute(f"SET LOCAL statement_timeout = '{LOOKED_FOR}'")
+            return look()
+    except (QueryCanceled, LockNotAvailable):
+        return None
+
+
 class _RolledBack(Exception):
     """Nothing of the trial stays."""
 
 
 def _try(ledger: ReferenceLedger, refuse: Refusal) -> None:
-    rows: list[RowToTry | None]
+    # Where there is none, an update of nothing shows what refuses every update.
+    rows: list[RowToTry | None] = [*(_found(ledger, lambda: find_rows_to_try(ledger, TRIED)) or [])] or [None]
     refusals: list[str] = []
-    try:
-        with ledger.batch():
-            ledger.connection.execute(f"SET LOCAL statement_timeout = '{LOOKED_FOR}'")
-            rows = [*find_rows_to_try(ledger, TRIED)] or [None]
-    except (QueryCanceled, LockNotAvailable):
-        rows = [None]
     for row in rows:
         refusal = _refusal(ledger, row)
         if refusal is None:
