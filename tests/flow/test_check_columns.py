@@ -23,7 +23,7 @@ from tests.support.product import Product
 
 THINGS = {"table": "things", "column": "v"}
 MADE = "CREATE TABLE things (id serial PRIMARY KEY, v text); INSERT INTO things (v) VALUES ('image/a.png'), (NULL)"
-WORKS = "remove the cause: a trigger, a constraint, a right"
+WORKS = "remove the cause: a trigger, a rule, a constraint, a right"
 
 
 def declared(product: Product, *references: dict[str, Any]) -> Declaration:
@@ -288,7 +288,15 @@ HINDERS = {
         "FOR EACH ROW EXECUTE FUNCTION refuse()",
         "too late",
     ),
-    "a rule": ("CREATE RULE stay AS ON UPDATE TO things DO INSTEAD NOTHING", ""),
+    "a rule": ("CREATE RULE stay AS ON UPDATE TO things DO INSTEAD NOTHING", "cannot perform UPDATE RETURNING on"),
+    "a rule that does more": (
+        "CREATE RULE log AS ON UPDATE TO things DO ALSO INSERT INTO audit VALUES (old.v)",
+        "DO ALSO rules are not supported for data-modifying statements in WITH",
+    ),
+    "a rule for some rows": (
+        "CREATE RULE stay AS ON UPDATE TO things WHERE old.v = 'x' DO INSTEAD NOTHING",
+        "cannot perform UPDATE RETURNING on",
+    ),
 }
 
 

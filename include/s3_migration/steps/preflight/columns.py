@@ -197,8 +197,8 @@ def _try(ledger: ReferenceLedger, refuse: Refusal) -> None:
         refusals.append(refusal)
     raise refuse(
         f"no update of {ledger.reference.name} works, tried on {len(rows)} rows and rolled back: {refusals[0]}",
-        "remove the cause: a trigger, a constraint, a right, or a publication of a table without replica identity "
-        f"(ALTER TABLE {ledger.reference.table_name} REPLICA IDENTITY FULL, or with an index)",
+        "remove the cause: a trigger, a rule, a constraint, a right, or a publication of a table without replica "
+        f"identity (ALTER TABLE {ledger.reference.table_name} REPLICA IDENTITY FULL, or with an index)",
     )
 
 
