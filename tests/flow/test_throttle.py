@@ -22,6 +22,7 @@ from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.replica_lag import NoLag, declared_lag
 from s3_migration.ledger.switching import observe_load
 from s3_migration.model import throttle
+from s3_migration.model.declaration import Declaration
 from s3_migration.model.throttle import MANY_ROWS, MAX_REPLICA_WAIT, SHARE, Load, Next, Waited, decide
 from s3_migration.steps import throttling
 from s3_migration.steps.throttling import ReplicasBehind
@@ -285,6 +286,34 @@ def test_a_vacuum_of_the_table_is_seen_by_the_role_with_the_shipped_grants(produ
             assert look(ledger)["vacuuming"] is seen
         assert look(ledger)["vacuuming"] is False
     product.sql("DROP TABLE other")
+
+
+def test_of_a_partitioned_table_the_load_of_all_its_parts_is_seen(product: Product, ledger: Ledger) -> None:
+    product.sql(
+        "CREATE TABLE things (id int, v text) PARTITION BY HASH (id);"
+        "CREATE TABLE things_1 PARTITION OF things FOR VALUES WITH (MODULUS 2, REMAINDER 0)"
+        " WITH (autovacuum_enabled = off);"
+        "CREATE TABLE things_2 PARTITION OF things FOR VALUES WITH (MODULUS 2, REMAINDER 1)"
+        " WITH (autovacuum_enabled = off);"
+        "INSERT INTO things SELECT n, repeat('x', 500) FROM generate_series(1, 10000) AS n"
+    )
+    product.sql("DELETE FROM things WHERE id <= 2000")
+    fields = product.declaration.model_dump(mode="json")
+    fields["database"]["references"] = [{"table": "things", "column": "v"}]
+    (reference,) = Declaration.model_validate(fields).references
+    of_things = ledger.of_reference(reference)
+
+    def counted() -> bool:
+        load = observe_load(of_things)
+        return (load.live_rows, load.dead_rows) == (8000, 2000)
+
+    wait_until(counted)
+    for part in ("things_1", "things_2"):
+        with vacuuming(product, part) as at_work:
+            wait_until(at_work)
+            assert observe_load(of_things).vacuuming
+            assert not look(ledger)["vacuuming"]
+        assert not observe_load(of_things).vacuuming
 
 
 @contextmanager
