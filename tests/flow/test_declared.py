@@ -159,6 +159,26 @@ def test_a_column_that_serves_nobody_may_be_ignored(product: Product, flow: Flow
     assert product.objects("legacy") == {}
 
 
+def test_another_place_in_a_declared_document_closes_the_gate(product: Product, flow: Flow) -> None:
+    product.seed("image/1")
+    product.sql("CREATE TABLE posts (id serial PRIMARY KEY, data jsonb)")
+    product.sql("""INSERT INTO posts (data) VALUES ('{"cover": "image/1", "thumb": {"path": "image/1"}}')""")
+    references = [
+        {"table": "avatars", "column": "path"},
+        {"table": "posts", "column": "data", "json_path": ["cover"]},
+    ]
+    flow.declaration = changed(flow.declaration, database__references=references)
+    set_up(product.database, flow.declaration)
+    flow.attempt()
+    assert "json_path: [thumb, path]" in str(flow.red["gate", 0])
+    assert set(product.objects("legacy")) == {"image/1"}
+    references.append({"table": "posts", "column": "data", "json_path": ["thumb", "path"]})
+    flow.declaration = changed(flow.declaration, database__references=references)
+    flow.run()
+    assert product.sql("SELECT data FROM posts") == [({"cover": "avatar/1", "thumb": {"path": "avatar/1"}},)]
+    assert product.objects("legacy") == {}
+
+
 # -- other declarations -------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from s3_migration.ledger.references import identifier
 from s3_migration.ledger.statements import run, statement
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.legacy_names import Names, excerpt
+from s3_migration.model.reference import Reference
 from s3_migration.model.survey import Form, Group, Kind, Spelling, Way, grouped, spellings
 from s3_migration.model.survey_found import Column, Find, Look, Survey, Unseen
 
@@ -44,9 +45,8 @@ JUDGING = 0.1
 Progress = Callable[[int, int], None]
 
 
-def _declared(declaration: Declaration) -> set[tuple[str, str, str]]:
-    """Schema, table and column of each column that the declaration has."""
-    return {(reference.schema, reference.table, reference.column) for reference in declaration.references}
+def _place(reference: Reference) -> tuple[str, str, str]:
+    return reference.schema, reference.table, reference.column
 
 
 def survey(
@@ -178,8 +178,16 @@ class _Survey:
         shown = [group.example for group in groups if group.samples] + [
             excerpt(value, self.names) for value, _ in found.samples
         ]
-        declared = found.look.column.key in _declared(self.declaration)
+        declared = self._is_declared(found.look.column, groups)
         return Find(found.look, groups, list(dict.fromkeys(shown))[:EXAMPLES], declared)
+
+    def _is_declared(self, column: Column, groups: Sequence[Group]) -> bool:
+        """Of a document each place has to be, where the values name objects."""
+        paths = [each.json_path for each in self.declaration.references if _place(each) == column.key]
+        if column.kind != Kind.JSON.value or not paths:
+            return bool(paths)
+        named = [group.way for group in groups if group.names_objects and group.way.form is not Form.BUCKET]
+        return all(tuple(map(str, way.json_path)) in paths for way in named)
 
     # -- statements -----------------------------------------------------------------------------------------------
 

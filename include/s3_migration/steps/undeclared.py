@@ -7,6 +7,7 @@ import logging
 from s3_migration.ledger.survey import survey
 from s3_migration.model.legacy_names import Names
 from s3_migration.model.reference_entry import declare_as
+from s3_migration.model.survey import Way
 from s3_migration.model.survey_found import Find
 from s3_migration.steps.run import Run
 
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 # How long is looked, in seconds: a sample of each column, of as many as there is time for.
 SURVEY_TIME = 30.0
+# Entries in a message: a document may name objects at many places.
+MAX_ENTRIES = 5
 
 
 def find_undeclared(run: Run) -> list[Find]:
@@ -36,9 +39,19 @@ def short_name(find: Find) -> str:
 
 def describe(run: Run, find: Find) -> str:
     """The column, a value of it, and what to declare."""
-    column = find.look.column
-    ways = [group.way for group in find.groups if group.declarable and group.names_objects and column.type != "json"]
-    entry = declare_as((column.schema, column.table), column.column, ways[0], Names.of(run.declaration)) if ways else ""
-    lines = "".join(f"\n    {line}" for line in entry.splitlines())
-    what = f"declare it, below database.references:{lines}" if entry else "text within text, which is not rewritten"
+    column, names = find.look.column, Names.of(run.declaration)
+    entries = [declare_as((column.schema, column.table), column.column, way, names) for way in _undeclared(run, find)]
+    lines = "".join(f"\n    {line}" for entry in entries[:MAX_ENTRIES] for line in entry.splitlines())
+    what = f"declare it, below database.references:{lines}" if entries else "text within text, which is not rewritten"
     return f"{short_name(find)} holds {find.examples[0]!r}: {what}"
+
+
+def _undeclared(run: Run, find: Find) -> list[Way]:
+    """Those that a declaration can take, and has not."""
+    column = find.look.column
+    if column.type == "json":  # without an operator that changes a part of it
+        return []
+    references = run.declaration.references
+    declared = [each.json_path for each in references if (each.schema, each.table, each.column) == column.key]
+    ways = [group.way for group in find.groups if group.declarable and group.names_objects]
+    return [way for way in ways if tuple(map(str, way.json_path)) not in declared]
