@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 
-from bench import copying, listing, machine, moving, report, scale, switching, workers
+from bench import copying, listing, machine, moving, report, scale, spelling, switching, workers
 from bench.bench import Bench
 from bench.results import Options, Results
 from bench.servers import clean, servers
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Bench], object]] = {
     "move": moving.measure,
     "listing": listing.measure,
     "switching": switching.measure,
+    "spelling": spelling.measure,
     "scale": scale.measure,
     "workers": workers.measure,
 }

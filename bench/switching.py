@@ -34,7 +34,7 @@ def measure(bench: Bench) -> None:
     """Both ways in turn, on a fresh table each time; then ours with a quarter and a half of the rows."""
     rows = bench.options.rows
     with database(bench) as (connection, ours):
-        _fill_ledger(connection, rows)
+        fill_ledger(connection, rows)
         for _ in bench.rounds("switching"):
             for index in INDEXES:
                 plain = _plain(connection, rows, index)
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> None:
                 figures = {"plain": plain, "seconds": seconds, "ratio": seconds / plain, "longest": longest}
                 bench.record(f"switching/{index}", **figures, transactions=number)
         for part in (rows // 4, rows // 2):
-            _fill_ledger(connection, part)
+            fill_ledger(connection, part)
             for index in INDEXES:
                 seconds, _ = _switch(connection, ours, part, index)
                 bench.record(f"switching/{index}/{part}", seconds=seconds)
@@ -76,7 +76,7 @@ def run_again(connection: psycopg.Connection[Any]) -> None:
     )
 
 
-def _fill_ledger(connection: psycopg.Connection[Any], objects: int) -> None:
+def fill_ledger(connection: psycopg.Connection[Any], objects: int) -> None:
     connection.execute("TRUNCATE s3_migration.ledger")
     run_again(connection)
     connection.execute(COPIED, {"rows": objects})
