@@ -164,7 +164,7 @@ def test_however_it_is_spelt_a_path_may_stand_for_its_key(
 @example("%F4%90%80%80")
 @example("%C0%80")
 def test_any_text_has_a_plain_spelling(connection: Connection, text: str) -> None:
-    # Composed, in small letters, nothing repeated, nothing around it: the plain spelling of that is itself, escapes apart.
+    # Composed, in small letters, nothing repeated, nothing around it: spelt plainly once more it is the same.
     found = plain(connection, text)
     if "%" not in found:
         assert plain(connection, found) == found
