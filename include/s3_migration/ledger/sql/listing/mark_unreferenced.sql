@@ -4,15 +4,15 @@ UPDATE s3_migration.ledger AS l SET problem = 'unreferenced', detail = NULL
 FROM (
     SELECT u.key
     FROM (
-        SELECT l.legacy_key AS key, true AS listed, false AS named
+        SELECT l.legacy_key AS key, false AS named
         FROM s3_migration.ledger AS l
         WHERE
             l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
             AND {in_legacy} AND l.problem IS NULL
         UNION ALL
-        SELECT n.key, false, true FROM ({rows_naming_either}) AS n
+        SELECT n.key, true FROM ({rows_naming_either}) AS n
     ) AS u
     GROUP BY u.key
-    HAVING bool_or(u.listed) AND NOT bool_or(u.named)
+    HAVING NOT bool_or(u.named)
 ) AS n
 WHERE l.migration_id = %(migration_id)s AND l.legacy_key = n.key
