@@ -35,7 +35,8 @@ Facts = dict[str, Any]
 Effect = dict[str, Any]
 
 # `object`, `run`, `migration`, `timing` and their columns, each also as `all …`: with its neighbours. `later` is the
-# run after ours. `rows` are the paths that rows hold, in order. All others are values of the statement.
+# run after ours. `rows` are the paths that rows hold, in order; `spelt` are keys with a
+# path that names each otherwise. All others are values of the statement.
 WORLD: Facts = {
     "all migration.lease_run_no": 2,
     "all migration.lease_token": 7,
@@ -451,6 +452,122 @@ MARK_STILL_REFERENCED = Guarded(
     },
 )  # fmt: skip
 
+MARK_REWRITTEN = Guarded(
+    {**COPIED, "keys": ["image/a"], "details": ["other metadata"]},
+    {
+        "with a copy": ({}, {"image/a": {"problem": "changed", "rewritten": True, "detail": "other metadata"}}),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "with a problem": ({"object.problem": "superseded"}, NOTHING),
+        "gone from legacy": ({"object.legacy_gone_at": NOW}, NOTHING),
+        "never copied": ({"object.production_modified": None}, NOTHING),
+        "another content": ({"object.legacy_etag": "v2"}, NOTHING),
+        "known to be written again": ({"object.rewritten": True}, NOTHING),
+        "undo": (BACK, {"image/a": {"problem": "changed", "rewritten": True, "detail": "other metadata"}}),
+        **{
+            f"undo, {problem}": ({**BACK, "object.problem": problem}, effect)
+            for problem, effect in (
+                ("changed", {"image/a": {"rewritten": True, "detail": "other metadata"}}),
+                ("superseded", NOTHING),
+            )
+        },
+        "undo, gone from legacy": ({**BACK, "object.legacy_gone_at": NOW}, NOTHING),
+        "undo, nothing in production": ({**BACK, "object.production_modified": None}, NOTHING),
+        "undo, not our copy": ({**BACK, "object.copied_etag": None}, NOTHING),
+    },
+)
+
+NOT_NAMED: Effect = {"image/a": {"problem": "unreferenced", "detail": None}}
+MARK_UNREFERENCED = Guarded(
+    {**LISTED, "all object.detail": "old", "rows": ["image/b", "avatar/x", None]},
+    {
+        "named by no row": ({}, NOT_NAMED),
+        "named by its legacy path": ({"rows": ["image/a", "image/b"]}, NOTHING),
+        "named by its path in production": ({"rows": ["avatar/a", "image/b"]}, NOTHING),
+        "named elsewhere, with a rest as long": ({"rows": ["other/a", "image/b"]}, NOT_NAMED),
+        "named elsewhere, with a rest as long as in production": ({"rows": ["others/a", "image/b"]}, NOT_NAMED),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "gone from legacy": ({"object.legacy_gone_at": NOW}, NOTHING),
+        "with a problem": ({"object.problem": "conflict"}, NOTHING),
+        "unreferenced before": ({"object.problem": "unreferenced"}, NOTHING),
+    },
+)
+
+STARTED_ANEW: Effect = {"image/a": {"switched_at": NOW}}
+RESTART_GRACE = Guarded(
+    {**COPIED, "keys": ["image/a"], "all object.switched_at": Time(-500)},
+    {
+        "named again": ({}, STARTED_ANEW),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+    },
+)
+
+KEEP_DECLARED = Guarded(
+    {**RUN, "all migration.declared": "[1]", "declared": "[2]"},
+    {
+        "proofs were taken": (
+            {},
+            {
+                "migration 1": {"declared": [2]},
+                **{f"run {run}": {"verified_at": None} for run in (1, 2, 3)},
+            },
+        ),
+        "no proof of ours": (
+            {"run.verified_at": None},
+            {
+                "migration 1": {"declared": [2]},
+                **{f"run {run}": {"verified_at": None} for run in (1, 3)},
+            },
+        ),
+    },
+)
+
+
+def spelt(path: str, advice: str) -> tuple[Facts, Effect]:
+    """By a row that holds this path, of which this is advised."""
+    detail = f"avatars.path holds '{path}': {advice}; or correct the row to 'image/a'"
+    return {"spelt": [("image/a", path)]}, {"image/a": {"problem": "misspelt", "detail": detail}}
+
+
+_, SPELT = spelt("/image/a", "declare path_prefix '/image/', if all rows are spelt so")
+NONE_MATCHES = "no declaration makes them match"
+AS_DECLARED: Effect = {"image/a": {"problem": None, "detail": None}}
+MARK_MISSPELT = Guarded(
+    {**LISTED, "all object.detail": "old", "spelt": [("image/a", "/image/a")]},
+    {
+        "a row is spelt otherwise": ({}, SPELT),
+        "unreferenced so far": ({"object.problem": "unreferenced"}, SPELT),
+        "with another problem": ({"object.problem": "conflict"}, NOTHING),
+        "gone from legacy": ({"object.legacy_gone_at": NOW}, NOTHING),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "misspelt then, and spelt as declared by now": ({"object.problem": "misspelt", "spelt": []}, AS_DECLARED),
+        "misspelt then, and gone by now": (
+            {"object.problem": "misspelt", "spelt": [], "object.legacy_gone_at": NOW}, AS_DECLARED,
+        ),
+        "misspelt then, of another run": ({"object.problem": "misspelt", "spelt": [], "object.run_no": 1}, NOTHING),
+        "with another problem, and spelt as declared": ({"object.problem": "conflict", "spelt": []}, NOTHING),
+        "misspelt, and misspelt then": ({"object.problem": "misspelt"}, NOTHING),
+        "spelt as declared, and no problem": ({"spelt": []}, NOTHING),
+        "with another prefix, in capitals": spelt("/image/A", NONE_MATCHES),
+        "percent-encoded": spelt("image/%61", "declare path_encoding: url, if all rows are spelt so"),
+        # Which names it as it is spelt, and comes here never: held all the same, as the advice is for another prefix.
+        "with the declared prefix": spelt("image/a", "declare path_encoding: url, if all rows are spelt so"),
+        "in capitals": spelt("image/A", NONE_MATCHES),
+        "percent-encoded, with another prefix": spelt(
+            "/image/%61", "declare path_encoding: url and the path_prefix that these rows have, if all are spelt so"
+        ),
+        "percent-encoded as a whole": spelt("image%2F%61", NONE_MATCHES),
+    },
+    dict.fromkeys(
+        (
+            "l.migration_id = %(migration_id)s: TRUE (2)",
+            "l.run_no = %(run_no)s: TRUE (2)",
+            "l.problem = 'misspelt': TRUE",
+            "l.problem = 'misspelt': TRUE (2)",
+        ),
+        "asked of the row that is written, and again of those that are looked at",
+    ),
+)  # fmt: skip
+
 PAGES: Facts = {"first": "(0,0)", "last": "(1,0)", "late": False, "relation": None}
 NONE_SWITCHED: Effect = {"answers": [(0,)]}
 
@@ -579,14 +696,19 @@ GUARDED: dict[str, Guarded] = {
             "lease of another run": ({"migration.lease_run_no": 3}, NOTHING),
         },
     ),
+    "keep_declared": KEEP_DECLARED,
     "mark_copied": MARK_COPIED,
     "mark_deleted": MARK_DELETED,
+    "mark_misspelt": MARK_MISSPELT,
     "mark_refused_row": MARK_REFUSED_ROW,
     "mark_removed": MARK_REMOVED,
+    "mark_rewritten": MARK_REWRITTEN,
     "mark_still_referenced": MARK_STILL_REFERENCED,
+    "mark_unreferenced": MARK_UNREFERENCED,
     "reclaim": RECLAIM,
     "release_lease": of_holder(FREED),
     "renew_lease": of_holder(UNTIL, **LONGER),
+    "restart_grace": RESTART_GRACE,
     "switch_rows": Guarded(
         SWITCHING,
         SWITCH,

@@ -66,6 +66,8 @@ UNION ALL SELECT concat_ws(' ', 'deletion', migration_id, run_no, chunk), ctid::
 UNION ALL SELECT concat_ws(' ', 'timing', run_no, step, chunk), ctid::text, to_jsonb(t) FROM s3_migration.timing AS t
 """
 
+STAGED = statement("create_misspelt").as_string()
+
 
 class Database:
     """A database in which every case begins with the same world; nothing that a case does stays."""
@@ -103,6 +105,11 @@ class Database:
             # From the first place of the first page on, whatever was there and rolled back.
             self.connection.execute("TRUNCATE avatars RESTART IDENTITY")
             self.connection.execute("INSERT INTO avatars (path) SELECT unnest(%s::text[])", [facts["rows"]])
+        if "spelt" in facts:
+            self.connection.execute(STAGED)
+            for key, path in facts["spelt"]:
+                row = (key, "avatars.path", path, None, "image/", key.removeprefix("image/"))
+                self.connection.execute("INSERT INTO pg_temp.listed_misspelt VALUES (%s, %s, %s, %s, %s, %s)", row)
         if facts.get("kept"):
             self.connection.execute("CREATE TRIGGER kept BEFORE UPDATE ON avatars FOR EACH ROW EXECUTE FUNCTION keep()")
 

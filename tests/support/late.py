@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -43,6 +43,7 @@ class Store:
     def __init__(self) -> None:
         self.buckets: dict[str, Bucket] = {}
         self.freezes = self.dies = False  # the worker, in its next deletion; after its next copy
+        self.meanwhile: Callable[[], None] | None = None  # while its next deletion is on its way
         self.frozen: list[tuple[str, Sequence[tuple[str, str]]]] = []  # deletions that may take effect yet
         self._versions = itertools.count(1)
 
@@ -91,6 +92,9 @@ class Store:
         if self.freezes:
             self.frozen.append((bucket, versions))
             raise Killed
+        if self.meanwhile:
+            self.meanwhile()
+            self.meanwhile = None
         return Deletions([self._delete(bucket, key, etag) for key, etag in versions], under_way=False)
 
     def _delete(self, bucket: str, key: str, etag: str) -> DeleteResult:
@@ -124,6 +128,7 @@ class World:
         self.production: Bucket = {}
         store.buckets = {product.bucket("legacy"): self.legacy, product.bucket("production"): self.production}
         store.freezes = store.dies = False
+        store.meanwhile = None
         store.frozen.clear()
         self.runs: list[Flow] = []
         self._left: dict[str, str] = {}  # of runs: the step that is next, or red
@@ -133,6 +138,7 @@ class World:
         self.newest: dict[str, S3Object] = {}  # of names: what the application wrote last, and left
         self.foreign: dict[str, S3Object] = {}
         self.switched: set[str] = set()
+        self.slipped: set[str] = set()  # the application removed it after the last look, while we deleted
         for table in ("deletion", "acknowledged", "tally", "timing", "chunk", "ledger", "run"):
             product.sql(f"DELETE FROM s3_migration.{table}")  # noqa: S608
         product.sql("UPDATE s3_migration.migration SET lease_run_no = NULL, deletion_stopped = NULL")
@@ -264,6 +270,15 @@ class World:
             if f"image/{name}" not in self.legacy:
                 self.switched.discard(name)
 
+    def slip(self, name: str) -> None:
+        """It removes from production what legacy is being asked to delete, after the look just before that."""
+
+        def remove() -> None:
+            self.slipped.add(name)
+            self.remove_production(name)
+
+        self.store.meanwhile = remove
+
     def _forget(self, name: str, removed: S3Object) -> None:
         """Nobody owes what the application removed."""
         if name in self.newest and self.newest[name].etag == removed.etag:
@@ -302,7 +317,11 @@ class World:
                 self.switched.add(name)
                 assert name not in self.foreign, f"{what}: row of {name} names another's content"
             newest = self.newest.get(name)
-            if was and (now is None or now.etag not in {was.etag, newest.etag if newest else None}):
+            if (
+                was
+                and name not in self.slipped
+                and (now is None or now.etag not in {was.etag, newest.etag if newest else None})
+            ):
                 kept = was.etag in {each.etag for each in (*legacy.values(), *production.values())}
                 # A copy that was made before is served until the verification sees that legacy was written since.
                 rewritten = was == newest == legacy.get(was_rows[name])
@@ -310,6 +329,7 @@ class World:
                 assert all((kept, theirs)), f"{what}: {was_rows[name]} was served, {path} is not"
         for name, theirs_ in self.foreign.items():
             assert production.get(f"avatar/{name}") == theirs_, f"{what}: {name} in production is not ours"
+        self.slipped.clear()
         assert legacy.items() <= was_legacy.items(), f"{what}: we never write into legacy"
         assert not self.stopped or legacy == was_legacy, f"{what}: deletion was stopped"
 

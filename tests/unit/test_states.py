@@ -81,8 +81,14 @@ def test_the_verdicts_that_stay_with_an_object_are_states() -> None:
 
 def test_the_problems_are_those_that_turn_a_run_red() -> None:
     assert PROBLEMS == ("failed", "conflict", "damaged", "changed", "still_referenced", "row_refused", "misspelt")
-    assert set(STORED) - set(PROBLEMS) == {"superseded", "withdrawn", "dangling"}
-    assert {state for state, its in STATES.items() if its.final} == {"moved", "superseded", "withdrawn", "dangling"}
+    quiet = {"superseded", "unreferenced", "withdrawn", "dangling"}
+    assert set(STORED) - set(PROBLEMS) == quiet
+    assert {state for state, its in STATES.items() if its.final} == {"moved", *quiet}
+
+
+def test_what_may_stay_in_legacy_for_good_is_kept_there_on_purpose() -> None:
+    assert {state for state, its in STATES.items() if its.legacy_may_hold_it} == {"superseded", "unreferenced"}
+    assert {state for state, its in STATES.items() if its.rows_may_name_legacy} == {"superseded", "dangling"}
 
 
 CURRENT = frozenset({Fact.IN_LEGACY, Fact.HAS_COPY, Fact.OURS, Fact.CURRENT, Fact.PAST_GRACE})
@@ -150,6 +156,8 @@ def test_the_docs_have_the_table_of_transitions() -> None:
         *(("moved", after) for after in ("failed", "withdrawn")),
         *((None, after) for after in ("failed", "damaged", "changed", "superseded", "withdrawn")),
         ("row_refused", "failed"),
+        *(("unreferenced", after) for after in ("failed", "changed", "still_referenced", "row_refused")),
+        *((before, "unreferenced") for before in (None, "moved", "failed", "conflict", "damaged", "superseded")),
     ],
 )
 def test_what_makes_no_sense_is_no_transition(before: str | None, after: str) -> None:

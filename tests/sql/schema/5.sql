@@ -190,7 +190,7 @@ DECLARE
 BEGIN
     FOR rule IN
         SELECT * FROM (VALUES
-            ('ledger_problem_is_known', $rule$problem IN ('failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'row_refused', 'misspelt', 'superseded', 'withdrawn', 'dangling')$rule$),
+            ('ledger_problem_is_known', $rule$problem IN ('failed', 'conflict', 'damaged', 'changed', 'still_referenced', 'row_refused', 'misspelt', 'superseded', 'unreferenced', 'withdrawn', 'dangling')$rule$),
             ('ledger_code_of_refusals', $rule$(coalesce(problem, '') IN ('failed', 'row_refused')) = (error_code IS NOT NULL)$rule$),
             ('ledger_copy_has_etag_and_time', $rule$(production_modified IS NULL) = (production_etag IS NULL)$rule$),
             ('ledger_copied_is_in_production', $rule$copied_etag IS NULL OR production_modified IS NOT NULL$rule$),
@@ -317,17 +317,43 @@ BEGIN
 END
 $$;
 
--- What all spellings of one path have in common: percent-decoded (twice, as some encode what is encoded), a plus read as a
--- space, without white space around it, repeated slashes as one, in one Unicode normal form, in small letters.
+-- What all spellings of one path have in common: percent-decoded (again and again, as some encode what is encoded, and a key
+-- may hold such escapes itself), a plus read as a space, without white space around it, repeated slashes as one, in one
+-- Unicode normal form, in small letters.
 CREATE OR REPLACE FUNCTION s3_migration.plain_spelling(path text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog
+AS $$
+DECLARE
+    said text := path;
+    decoded text;
+BEGIN
+    FOR round IN 1..9 LOOP -- more is nobody's spelling, and would take as long as somebody's row is made to
+        decoded := s3_migration.url_decode(said);
+        EXIT WHEN decoded IS NULL OR decoded = said;
+        said := decoded;
+    END LOOP;
+    RETURN lower(normalize(
+        regexp_replace(btrim(translate(said, '+', ' '), E' \t\n\r\f\v\u00a0\ufeff'), '/{2,}', '/', 'g'), NFC
+    ));
+END
+$$;
+
+-- The keys that a path may stand for, in their plain spelling: what follows any of the prefixes (plainly spelt), wherever it
+-- stands in the path, with and without what a URL may carry after it.
+CREATE OR REPLACE FUNCTION s3_migration.possible_keys(path text, prefixes text[], key_prefix text) RETURNS SETOF text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog
 AS $$
-    SELECT lower(normalize(
-        regexp_replace(btrim(translate(d.twice, '+', ' '), E' \t\n\r\f\v\u00a0\ufeff'), '/{2,}', '/', 'g'), NFC
-    ))
-    FROM (SELECT coalesce(s3_migration.url_decode(path), path) AS once) AS o,
-    LATERAL (SELECT coalesce(s3_migration.url_decode(o.once), o.once) AS twice) AS d
+    SELECT DISTINCT key_prefix || array_to_string(c.parts[i.place:], p.prefix)
+    FROM (VALUES (path), (split_part(split_part(path, '?', 1), '#', 1))) AS v (said),
+    LATERAL (SELECT s3_migration.plain_spelling(v.said) AS spelt) AS s,
+    unnest(prefixes) AS p (prefix),
+    LATERAL (
+        SELECT CASE WHEN p.prefix = '' THEN ARRAY['', s.spelt] ELSE string_to_array(s.spelt, p.prefix) END AS parts
+    ) AS c,
+    LATERAL generate_subscripts(c.parts, 1) AS i (place)
+    WHERE i.place > 1
 $$;
 
 INSERT INTO s3_migration.schema_version (version) VALUES (5) ON CONFLICT DO NOTHING;
@@ -364,6 +390,7 @@ GRANT USAGE ON SCHEMA "public" TO "migrator";
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON s3_migration.acknowledged TO "migrator";
 
-GRANT EXECUTE ON FUNCTION s3_migration.url_decode(text), s3_migration.plain_spelling(text) TO "migrator";
+GRANT EXECUTE ON FUNCTION s3_migration.url_decode(text), s3_migration.plain_spelling(text),
+s3_migration.possible_keys(text, text[], text) TO "migrator";
 
 COMMIT;
