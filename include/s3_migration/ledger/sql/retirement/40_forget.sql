@@ -13,7 +13,7 @@ BEGIN
             s3_migration.acknowledged, s3_migration.timing, s3_migration.tally, s3_migration.chunk, s3_migration.ledger,
             s3_migration.deletion, s3_migration.run, s3_migration.migration, s3_migration.schema_version;
         DROP FUNCTION
-            s3_migration.possible_keys(text, text[], text), s3_migration.plain_spelling(text), s3_migration.url_decode(text);
+            s3_migration.possible_keys(text, text[], text), s3_migration.plain_key(text), s3_migration.plain_spelling(text), s3_migration.url_decode(text);
         DROP SCHEMA s3_migration;
     ELSE
         DELETE FROM s3_migration.acknowledged WHERE migration_id = retired;
