@@ -47,13 +47,19 @@ LATE = st.one_of(
 )
 
 
+def list_of(one: Action) -> list[Action]:
+    return [one]
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[Action, ...]:
     """A run that is cut off, what comes between, and whoever comes late."""
-    # A worker that freezes in the midst of its deletion is what most of the mends are for: half of the histories.
-    freezes = draw(st.booleans())
-    before = [("freeze",)] if freezes else draw(st.lists(BEFORE, max_size=1))
-    cut_off = draw(action("move", st.sampled_from(("delete", "reconcile")) if freezes else steps))
+    # A worker that freezes in the midst of its deletion, and a conflict, are what most of the mends are for.
+    before = draw(
+        st.one_of(st.just([("freeze",)]), action("conflict", names).map(list_of), st.lists(BEFORE, max_size=1))
+    )
+    late = ("delete", "reconcile") if before and before[0][0] in {"freeze", "conflict"} else STEPS
+    cut_off = draw(action("move", st.sampled_from(late)))
     between = draw(st.lists(BETWEEN, max_size=3))
     gone = draw(st.one_of(st.just(()), GONE))
     return (*before, cut_off, *between, *gone, *draw(LATE))
