@@ -169,7 +169,7 @@ def taken_out(row: str) -> Iterator[None]:
         yield
 
 
-# The first seeds with which hypothesis comes upon it within so few histories; those of row 2 are row 1's, as its mends are.
+# The first seeds with which hypothesis comes upon it within so few histories; row 2 has the mends of row 1.
 SEEDS = {"1": 7, "2": 7, "5": 1, "5, gone on both sides": 3, "8": 3, "10": 1}
 EXAMPLES = 8
 
