@@ -67,6 +67,20 @@ def test_another_declaration_under_the_same_name_is_refused(
     assert (product.objects("legacy"), product.objects("production"), product.rows()) == before
 
 
+def test_a_reference_may_be_corrected_until_a_row_of_it_was_switched(product: Product, flow: Flow) -> None:
+    product.seed("image/1")
+    wrong = {"legacy__path_prefix": "pic/", "production__path_prefix": "new/"}
+    sound, flow.declaration = flow.declaration, changed(flow.declaration, **wrong)
+    flow.attempt(Mode.SWITCH)
+    assert product.rows() == ["image/1"]
+    flow.declaration = sound
+    flow.run(Mode.SWITCH)
+    assert product.rows() == ["avatar/1"]
+    flow.declaration = changed(sound, **wrong)
+    with pytest.raises(PreflightFailed, match="legacy was 'image/' and is 'pic/'"):
+        flow.begin()
+
+
 def test_another_bucket_under_the_same_name_is_refused(product: Product, flow: Flow) -> None:
     flow.run(Mode.PLAN)
     other = f"{product.bucket('production')}-other"

@@ -1093,6 +1093,8 @@ def test_objects_that_hardly_any_row_names_stay(product: Product, flow: Flow) ->
     fields["legacy"]["path_prefix"], fields["production"]["path_prefix"] = f"{CDN}image/", f"{CDN}avatar/"
     flow.declaration = Declaration.model_validate(fields)
     product.sql("DELETE FROM avatars WHERE NOT starts_with(path, 'https:')")
+    # Rows were switched by the wrong prefix, and are gone: an administrator has the migration forget what it was.
+    product.sql("UPDATE s3_migration.migration SET declared = NULL")
     assert flow.run().states == {"moved": len(MANY)}
     assert product.rows() == [f"{CDN}{key.replace('image', 'avatar')}" for key in MANY]
 

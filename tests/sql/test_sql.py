@@ -452,6 +452,7 @@ CASES: dict[str, Case] = {
     ),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),
+    "find_switched": Case({}, ""),
     "find_tallies": Case({}, "(copy copied 7)"),
     "find_timings": Case({}, None, again=None),
     "find_uncopied": Case(

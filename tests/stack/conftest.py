@@ -56,7 +56,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         stack = Stack(directory / "stack")
         stack.prepare()
         proxy = proxies.enter_context(Proxy(stack.s3.endpoint_url))
-        proxy.fault("ListObjectsV2", aged_by_name)
+        for operation in ("ListObjectsV2", "HeadObject"):
+            proxy.fault(operation, aged_by_name)
         store = json.loads(stack.airflow.settings["AIRFLOW_CONN_LEGACY_S3"])
         store["extra"]["endpoint_url"] = proxy.endpoint_url
         own = {"S3_MIGRATION_DECLARATIONS": str(directory), "AIRFLOW_CONN_AGED_S3": json.dumps(store)}

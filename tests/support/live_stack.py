@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +56,17 @@ SETTINGS = {
 _AGED = re.compile(
     rb"(<Key>image/([0-9-]{10}T\d\d)%3A(\d\d)%3A(\d\d)[^<]*</Key>.*?<LastModified>)[^<]*(</LastModified>)"
 )
+_NAMED = re.compile(r"image/([0-9-]{10}T\d\d:\d\d:\d\d).*")
 _READS = {"ListObjectsV2 200", "HeadObject 200", "HeadObject 404"}
 
 
 def aged_by_name(request: faults.Request, forward: faults.Forward) -> faults.Answer:
     """Show an object as old as its name says: no real store lets its age be set."""
     answer = forward(request)
+    if named := _NAMED.fullmatch(request.key):
+        day = datetime.fromisoformat(f"{named[1]}+00:00")
+        headers = [(name, value) for name, value in answer.headers if name.lower() != "last-modified"]
+        return replace(answer, headers=[*headers, ("Last-Modified", format_datetime(day, usegmt=True))])
     return replace(answer, body=_AGED.sub(rb"\1\2:\3:\4.000Z\5", answer.body))
 
 

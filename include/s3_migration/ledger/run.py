@@ -51,6 +51,11 @@ def find_migration(ledger: Ledger, name: str) -> Migration | None:
     return ledger.find(Migration, "find_migration", name=name)
 
 
+def find_switched(ledger: MigrationLedger) -> list[str]:
+    """Names of the references of which rows were switched; `*` stands for all."""
+    return ledger.column("find_switched")
+
+
 def keep_declared(ledger: MigrationLedger, declared: str) -> None:
     """:param declared: JSON."""
     ledger.execute("keep_declared", declared=declared)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from s3_migration.model.declaration import Declaration
@@ -20,8 +20,13 @@ def identity(declaration: Declaration) -> Identity:
     return {**sides, "references": {_place(reference): _spelt(reference) for reference in declaration.references}}
 
 
-def differences(kept: Identity, now: Identity) -> list[str]:
-    """What differs from what was kept, for people. A reference that is new is none: its rows follow as well."""
+def differences(kept: Identity, now: Identity, switched: Collection[str]) -> list[str]:
+    """What differs from what was kept, for people.
+
+    A reference that is new is none, as its rows follow too; nor is one that is corrected before it switched a row.
+
+    :param switched: names of the references of which rows were switched; `*` stands for all.
+    """
     found = [
         f"{side}.{field} was {kept[side][field]!r} and is {now[side][field]!r}"
         for side in ("legacy", "production")
@@ -29,6 +34,8 @@ def differences(kept: Identity, now: Identity) -> list[str]:
         if kept[side][field] != now[side][field]
     ]
     for place, spelt in kept["references"].items():
+        if not {spelt["name"], "*"} & set(switched):
+            continue
         if place not in now["references"]:
             found.append(f"reference {place} is gone")
             continue
@@ -47,6 +54,7 @@ def _place(reference: Reference) -> str:
 
 def _spelt(reference: Reference) -> dict[str, Any]:
     return {
+        "name": reference.name,
         "legacy": reference.keys.legacy_path_prefix,
         "production": reference.keys.production_path_prefix,
         "path_encoding": "url" if reference.url_encoded else "plain",

@@ -9,7 +9,7 @@ from psycopg import Error
 
 from s3_migration.ledger.connection import Ledger, MigrationLedger, first_line
 from s3_migration.ledger.replica_lag import NoLag, declared_lag
-from s3_migration.ledger.run import behind_a_pooler, check_ledger, find_migration, schema_version
+from s3_migration.ledger.run import behind_a_pooler, check_ledger, find_migration, find_switched, schema_version
 from s3_migration.ledger.schema import SCHEMA_VERSION
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.identity import differences, identity
@@ -99,10 +99,13 @@ def _check_set_up(ledger: Ledger, refuse: Refusal) -> MigrationLedger:
         raise refuse(f"the ledger is not readable: {first_line(error)}", setup) from error
     if migration is None:
         raise refuse(f"the ledger does not know migration {ledger.declaration.name!r}", setup)
-    if migration.declared and (found := differences(migration.declared, identity(ledger.declaration))):
+    checked = ledger.of_migration(migration.migration_id)
+    if migration.declared and (
+        found := differences(migration.declared, identity(ledger.declaration), find_switched(checked))
+    ):
         raise refuse(
             f"the declaration is not what the migration began with: {'; '.join(found)}",
             "put it back; other objects, or another place for them, are declared under a new name, in a file of their "
             "own (docs/runbook.md#the-declaration-was-changed)",
         )
-    return ledger.of_migration(migration.migration_id)
+    return checked
