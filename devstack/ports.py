@@ -8,6 +8,8 @@ import socket
 HOST = "127.0.0.1"
 # Below the ranges from which Linux and macOS take the ports of outgoing connections.
 _OURS = range(20_000, 32_000)
+# Nobody may listen there yet, though somebody will: a server is started after the ports of all are chosen.
+_given: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -27,11 +29,15 @@ def is_free(port: int) -> bool:
 def free_port(preferred: int = 0) -> int:
     """The preferred port, or another one where it is taken."""
     if preferred and is_free(preferred):
+        _given.add(preferred)
         return preferred
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
+    """Ports that nobody has, and that this process has not been given before."""
     candidates = random.sample(_OURS, len(_OURS))
-    free = (port for port in candidates if is_free(port))
-    return [next(free) for _ in range(count)]
+    free = (port for port in candidates if port not in _given and is_free(port))
+    chosen = [next(free) for _ in range(count)]
+    _given.update(chosen)
+    return chosen
