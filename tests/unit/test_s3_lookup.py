@@ -111,6 +111,19 @@ def test_keys_that_lie_thick_are_listed_and_those_that_lie_thin_asked_for(stores
     assert requests["ListObjectsV2"] == 1 + (requests["HeadObject"] == 0)
 
 
+def test_what_was_emptied_is_seen_by_one_page(stores: Stores) -> None:
+    keys = sorted(f"image/{number:04}" for number in range(1_500))
+    stores.put(key="image/0007")
+    stores.put(key="image/0007 beside")
+    stores.hook.take_requests()
+    found = [entry.key for page in stores.hook.lookup(stores.legacy, "image/", keys) for entry in page]
+    assert found == ["image/0007"]
+    assert stores.hook.take_requests() == {("ListObjectsV2", "200"): 1}
+    stores.put_many(keys)
+    found = [entry.key for page in stores.hook.lookup(stores.legacy, "image/", keys) for entry in page]
+    assert sorted(found) == keys
+
+
 @pytest.mark.parametrize("expected", [(), ("image/0-x",)])
 def test_what_should_be_there_is_asked_for_before_it_counts_as_missing(
     stores: Stores, expected: tuple[str, ...]

@@ -33,8 +33,16 @@ class Lookup:
         :param keys: sorted, below the prefix.
         :param expected: what a listing does not show of these is asked for by HEAD: a store need not list in order.
         """
+        if len(keys) > BATCH and not expected and (last := self._last_page(prefix, keys)) is not None:
+            return iter([last])
         spans = [keys[first : first + BATCH] for first in range(0, len(keys), BATCH)]
         return self._collect([self._transport.threads.submit(self._span, prefix, span, expected) for span in spans])
+
+    def _last_page(self, prefix: str, keys: Sequence[str]) -> list[S3Object] | None:
+        """Those of the keys that are there, if one page shows all that comes after the first: of what was emptied, say."""
+        page = self._transport.list_page(self._bucket, prefix, key_before(keys[0]))
+        wanted = frozenset(keys)
+        return None if page.token else [entry for entry in page.entries if entry.key in wanted]
 
     def head_all(self, keys: Iterable[str]) -> Iterator[list[S3Object]]:
         """Those of the keys that are there, in pages; one request a key, many at once.
