@@ -39,7 +39,7 @@ class Lookup:
         return self._collect([self._transport.threads.submit(self._span, prefix, span, expected) for span in spans])
 
     def _last_page(self, prefix: str, keys: Sequence[str]) -> list[S3Object] | None:
-        """Those of the keys that are there, if one page shows all that comes after the first: of what was emptied, say."""
+        """Those of the keys that are there, if one page shows all after the first: of what was emptied, say."""
         page = self._transport.list_page(self._bucket, prefix, key_before(keys[0]))
         wanted = frozenset(keys)
         return None if page.token else [entry for entry in page.entries if entry.key in wanted]
