@@ -72,17 +72,10 @@ def test_the_least_declaration_has_the_documented_defaults(file: Path) -> None:
     assert (made.pool, made.alerts) == ("default_pool", Alerts())
     assert (made.alerts.emails, made.alerts.notifiers, made.alerts.late_after) == ([], [], None)
     assert (made.alerts.smtp_conn_id, made.alerts.from_email) == ("smtp_default", None)
-    assert [reference.as_declared() for reference in made.references] == [
-        {
-            "table": "public.avatars",
-            "column": "path",
-            "array": False,
-            "json_path": [],
-            "path_encoding": "plain",
-            "legacy": "image/",
-            "production": "avatar/",
-        }
-    ]
+    (reference,) = made.references
+    assert (reference.schema, reference.table, reference.column) == ("public", "avatars", "path")
+    assert (reference.array, reference.json_path, reference.url_encoded) == (False, (), False)
+    assert (reference.keys.legacy_path_prefix, reference.keys.production_path_prefix) == ("image/", "avatar/")
     assert (made.database.lag_query, made.database.max_lag) == (None, timedelta(seconds=10))
 
 

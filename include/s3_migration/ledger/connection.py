@@ -109,6 +109,10 @@ class Ledger:
         """The first column of every row."""
         return [next(iter(found.values())) for found in self.execute(file, **values)]
 
+    def first(self, file: str, /, **values: Any) -> Any:
+        """The first column of the first row; None of an answer that is empty."""
+        return next(iter(self.column(file, **values)), None)
+
     @contextmanager
     def batch(self) -> Iterator[None]:
         """One transaction around several statements."""

@@ -74,12 +74,8 @@ def count_undeclared(ledger: RunLedger) -> int | None:
 
 def find_rows_beside(ledger: ReferenceLedger, limit: int) -> list[str]:
     """Values of rows that contain the legacy path without beginning with it."""
-    return [
-        row["path"]
-        for row in ledger.rows(
-            dict[str, str], "find_rows_beside", inside=ledger.reference.keys.legacy_path_prefix, limit=limit
-        )
-    ]
+    inside = ledger.reference.keys.legacy_path_prefix
+    return ledger.column("find_rows_beside", inside=inside, limit=limit)
 
 
 def is_indexed(ledger: ReferenceLedger) -> bool:

@@ -65,9 +65,7 @@ def create_index(reference: Reference) -> str:
 def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
     """The parts of a statement about one reference."""
     from_side, to_side = sides
-    column = sql.SQL("a.{}").format(identifier(reference.column))
-    at = literal(list(reference.json_path))
-    path = sql.SQL("{} #>> {}").format(column, at) if reference.json_path else column
+    column, path, at = _column(reference), _path(reference), literal(list(reference.json_path))
 
     def switched(path: sql.Composable) -> sql.Composed:
         return sql.SQL("{} || {}").format(literal(_prefix(reference, to_side)), _rest(reference, path, from_side))
@@ -156,24 +154,34 @@ def parts_of_all(references: Sequence[Reference], sides: Sides) -> dict[str, sql
     }
 
 
-def _likely(prefixes: Sequence[str]) -> sql.Composed:
+def _likely(prefixes: Sequence[str]) -> sql.Composable:
     """Whether a path can hold one of the prefixes, however it is spelt: a test that costs next to nothing.
 
     By the longest run of letters and digits of each, which no spelling changes but for capitals.
     """
     words = [max(re.findall("[A-Za-z0-9]+", prefix), key=len, default="") for prefix in prefixes]
     if not all(words):
-        return sql.SQL("{}").format(sql.SQL("true"))
+        return sql.SQL("true")
     tests = [sql.SQL("position({} IN lower(n.path)) > 0").format(literal(word.lower())) for word in words]
     return sql.SQL("({})").format(sql.SQL(" OR ").join(tests))
 
 
 def _paths(reference: Reference) -> sql.Composed:
-    table, column = identifier(reference.schema, reference.table), identifier(reference.column)
+    table = identifier(reference.schema, reference.table)
     if reference.array:
-        return sql.SQL("{} AS a CROSS JOIN LATERAL unnest(a.{}) AS n (path)").format(table, column)
-    at = sql.SQL(" #>> {}").format(literal(list(reference.json_path))) if reference.json_path else sql.SQL("")
-    return sql.SQL("{} AS a CROSS JOIN LATERAL (SELECT a.{}{} AS path) AS n").format(table, column, at)
+        return sql.SQL("{} AS a CROSS JOIN LATERAL unnest({}) AS n (path)").format(table, _column(reference))
+    return sql.SQL("{} AS a CROSS JOIN LATERAL (SELECT {} AS path) AS n").format(table, _path(reference))
+
+
+def _column(reference: Reference) -> sql.Composed:
+    return sql.SQL("a.{}").format(identifier(reference.column))
+
+
+def _path(reference: Reference) -> sql.Composed:
+    """The one path of row `a`; of an array, all of them."""
+    column = _column(reference)
+    at = literal(list(reference.json_path))
+    return sql.SQL("{} #>> {}").format(column, at) if reference.json_path else column
 
 
 def _prefix(reference: Reference, side: str) -> str:

@@ -173,8 +173,7 @@ class Problem(NamedTuple):
 
 def find_chunk_of(ledger: RunLedger, key: str) -> int | None:
     """The number of the chunk that holds this legacy key."""
-    found = ledger.column("find_chunk_of", key=key)
-    return found[0] if found else None
+    return ledger.first("find_chunk_of", key=key)  # type: ignore[no-any-return]
 
 
 def find_chunk(ledger: RunLedger, number: int) -> Chunk:

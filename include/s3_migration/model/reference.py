@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from s3_migration.model.key_mapping import KeyMapping
@@ -47,15 +45,3 @@ class Reference:
     def _spelt(self, path_prefix: str, legacy_key: str) -> str:
         rest = legacy_key[len(self.keys.legacy_prefix) :]
         return path_prefix + (quote(rest, safe="/~") if self.url_encoded else rest)
-
-    def as_declared(self) -> Mapping[str, Any]:
-        """What a migration keeps of it (model/identity.py)."""
-        return {
-            "table": f"{self.schema}.{self.table}",
-            "column": self.column,
-            "array": self.array,
-            "json_path": list(self.json_path),
-            "path_encoding": "url" if self.url_encoded else "plain",
-            "legacy": self.keys.legacy_path_prefix,
-            "production": self.keys.production_path_prefix,
-        }

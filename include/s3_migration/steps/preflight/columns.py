@@ -32,8 +32,8 @@ _TEXTS = {"text", "varchar", "citext"}
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
-def check_reference(ledger: ReferenceLedger, refuse: Refusal) -> None:
-    """The column is there, of a type that can be rewritten, and the role may read it all.
+def check_reference(ledger: ReferenceLedger, refuse: Refusal) -> Column:
+    """The column is there, of a type that can be rewritten, and the role may read it all: what the catalog says of it.
 
     :raises PreflightFailed: says which is not so, and what fixes it.
     """
@@ -93,6 +93,7 @@ def check_reference(ledger: ReferenceLedger, refuse: Refusal) -> None:
             f"the role may have {column.connections} connections at once, a run needs {needed} (parallel_chunks + 1)",
             f"ALTER ROLE … CONNECTION LIMIT {needed}, or lower parallel_chunks",
         )
+    return column
 
 
 def _check_type(reference: Reference, found: str, refuse: Refusal) -> None:
@@ -112,12 +113,12 @@ def _check_type(reference: Reference, found: str, refuse: Refusal) -> None:
         raise refuse(f"column {reference.name} is of type {found}, expected {expected}", "declare another column")
 
 
-def check_update(ledger: ReferenceLedger, refuse: Refusal) -> None:
+def check_update(ledger: ReferenceLedger, column: Column, refuse: Refusal) -> None:
     """The role may update the column, and an update is seen to work, of some rows: it is rolled back.
 
     :raises PreflightFailed: every switch would fail; says why, and what fixes it.
     """
-    reference, column = ledger.reference, check_column(ledger)
+    reference = ledger.reference
     if column.standby:
         raise refuse(
             f"the server of {ledger.declaration.database.conn_id!r} is a standby, which takes no writes",

@@ -56,8 +56,8 @@ def check_database(ledger: Ledger, mode: Mode) -> MigrationLedger:
             f"rests on settings of its session, temporary tables and advisory locks, which the application would share",
             "give the connection the host and port of PostgreSQL itself",
         )
-    for reference in ledger.declaration.references:
-        check_reference(ledger.of_reference(reference), refuse)
+    rows = [ledger.of_reference(reference) for reference in ledger.declaration.references]
+    columns = [check_reference(each, refuse) for each in rows]
     if database.lag_query is not None:
         try:
             declared_lag(ledger.connection, database.lag_query)
@@ -70,8 +70,8 @@ def check_database(ledger: Ledger, mode: Mode) -> MigrationLedger:
             ) from error
     checked = _check_set_up(ledger, refuse)
     if mode.switches:
-        for reference in ledger.declaration.references:
-            check_update(ledger.of_reference(reference), refuse)
+        for each, column in zip(rows, columns, strict=True):
+            check_update(each, column, refuse)
     return checked
 
 
