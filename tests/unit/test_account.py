@@ -202,3 +202,20 @@ def test_it_is_small_whatever_a_run_met(mode: str) -> None:
     assert len(carried) < 8 * 1024
     assert Account(**json.loads(carried)) == made
     assert len(made.as_text()) < 8 * 1024
+
+
+def test_rows_are_counted_by_reference() -> None:
+    tallies = {
+        ("switch", "rows"): 5,
+        ("switch", "rows of avatars.path"): 3,
+        ("switch", "rows of users.badges[]"): 2,
+        ("reconcile", "rows of users.badges[]"): 1,
+        ("reconcile", "rows_left of avatars.path"): 4,
+    }
+    account = Account.of("avatars", "run", "move", {}, tallies, {})
+    assert account.references == {
+        "avatars.path": {"switched": 3, "left": 4},
+        "users.badges[]": {"switched": 3, "left": 0},
+    }
+    assert "avatars.path: 3; 4 left" in account.as_text()
+    assert "users.badges[]: 3; 0 left" in account.as_text()
