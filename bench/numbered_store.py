@@ -31,7 +31,9 @@ class NumberedStore:
         there = not self.deleted if prefix == LEGACY else self.copied
         yield [self._object(prefix, key) for key in keys] if there else []
 
-    def copy_objects(self, legacy: str, production: str, copies: Iterable[object]) -> Iterator[object]:
+    def copy_objects(
+        self, legacy: str, production: str, copies: Iterable[object], settings: object
+    ) -> Iterator[object]:
         """All copies are marked in SQL.
 
         :raises LookupError: one is missing.

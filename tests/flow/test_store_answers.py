@@ -144,17 +144,3 @@ def test_the_account_counts_what_was_retried_and_why(product: Product, moving: F
     assert account.requests["CopyObject 503 SlowDown"] == 2
     assert "2 CopyObject 503 SlowDown" in account.as_text()
     assert account.states == {"moved": len(KEYS)}
-
-
-def test_a_plan_says_what_copies_will_lose(
-    product: Product, moving: Flow, proxy: Proxy, caplog: pytest.LogCaptureFixture
-) -> None:
-    def archived(request: Request, forward: Forward) -> Answer:
-        got = forward(request)
-        return replace(got, headers=[*got.headers, ("x-amz-storage-class", "STANDARD_IA")])
-
-    proxy.fault(lambda request: request.operation == "HeadObject" and request.key in KEYS[:3], archived)
-    moving.run(Mode.PLAN)
-    assert f"3 of {len(KEYS)} objects have a property that copies lose: storage class (STANDARD" in caplog.text
-    assert "no copy takes along: ACL, earlier versions" in caplog.text
-    assert "lose: encryption" not in caplog.text

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from s3_migration.commands import stop_deletion
 from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.run import find_migration, open_run
+from s3_migration.model.copy_settings import CopySettings
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import S3Object
@@ -68,7 +69,7 @@ class Store:
     def head(self, bucket: str, key: str) -> S3Object | None:
         return self.buckets[bucket].get(key)
 
-    def copy(self, source_bucket: str, bucket: str, copy: Copy, *, redirect: bool = False) -> Copied:
+    def copy(self, source_bucket: str, bucket: str, copy: Copy, lines: object) -> Copied:
         """One CopyObject. What its refusal means, the real Copier says."""
         source, target = self.head(source_bucket, copy.key), self.head(bucket, copy.target)
         if source is None or source.etag != copy.version.etag or (target and target.etag) != copy.replaces:
@@ -77,11 +78,12 @@ class Store:
         made = self._write(bucket, copy.target, source.size, source.etag)
         return Copied(made.etag, made.modified)
 
-    def copy_objects(self, source_bucket: str, bucket: str, copies: Iterable[Copy]) -> Iterator[CopyResult]:
+    def copy_objects(
+        self, source_bucket: str, bucket: str, copies: Iterable[Copy], settings: CopySettings
+    ) -> Iterator[CopyResult]:
         ours: Any = self
-        copier = Copier(
-            ours, ours, source_bucket, bucket, copy_limit=COPY_LIMIT, part_size=COPY_LIMIT, website=NO_WEBSITE
-        )
+        limits: Any = {"copy_limit": COPY_LIMIT, "part_size": COPY_LIMIT}
+        copier = Copier(ours, ours, source_bucket, bucket, **limits, website=NO_WEBSITE, settings=settings)
         for copy in copies:
             result = copier._copy(copy)
             if self.dies:

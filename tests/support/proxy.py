@@ -77,6 +77,8 @@ class Request:
             return "HeadObject"
         for part, name in (
             ("tagging", "GetObjectTagging"),
+            ("acl", "GetObjectAcl"),
+            ("annotation", "ListObjectAnnotations"),
             ("website", "GetBucketWebsite"),
             ("uploads", "ListMultipartUploads"),
         ):

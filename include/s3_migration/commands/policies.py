@@ -22,11 +22,16 @@ NEEDED: dict[str, tuple[frozenset[str], str]] = {
     "ListLegacy": (_BOTH, ""),
     "ReadLegacy": (_BOTH, ""),
     "ReadLegacyTags": (_PRODUCTION, ""),
+    "SeeLegacyAclsAndAnnotations": (_LEGACY, ""),  # a plan says what copies will not have, or need rights for
+    "ReadLegacyAnnotations": (_PRODUCTION, "annotations"),
     "SeeWhetherLegacyIsAWebsite": (_PRODUCTION, ""),
     "DeleteLegacy": (_LEGACY, ""),
     "WriteTheLegacyCanary": (_LEGACY, ""),
     "ListProduction": (_PRODUCTION, ""),
     "ReadAndWriteProduction": (_PRODUCTION, ""),
+    "WriteProductionAnnotations": (_PRODUCTION, "annotations"),
+    "SetProductionAcls": (_PRODUCTION, "acl"),
+    "ReadTheAclOfTheProductionCanary": (_PRODUCTION, "acl"),  # check sees whether it arrives
     "DeleteTheProductionCanary": (_PRODUCTION, "no undo"),  # RemoveCopies includes it
     "RemoveCopies": (_PRODUCTION, "undo"),
     "ReadWithTheLegacyKey": (_PRODUCTION, "kms_legacy"),
@@ -42,6 +47,7 @@ def policy(
     side: str | None = None,
     *,
     undo: bool = False,
+    annotations: bool = False,
     kms_legacy: str | None = None,
     kms_production: str | None = None,
     rds: str | None = None,
@@ -50,10 +56,14 @@ def policy(
 
     :param side: only what this connection sends, where the two connections are two identities.
     :param undo: with the right to remove copies from production, which only an undo needs.
-    :param kms_legacy: ARN of the key that legacy's objects are encrypted with; likewise of production.
+    :param annotations: with the rights that copies of annotated objects need.
+    :param kms_legacy: ARN of the key that legacy's objects are encrypted with; likewise of production, by default the
+        one that is declared.
     :param rds: ARN of the database user, to connect with IAM database authentication.
     """
-    keys = declaration.keys
+    keys, declared = declaration.keys, declaration.production
+    if kms_production is None and (declared.kms_key_id or "").startswith("arn:"):
+        kms_production = declared.kms_key_id
     arns = {"kms_legacy": kms_legacy, "kms_production": kms_production, "rds": rds}
     literal = {
         "legacy_prefix": keys.legacy_prefix,
@@ -71,7 +81,8 @@ def policy(
     }
     quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
     whole: Policy = json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted))
-    printed = {"": True, "undo": undo, "no undo": not undo, **arns}
+    acl = declared.acl is not None
+    printed = {"": True, "undo": undo, "no undo": not undo, "annotations": annotations, "acl": acl, **arns}
     parts = [(part, *NEEDED[part["Sid"]]) for part in whole["Statement"]]
     needed = [part for part, senders, option in parts if printed[option] and (side is None or side in senders)]
     return {**whole, "Statement": needed}

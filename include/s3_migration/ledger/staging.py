@@ -20,7 +20,7 @@ def _copy_text(page: Iterable[S3Object]) -> str:
     """Rows in COPY's text format: what psycopg does row by row takes half of a listing's time."""
     return "".join(
         f"{key.translate(_ESCAPES) if _ESCAPED(key) else key}\t{size}\t{etag}\t{modified}\n"
-        for key, size, etag, modified in page
+        for key, size, etag, modified, _ in page
     )
 
 

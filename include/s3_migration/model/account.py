@@ -47,6 +47,11 @@ class Account:
     misspelt_forecast: int = _tallied("misspelt", "list")
     removed: int = _tallied("removed", "delete", "reconcile")  # our copies, by an undo that was asked to
     beyond_undo: int = _tallied("beyond_undo", "reconcile")  # gone from legacy: their rows still name production
+    # A plan's, of legacy: objects by storage class; of `sampled` ones, how many have what their copies will not have
+    # (or keep, and need rights for), by its name.
+    classes: dict[str, int] = field(default_factory=dict)
+    sample: dict[str, int] = field(default_factory=dict)
+    sampled: int = _tallied("sampled", "list")
     # By reference: `switched` and `left`, as in rows_switched and rows_left.
     references: dict[str, dict[str, int]] = field(default_factory=dict)
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
@@ -96,6 +101,8 @@ class Account:
             run_id,
             mode,
             window,
+            classes=_of_kind(tallies, "class "),
+            sample=_of_kind(tallies, "sample "),
             references=references,
             acknowledged=acknowledged,
             states=dict(states),
@@ -164,6 +171,11 @@ class Account:
                 ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
                 ("misspelt", f"{self.misspelt_forecast:,} (rows name them in another spelling; they will be kept)"),
                 *done[-2:],
+                ("classes", _listed(self.classes) or "none"),
+                (
+                    "sample",
+                    f"of {self.sampled:,} objects looked at: {_listed(self.sample) or 'as their copies will be'}",
+                ),
                 *(Forecast(**self.forecast).as_lines() if self.forecast else []),
             ]
         if self.mode == "undo":
@@ -188,6 +200,10 @@ class Account:
         lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
         return "\n".join(lines)
+
+
+def _of_kind(tallies: Mapping[tuple[str, str], int], kind: str) -> dict[str, int]:
+    return {what.removeprefix(kind): number for (_, what), number in sorted(tallies.items()) if what.startswith(kind)}
 
 
 def _listed(numbers: Mapping[str, int]) -> str:

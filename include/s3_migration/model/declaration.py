@@ -15,6 +15,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, ValidationError, model_validator
 
 from s3_migration.model.declared_alerts import Alerts
+from s3_migration.model.declared_store import Production, Store
 from s3_migration.model.field_types import NO_NUL, Duration, Part, Text, cron, query, timezone_name
 from s3_migration.model.key_mapping import KeyMapping
 from s3_migration.model.modes import Mode
@@ -47,22 +48,6 @@ def by_schedule(value: object) -> Mode:
     if value not in modes:
         raise ValueError(f"expected {', '.join(modes[:-1])} or {modes[-1]}")
     return Mode(value)
-
-
-class Store(Part):
-    """One side of the move: a prefix of a bucket, and how rows name the keys below it."""
-
-    conn_id: Text
-    bucket: Text
-    prefix: Annotated[Text, Field(description="keys below it take part, e.g. image/")]
-    path_prefix: Annotated[Text, Field(description="what stands for the prefix in a row; default: the prefix")] = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _path_prefix_is_the_prefix_by_default(cls, value: Any) -> Any:
-        # A prefix that is refused is one fault, not two.
-        prefix = value.get("prefix") if isinstance(value, dict) else None
-        return {"path_prefix": prefix, **value} if prefix and isinstance(prefix, str) else value
 
 
 class PathPrefix(Part):
@@ -140,7 +125,7 @@ class Declaration(Part):
     name: Annotated[str, Field(pattern=_NAME)]
     description: Annotated[str, Field(pattern=NO_NUL)] = ""
     legacy: Store
-    production: Store
+    production: Production
     database: Database
     schedule: Annotated[str, AfterValidator(cron)] | None = None  # none: only by hand
     timezone: Annotated[str, AfterValidator(timezone_name)] = "UTC"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+# The class of what says nothing of its class.
+STANDARD = "STANDARD"
+
 
 @dataclass(frozen=True)
 class Version:
@@ -15,7 +18,8 @@ class Version:
 
 
 class S3Object(NamedTuple):
-    """A key as the store shows it now. `etag` has no quotes; `size` is in bytes; `modified` is ISO 8601.
+    """A key as the store shows it now. `etag` has no quotes; `size` is in bytes; `modified` is ISO 8601;
+    `storage_class` is as a listing has it.
 
     A tuple, and the time as text: a hundred thousand of them pass every second, from the store to the database.
     """
@@ -24,6 +28,7 @@ class S3Object(NamedTuple):
     size: int
     etag: str
     modified: str
+    storage_class: str = STANDARD
 
     @property
     def version(self) -> Version:

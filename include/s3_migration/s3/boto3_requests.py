@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
-from s3_migration.model.objects import S3Object
+from s3_migration.model.objects import STANDARD, S3Object
 from s3_migration.s3.errors import error_code, error_status, needs_judging, required
 from s3_migration.s3.pages import listed_page
 from s3_migration.s3.parallel_listing import Page
-from s3_migration.s3.properties import read_redirect
+from s3_migration.s3.properties import LINES
 from s3_migration.s3.types import Copied, Copy
 from s3_migration.s3.website import may_be_website
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+NO_LINES: Mapping[str, str] = {}
 EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 # SeaweedFS shows a folder that only the keys below it imply, but neither lists nor deletes it: it is no object.
 IMPLIED_FOLDER_ETAG = f"{EMPTY_ETAG}-0"
@@ -45,6 +47,7 @@ class Boto3Requests:
                 entry["Size"],
                 entry["ETag"].strip('"'),
                 entry["LastModified"].isoformat(),
+                entry.get("StorageClass", STANDARD),
             )
             for entry in page.get("Contents", [])
         ]
@@ -80,19 +83,18 @@ class Boto3Requests:
             return may_be_website(error_code(error))
         return True
 
-    def copy(self, source_bucket: str, bucket: str, copy: Copy, *, redirect: bool = False) -> Copied:
+    def copy(self, source_bucket: str, bucket: str, copy: Copy, lines: Mapping[str, str] = NO_LINES) -> Copied:
         """Up to 5 GiB.
 
-        :param redirect: see whether the object has a website redirect, and keep it.
+        :param lines: headers to send with it.
         """
-        lines = read_redirect(self.client, source_bucket, copy.key, copy.source_condition) if redirect else {}
         answer = self.client.copy_object(
             Bucket=bucket,
             Key=copy.target,
             CopySource={"Bucket": source_bucket, "Key": copy.key},
             CopySourceIfMatch=copy.source_condition,
             **copy.condition,
-            **lines,
+            **{LINES: lines},  # type: ignore[arg-type]
         )
         modified = required(answer, "CopyObjectResult", "LastModified")
         return Copied(required(answer, "CopyObjectResult", "ETag").strip('"'), modified.isoformat())

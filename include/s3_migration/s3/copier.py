@@ -8,6 +8,7 @@ from functools import partial
 from botocore.exceptions import ClientError
 
 from s3_migration.model.copy_refusal import Verdict, judge_refusal
+from s3_migration.model.copy_settings import CopySettings
 from s3_migration.model.error_codes import KEY_NOT_STORABLE
 from s3_migration.model.objects import S3Object, Version
 from s3_migration.model.storable_key import is_name, legible
@@ -15,7 +16,7 @@ from s3_migration.s3.boto3_requests import EMPTY_ETAG, Boto3Requests
 from s3_migration.s3.errors import STORE_ERRORS, CannotCopy, error_code, error_status, error_text, needs_judging
 from s3_migration.s3.multipart import MultipartCopier
 from s3_migration.s3.pipeline import Pipeline
-from s3_migration.s3.properties import read_properties
+from s3_migration.s3.properties import KEPT, LINES, REDIRECT, REPLACE, read_lines, read_properties
 from s3_migration.s3.transport import Transport
 from s3_migration.s3.types import Copied, Copy, CopyResult
 from s3_migration.s3.website import Website
@@ -39,6 +40,7 @@ class Copier:
     :param copy_limit: bytes above which a copy is made of parts.
     :param part_size: bytes of a part.
     :param website: whether an object may have a redirect, which a copy loses unless it is read and set.
+    :param settings: what copies are made with.
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class Copier:
         copy_limit: int,
         part_size: int,
         website: Website,
+        settings: CopySettings,
     ) -> None:
         self._transport, self._requests = transport, requests
         self._source_bucket, self._bucket = source_bucket, bucket
         self._copy_limit = copy_limit
-        self._multipart = MultipartCopier(requests.client, source_bucket, bucket, part_size)
-        self._website = website
+        self._multipart = MultipartCopier(requests.client, source_bucket, bucket, part_size, settings)
+        self._website, self._settings = website, settings
 
     def start(self, copy: Copy, pipeline: Pipeline[CopyResult]) -> None:
         """Start one copy, whose result the pipeline gets."""
@@ -67,7 +70,8 @@ class Copier:
         if self._website.known is None:
             self._website.when_known(partial(self._go_on, copy, pipeline))
             return
-        if self._website.known or copy.version.size > min(self._copy_limit, QUICK):
+        large = copy.version.size > min(self._copy_limit, QUICK)
+        if large or self._website.known or self._settings.replaced(copy.key):
             threads.start(partial(self._copy, copy), pipeline.answer, pipeline.given_up, in_window=True)
             return
 
@@ -81,7 +85,8 @@ class Copier:
             else:
                 pipeline.answer(outcome)
 
-        self._transport.start_copy(self._source_bucket, self._bucket, copy, answered, pipeline.given_up)
+        lines = self._settings.lines
+        self._transport.start_copy(self._source_bucket, self._bucket, copy, lines, answered, pipeline.given_up)
 
     def _go_on(self, copy: Copy, pipeline: Pipeline[CopyResult], error: Exception | None) -> None:
         """Once it is known whether there may be redirects; or not, since nobody answers."""
@@ -127,7 +132,17 @@ class Copier:
     def _send(self, copy: Copy) -> Copied:
         if copy.version.size > self._copy_limit:
             return self._multipart.copy(copy)
-        return self._requests.copy(self._source_bucket, self._bucket, copy, redirect=bool(self._website.known))
+        return self._requests.copy(self._source_bucket, self._bucket, copy, self._lines(copy))
+
+    def _lines(self, copy: Copy) -> dict[str, str]:
+        """What is said of a copy by a single request: what it does not take from its source by itself."""
+        replaced = self._settings.replaced(copy.key)
+        if not replaced and not self._website.known:
+            return self._settings.lines
+        names = KEPT if replaced else REDIRECT  # who replaces one header has to send all of them
+        client, source = self._requests.client, copy.source_condition
+        kept = read_lines(client, self._source_bucket, copy.key, source, names)
+        return {**kept, **replaced, **self._settings.lines, **(REPLACE if replaced else {})}
 
     def _judge(self, copy: Copy, source: S3Object | None, target: S3Object | None) -> Verdict:
         verdict = judge_refusal(
@@ -161,6 +176,7 @@ class Copier:
         """SeaweedFS lists folder markers and shows them, but says NoSuchKey to their copy."""
         client = self._requests.client
         kept = read_properties(client, self._source_bucket, copy.key, copy.source_condition, tags=False)
+        kept[LINES] |= {**self._settings.replaced(copy.key), **self._settings.lines}
         target = {"Bucket": self._bucket, "Key": copy.target, "Body": b"", **kept}
         try:
             put = client.put_object(**target, **copy.condition)

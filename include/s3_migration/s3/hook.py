@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from botocore.config import Config
 
+from s3_migration.model.copy_settings import AS_S3, CopySettings
 from s3_migration.model.declaration import Engine
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.boto3_requests import Boto3Requests
@@ -124,9 +125,12 @@ class BulkS3Hook(S3Hook):
         return [each.result() for each in asked]
 
     def copy_objects(
-        self, source_bucket: str, bucket: str, copies: Iterable[Copy]
+        self, source_bucket: str, bucket: str, copies: Iterable[Copy], settings: CopySettings = AS_S3
     ) -> Generator[CopyResult, None, None]:
-        """Make the copies, many at once; each result as it comes. Raises for none of them."""
+        """Make the copies, many at once; each result as it comes. Raises for none of them.
+
+        :param settings: what they are made with.
+        """
         copier = Copier(
             self.transport,
             self._requests,
@@ -135,6 +139,7 @@ class BulkS3Hook(S3Hook):
             copy_limit=self.copy_limit,
             part_size=self.part_size,
             website=self._website(source_bucket),
+            settings=settings,
         )
         return Pipeline[CopyResult](self.requests_in_flight).run(copier.start, copies)
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from s3_migration.model.copy_settings import CopySettings
 from s3_migration.s3.errors import STORE_ERRORS, as_echoed, required
-from s3_migration.s3.properties import read_properties
+from s3_migration.s3.properties import LINES, read_properties
 from s3_migration.s3.types import Copied, Copy
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class MultipartCopier:
     """One copy a call, under the same conditions as a single request's; its parts one after the other.
 
     :param part_size: bytes of a part, or more where there would be too many of them.
+    :param settings: what copies are made with.
     """
 
-    def __init__(self, client: S3Client, source_bucket: str, bucket: str, part_size: int) -> None:
+    def __init__(
+        self, client: S3Client, source_bucket: str, bucket: str, part_size: int, settings: CopySettings
+    ) -> None:
         self._client, self._source_bucket, self._bucket = client, source_bucket, bucket
-        self._part_size = part_size
+        self._part_size, self._settings = part_size, settings
 
     def copy(self, copy: Copy) -> Copied:
         """What a single copy takes along by itself is read and set.
@@ -54,6 +58,7 @@ class MultipartCopier:
         :raises IncompleteResponse: it does not say what it made.
         """
         kept = read_properties(self._client, self._source_bucket, copy.key, copy.source_condition, tags=True)
+        kept[LINES] |= {**self._settings.replaced(copy.key), **self._settings.lines}
         target: dict[str, Any] = {"Bucket": self._bucket, "Key": copy.target}
         upload = self._begin(target, kept)
         try:

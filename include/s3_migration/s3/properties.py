@@ -5,6 +5,7 @@ CopyObject takes most of it along by itself; a copy made of parts takes nothing,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ class Property:
     """What becomes of a property in production.
 
     :ivar headers: of a HEAD, in lower case; one that ends with `-` stands for all that begin so.
-    :ivar usual: a value that every object of S3 has, so that nothing is lost with it.
     :ivar single: what becomes of it in a copy up to 5 GiB; likewise `parts`, above that.
     """
 
@@ -32,12 +32,10 @@ class Property:
     headers: tuple[str, ...]
     single: str
     parts: str
-    usual: str = ""
 
-    def lost_of(self, headers: Mapping[str, str]) -> bool:
-        """Whether an object with these headers of a HEAD loses it by a single copy."""
-        found = [headers[name] for name in self.headers if headers.get(name, self.usual) != self.usual]
-        return self.single.startswith("lost") and bool(found)
+    def is_of(self, headers: Mapping[str, str]) -> bool:
+        """Whether an object with these headers of a HEAD has it."""
+        return any(_is_of((self.name,), header) for header in headers)
 
 
 PROPERTIES: tuple[Property, ...] = (
@@ -47,8 +45,8 @@ PROPERTIES: tuple[Property, ...] = (
             *("cache-control", "content-disposition", "content-encoding", "content-language", "content-type"),
             "expires",
         ),
-        "kept",
-        "kept, byte for byte",
+        "kept, or as declared",
+        "kept, byte for byte, or as declared",
     ),
     Property("metadata", ("x-amz-meta-",), "kept", "kept, byte for byte"),
     Property("tags", ("x-amz-tagging-count",), "kept", "kept"),
@@ -57,17 +55,16 @@ PROPERTIES: tuple[Property, ...] = (
     Property(
         "storage class",
         ("x-amz-storage-class",),
-        "lost: STANDARD, which can be read at once",
-        "lost: STANDARD",
+        "lost: STANDARD, which can be read at once, or as declared",
+        "lost: the same",
     ),
     Property(
         "encryption",
         ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"),
-        "lost: as production's bucket encrypts by default",
+        "lost: as production's bucket encrypts by default, or with the declared key",
         "lost: the same",
-        usual="AES256",
     ),
-    Property("ACL", (), "lost: private, or as production's bucket has it", "lost: the same"),
+    Property("ACL", (), "lost: private, or as declared", "lost: the same"),
     Property(
         "object lock",
         ("x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold"),
@@ -79,12 +76,16 @@ PROPERTIES: tuple[Property, ...] = (
 )
 # By a copy of parts, in the order of the list.
 KEPT = ("headers", "metadata", "website redirect")
+REDIRECT = ("website redirect",)
+# Header line that lets a copy have the headers and metadata that come with it, and none of its source's.
+REPLACE = {"x-amz-metadata-directive": "REPLACE"}
+# Stores other than AWS's take the question for one after the object, and send all of it.
+_WITH_ANNOTATIONS = re.compile(r"\.amazonaws\.com(\.cn)?(/|:|$)")
 # A HEAD shows them, and a single copy keeps them.
 SHOWN = ("headers", "metadata", "tags")
 # Parameter of ours: header lines as they are to be sent.
 LINES = "HeaderLines"
 _WRITES = ("CopyObject", "CreateMultipartUpload", "PutObject")
-_REDIRECT = "x-amz-website-redirect-location"
 
 
 def read_properties(client: S3Client, bucket: str, key: str, if_match: str, *, tags: bool) -> dict[str, Any]:
@@ -94,12 +95,19 @@ def read_properties(client: S3Client, bucket: str, key: str, if_match: str, *, t
     :param if_match: the ETag that the object has to have, in quotes.
     :raises ClientError: they cannot be read: what is not known is not taken for absent.
     """
-    head = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)
-    found = head["ResponseMetadata"]["HTTPHeaders"]
-    kept: dict[str, Any] = {LINES: {name: _text(value) for name, value in found.items() if _is_kept(name)}}
+    kept: dict[str, Any] = {LINES: read_lines(client, bucket, key, if_match, KEPT)}
     if tags and (held := _tags(client, bucket, key)):
         kept["Tagging"] = "&".join(f"{quote(tag['Key'], safe='')}={quote(tag['Value'], safe='')}" for tag in held)
     return kept
+
+
+def read_lines(client: S3Client, bucket: str, key: str, if_match: str, names: tuple[str, ...]) -> dict[str, str]:
+    """The properties of these names that an object has, as header lines of a request that writes it.
+
+    :raises ClientError: they cannot be read.
+    """
+    found = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)["ResponseMetadata"]["HTTPHeaders"]
+    return {name: _text(value) for name, value in found.items() if _is_of(names, name)}
 
 
 def sends_header_lines(client: S3Client) -> None:
@@ -120,13 +128,6 @@ def sends_header_lines(client: S3Client) -> None:
         client.meta.events.register(f"before-call.s3.{operation}", put)
 
 
-def read_redirect(client: S3Client, bucket: str, key: str, if_match: str) -> dict[str, Any]:
-    """The website redirect of an object, as a parameter of its copy."""
-    head = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)
-    found = head["ResponseMetadata"]["HTTPHeaders"]
-    return {LINES: {_REDIRECT: _text(found[_REDIRECT])}} if _REDIRECT in found else {}
-
-
 def shown_properties(client: S3Client, bucket: str, key: str) -> dict[str, str] | None:
     """What a HEAD shows of all that a copy keeps: headers, metadata, the number of tags. None: there is no object.
 
@@ -141,8 +142,14 @@ def shown_properties(client: S3Client, bucket: str, key: str) -> dict[str, str] 
     return {name: value for name, value in headers.items() if _is_of(SHOWN, name)}
 
 
-def _is_kept(header: str) -> bool:
-    return _is_of(KEPT, header)
+def count_annotations(client: S3Client, bucket: str, key: str) -> int:
+    """How many annotations an object has.
+
+    :raises ClientError: the store refuses.
+    """
+    if not _WITH_ANNOTATIONS.search(client.meta.endpoint_url):
+        return 0
+    return len(client.list_object_annotations(Bucket=bucket, Key=key).get("Annotations", []))
 
 
 def _is_of(properties: tuple[str, ...], header: str) -> bool:

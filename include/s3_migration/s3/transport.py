@@ -5,7 +5,7 @@ Nobody who asks knows which one it is: an answer is a value, a refusal is the ex
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Event
@@ -46,9 +46,15 @@ class Transport(Protocol):
         """Ask what is at a key, which need be no legal one."""
 
     def start_copy(
-        self, source_bucket: str, bucket: str, copy: Copy, on_answer: OnAnswer[Copied], given_up: Event
+        self,
+        source_bucket: str,
+        bucket: str,
+        copy: Copy,
+        lines: Mapping[str, str],
+        on_answer: OnAnswer[Copied],
+        given_up: Event,
     ) -> None:
-        """Make a copy, of up to 5 GiB, under its conditions."""
+        """Make a copy, of up to 5 GiB, under its conditions, with these header lines."""
 
     def start_website(self, bucket: str, on_answer: OnAnswer[bool]) -> None:
         """Ask whether the bucket may be a website; always answered, but once it is closed."""
@@ -69,9 +75,15 @@ class Boto3Transport:
         self.threads.start(partial(self._requests.head_any, bucket, key), on_answer, given_up)
 
     def start_copy(
-        self, source_bucket: str, bucket: str, copy: Copy, on_answer: OnAnswer[Copied], given_up: Event
+        self,
+        source_bucket: str,
+        bucket: str,
+        copy: Copy,
+        lines: Mapping[str, str],
+        on_answer: OnAnswer[Copied],
+        given_up: Event,
     ) -> None:
-        work = partial(self._requests.copy, source_bucket, bucket, copy)
+        work = partial(self._requests.copy, source_bucket, bucket, copy, lines)
         self.threads.start(work, on_answer, given_up, in_window=True)
 
     def start_website(self, bucket: str, on_answer: OnAnswer[bool]) -> None:
@@ -113,14 +125,20 @@ class CrtTransport:
         self.client.send("HeadObject", "HEAD", bucket, key, _guarded(answered, on_answer), given_up=given_up)
 
     def start_copy(
-        self, source_bucket: str, bucket: str, copy: Copy, on_answer: OnAnswer[Copied], given_up: Event
+        self,
+        source_bucket: str,
+        bucket: str,
+        copy: Copy,
+        lines: Mapping[str, str],
+        on_answer: OnAnswer[Copied],
+        given_up: Event,
     ) -> None:
         def answered(answer: Answer) -> None:
             if not answer.code:
                 made = copy_result(answer.body)
                 on_answer(made or IncompleteResponse("the store said 200 without ETag or time"))
             elif _unsettled(answer):
-                self._boto3.start_copy(source_bucket, bucket, copy, on_answer, given_up)
+                self._boto3.start_copy(source_bucket, bucket, copy, lines, on_answer, given_up)
             else:
                 on_answer(_refusal("CopyObject", answer))
 
@@ -134,6 +152,7 @@ class CrtTransport:
                 ("x-amz-copy-source", quote(f"{source_bucket}/{copy.key}", safe="/-_.~")),
                 ("x-amz-copy-source-if-match", copy.source_condition),
                 ("if-match", f'"{copy.replaces}"') if copy.replaces else ("if-none-match", "*"),
+                *lines.items(),
             ],
             given_up=given_up,
         )

@@ -9,28 +9,29 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
-from s3_migration.model.objects import S3Object
+from s3_migration.model.objects import STANDARD, S3Object
 from s3_migration.s3.errors import IncompleteResponse
 from s3_migration.s3.types import Copied
 
 _QUOTE = r'(?:&quot;|&#34;|")?'
-# As S3 and most stores write an object, and as SeaweedFS does, each with where key, size, ETag and time stand in it.
+_Found = tuple[str, str, str, str, str]
+# As S3 and most stores write an object, and as SeaweedFS does, each with where key, size, ETag, time and class stand.
 # Other legal XML is read by a parser, at an eighth of the speed.
-_LAYOUTS: tuple[tuple[re.Pattern[str], Callable[[tuple[str, str, str, str]], tuple[str, str, str, str]]], ...] = (
+_LAYOUTS: tuple[tuple[re.Pattern[str], Callable[[_Found], _Found]], ...] = (
     (
         re.compile(
             r"<Contents><Key>([^<]*)</Key><LastModified>([^<]*)</LastModified>"
             rf"<ETag>{_QUOTE}([^<&\"]*){_QUOTE}</ETag>(?:<Checksum(?:Algorithm|Type)>[^<]*</Checksum(?:Algorithm|Type)>)*"
-            r"<Size>(\d+)</Size>"
+            r"<Size>(\d+)</Size>(?:<StorageClass>([^<]*)</StorageClass>)?"
         ),
-        itemgetter(0, 3, 2, 1),
+        itemgetter(0, 3, 2, 1, 4),
     ),
     (
         re.compile(
             rf"<Contents><Key>([^<]*)</Key><ETag>{_QUOTE}([^<&\"]*){_QUOTE}</ETag><Size>(\d+)</Size>"
-            r"<StorageClass>[^<]*</StorageClass><LastModified>([^<]*)</LastModified>"
+            r"<StorageClass>([^<]*)</StorageClass><LastModified>([^<]*)</LastModified>"
         ),
-        itemgetter(0, 2, 1, 3),
+        itemgetter(0, 2, 1, 4, 3),
     ),
 )
 _REFERENCE = re.compile(r"&(?:#(\d+)|#x([0-9a-fA-F]+)|(amp|lt|gt|quot|apos));")
@@ -67,7 +68,7 @@ def listing_answer(body: bytes) -> ListingAnswer:
         found = [(unescape(key), *rest) for key, *rest in found]  # type: ignore[misc]
     token = _TOKEN.search(text)
     return ListingAnswer(
-        [S3Object(key, int(size), etag, modified) for key, size, etag, modified in found],
+        [S3Object(key, int(size), etag, modified, named or STANDARD) for key, size, etag, modified, named in found],
         _TRUNCATED.search(text) is not None,
         unescape(token[1]) if token else None,
     )
@@ -83,8 +84,8 @@ def _character(found: re.Match[str]) -> str:
     return _NAMED[name] if name else chr(int(decimal) if decimal else int(hexadecimal, 16))
 
 
-def _found(text: str) -> list[tuple[str, str, str, str]] | None:
-    """Key, size, ETag and time of each object, or None where the layout is neither of the usual ones."""
+def _found(text: str) -> list[_Found] | None:
+    """Key, size, ETag, time and class of each object, or None where the layout is neither of the usual ones."""
     objects = text.count("<Contents>")
     for layout, in_order in _LAYOUTS:
         found = layout.findall(text)
@@ -93,7 +94,7 @@ def _found(text: str) -> list[tuple[str, str, str, str]] | None:
     return None
 
 
-def _parsed(body: bytes) -> list[tuple[str, str, str, str]]:
+def _parsed(body: bytes) -> list[_Found]:
     # The store's own answer to a signed request; expat keeps entities from growing.
     try:
         root = ElementTree.fromstring(body)  # noqa: S314
@@ -105,7 +106,13 @@ def _parsed(body: bytes) -> list[tuple[str, str, str, str]]:
         return entry.findtext(f"{space}{name}") or ""
 
     return [
-        (text(entry, "Key"), text(entry, "Size"), text(entry, "ETag").strip('"'), text(entry, "LastModified"))
+        (
+            text(entry, "Key"),
+            text(entry, "Size"),
+            text(entry, "ETag").strip('"'),
+            text(entry, "LastModified"),
+            text(entry, "StorageClass"),
+        )
         for entry in root.iter(f"{space}Contents")
     ]
 

@@ -61,7 +61,8 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
         results.clear()
 
     copies = _copies(run, problem)
-    with closing(run.production.copy_objects(run.legacy_bucket, run.production_bucket, copies)) as answered:
+    settings = run.declaration.production.copy_settings
+    with closing(run.production.copy_objects(run.legacy_bucket, run.production_bucket, copies, settings)) as answered:
         for result in answered:
             results.append(result)
             done += 1

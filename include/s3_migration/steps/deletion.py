@@ -289,7 +289,7 @@ def _intend(
 def _ask_legacy(run: Run, found: Sequence[Deletable], until: float) -> tuple[list[Answer], bool]:
     results, under_way = run.legacy.delete_versions(run.legacy_bucket, found, until)
     return [
-        Answer(each.key, each.problem, each.code, each.detail, *(each.now[1:] if each.now else ())) for each in results
+        Answer(each.key, each.problem, each.code, each.detail, *(each.now[1:4] if each.now else ())) for each in results
     ], under_way
 
 

@@ -9,9 +9,9 @@ from s3_migration.ledger.spelling import Misspelt
 from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
-from s3_migration.steps import lost_properties
+from s3_migration.steps import legacy_sample
 from s3_migration.steps.inventory import Pages, first_of, list_legacy, lookup_legacy, lookup_production, with_production
-from s3_migration.steps.lost_properties import Sample
+from s3_migration.steps.legacy_sample import Sample
 from s3_migration.steps.preflight.stores import tell_mapping
 from s3_migration.steps.progress import Progress
 from s3_migration.steps.run import Run, working
@@ -38,7 +38,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         _forecast(run)
         if run.mode is Mode.PLAN:
             tell_mapping(run.declaration, sample.keys)
-            lost_properties.tell(run, sample.keys)
+            legacy_sample.tell(run, sample)
             for find in find_undeclared(run):
                 log.warning("not declared, and may name these objects: %s", describe(run, find))
         with run.ledger.batch():

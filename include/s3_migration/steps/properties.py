@@ -10,16 +10,20 @@ from s3_migration.steps.run import Run
 
 
 def compare_properties(run: Run, keys: Sequence[str]) -> None:
-    """Mark as changed what of these legacy keys has other properties in production: one HEAD a side and object."""
+    """Mark as changed what of these legacy keys has other properties in production: one HEAD a side and object.
+
+    What copies are declared to have counts as legacy's.
+    """
+    declared = run.declaration.production.copy_settings
     for start in range(0, len(keys), BATCH):
         some = keys[start : start + BATCH]
         copies = [run.keys.production_key(key) for key in some]
         legacy = run.legacy.shown_properties(run.legacy_bucket, some)
         production = run.production.shown_properties(run.production_bucket, copies)
         differing = {
-            key: _difference(before, after)
+            key: _difference(expected, after)
             for key, before, after in zip(some, legacy, production, strict=True)
-            if before is not None and after is not None and before != after
+            if before is not None and after is not None and (expected := before | declared.replaced(key)) != after
         }
         if differing:
             with run.ledger.batch():

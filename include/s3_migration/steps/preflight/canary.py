@@ -8,11 +8,14 @@ from contextlib import AbstractContextManager, suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from s3_migration.model.declaration import Declaration, Store
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.declared_store import Store
 from s3_migration.model.error_codes import take
 from s3_migration.model.key_mapping import CANARY, canaries, canary
 from s3_migration.s3.errors import as_boto3, error_status, needs_judging
 from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.s3.properties import LINES
+from s3_migration.steps.preflight.declared_copies import lines_of_canary, require_arrived, require_region, rights_of
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.preflight.stores import explained
 
@@ -33,6 +36,7 @@ def check_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, prod
 def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, production: BulkS3Hook) -> bool:
     keys, source, target = declaration.keys, declaration.legacy.bucket, declaration.production.bucket
     old, new = (canary(prefix, declaration.name, run_id) for prefix in (keys.legacy_prefix, keys.production_prefix))
+    require_region(declaration, production)
     wrong = '"00000000000000000000000000000000"'
 
     def need(what: str, right: str, store: Store) -> AbstractContextManager[None]:
@@ -51,16 +55,18 @@ def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, pro
             Key=new,
             CopySource={"Bucket": source, "Key": old},
             **conditions,  # type: ignore[arg-type]
+            **{LINES: lines_of_canary(declaration)},  # type: ignore[arg-type]
         )
 
     with need(
         f"copy s3://{source}/{old} to s3://{target}/{new}",
-        f"s3:GetObject on s3://{source}/{keys.legacy_prefix}* and s3:PutObject",
+        f"s3:GetObject on s3://{source}/{keys.legacy_prefix}* and s3:PutObject{rights_of(declaration)}",
         declaration.production,
     ):
         _refused(lambda: copy(IfNoneMatch="*", CopySourceIfMatch=etag))  # it was made, and the answer lost: seen below
     with need(f"read s3://{target}/{new}", "s3:GetObject", declaration.production):
-        production.client.head_object(Bucket=target, Key=new)
+        copied = production.client.head_object(Bucket=target, Key=new)
+    require_arrived(declaration, production, new, copied["ResponseMetadata"]["HTTPHeaders"])
 
     ignored = []
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowNotFoundException
 from botocore.exceptions import BotoCoreError, ClientError
 
-from s3_migration.model.declaration import Declaration, Store
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.declared_store import Store
 from s3_migration.model.error_codes import retryable
 from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
 from s3_migration.s3.hook import BulkS3Hook
@@ -144,7 +145,12 @@ def explained(declaration: Declaration, what: str, right: str, store: Store) -> 
         yield
     except (ClientError, BotoCoreError) as error:
         code, connection = error_code(error), f"Airflow's connection {store.conn_id!r}"
+        declared = declaration.production
         fix = {
+            "AccessControlListNotSupported": f"remove production.acl from the declaration, or let bucket "
+            f"{store.bucket!r} have ACLs (Object Ownership: today its owner enforces that there are none)",
+            "InvalidStorageClass": f"correct production.storage_class: the store does not know "
+            f"{declared.storage_class!r}",
             "NoSuchBucket": f"create bucket {store.bucket!r}, or correct the declaration",
             "InvalidAccessKeyId": f"correct the access key of {connection}",
             "SignatureDoesNotMatch": f"correct the secret key of {connection}",
@@ -156,7 +162,11 @@ def explained(declaration: Declaration, what: str, right: str, store: Store) -> 
             "MissingContentMD5": "use a newer version of the store: this one takes no checksum but Content-MD5, which "
             "boto3 does not send",
             "ConnectionError": f"see that the store is up, or correct endpoint_url of {connection}",
-        }.get(code, f"see that the bucket exists, and allow {right} there: {_policy(declaration)}")
+        }.get(code) or (
+            f"correct production.kms_key_id {declared.kms_key_id!r}: it must be an enabled key of the bucket's region"
+            if code.startswith("KMS.")
+            else f"see that the bucket exists, and allow {right} there: {_policy(declaration)}"
+        )
         raise (PreflightRetryable if retryable(code) else PreflightFailed)(
             f"Migration {declaration.name}: cannot {what}: {error_text(error).rstrip('.')}. "
             f"No object was touched. Fix: {fix}."
