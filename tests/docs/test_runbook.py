@@ -192,9 +192,11 @@ def test_every_right_is_explained_and_no_other() -> None:
             for where in ["the database"] if "DATABASE" in granted[2] else named:
                 said = set().union(*(each for each, on in told if re.search(rf"\b{where}\b", on)))
                 assert rights <= said, (where, rights)
+    production = declared.production.model_copy(update={"acl": "public-read"})
+    with_acl = declared.model_copy(update={"production": production})
     actions = {
         action
-        for part in policy(declared, undo=True)["Statement"]
+        for part in policy(with_acl, undo=True, annotations=True)["Statement"]
         for action in ([part["Action"]] if isinstance(part["Action"], str) else part["Action"])
     }
     assert actions == {right for rights, _ in told for right in rights if right.startswith("s3:")}

@@ -54,6 +54,8 @@ def test_exactly_the_listed_rights_are_granted() -> None:
         ("s3:GetObjectTagging", f"{legacy}/image/*"),
         ("s3:DeleteObject", f"{legacy}/image/*"),
         ("s3:PutObject", f"{legacy}/image/.s3-migration-canary-avatars-*"),
+        ("s3:GetObjectAcl", f"{legacy}/image/*"),
+        ("s3:ListObjectAnnotations", f"{legacy}/image/*"),
         ("s3:GetBucketWebsite", legacy),
         ("s3:ListBucket", production),
         ("s3:ListBucketMultipartUploads", production),
@@ -62,6 +64,29 @@ def test_exactly_the_listed_rights_are_granted() -> None:
         ("s3:PutObjectTagging", f"{production}/avatar/*"),
         ("s3:AbortMultipartUpload", f"{production}/avatar/*"),
         ("s3:DeleteObject", f"{production}/avatar/.s3-migration-canary-avatars-*"),
+    }
+
+
+def test_what_is_declared_of_copies_brings_its_rights_and_nothing_else_does() -> None:
+    production, key = "arn:aws:s3:::production-s3", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
+    usual = grants(policy(declare()))
+
+    def more(annotations: bool = False, **fields: Any) -> set[tuple[str, str]]:
+        side = declare().production.model_copy(update=fields)
+        made = grants(policy(declare().model_copy(update={"production": side}), annotations=annotations))
+        assert usual <= made
+        return made - usual
+
+    assert more(storage_class="STANDARD_IA", cache_control="no-cache", content_type={".png": "image/png"}) == set()
+    assert more(acl="public-read") == {
+        ("s3:PutObjectAcl", f"{production}/avatar/*"),
+        ("s3:GetObjectAcl", f"{production}/avatar/.s3-migration-canary-avatars-*"),
+    }
+    assert more(kms_key_id=key) == {("kms:GenerateDataKey", key), ("kms:Decrypt", key)}
+    assert more(kms_key_id="the-store's-own-name-of-it") == set()
+    assert more(annotations=True) == {
+        ("s3:GetObjectAnnotation", "arn:aws:s3:::legacy-s3/image/*"),
+        ("s3:PutObjectAnnotation", f"{production}/avatar/*"),
     }
 
 

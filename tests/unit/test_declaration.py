@@ -414,3 +414,59 @@ def test_a_bad_grace_period_of_the_deployment_is_not_blamed_on_the_file(
     message = fault(write(file, grace_period="24h"))
     assert "'soon'" in message
     assert GRACE_PERIOD_VARIABLE in message
+
+
+# -- how copies are made ------------------------------------------------------------------------------------------
+
+
+def test_without_a_word_copies_are_as_s3_makes_them(file: Path) -> None:
+    settings = load(write(file)).production.copy_settings
+    assert (settings.lines, settings.replaced("image/a.png")) == ({}, {})
+
+
+def test_what_copies_are_to_have(file: Path) -> None:
+    made = load(
+        write(
+            file,
+            production__acl="public-read",
+            production__storage_class="GLACIER_IR",
+            production__kms_key_id="arn:aws:kms:eu-central-1:111122223333:key/1234abcd",
+            production__cache_control="public, max-age=60",
+            production__content_type={".png": "image/png; charset=x"},
+        )
+    )
+    assert made.production.copy_settings.lines == {
+        "x-amz-acl": "public-read",
+        "x-amz-storage-class": "GLACIER_IR",
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:eu-central-1:111122223333:key/1234abcd",
+    }
+    replaced = {"cache-control": "public, max-age=60", "content-type": "image/png; charset=x"}
+    assert made.production.copy_settings.replaced("image/a.png") == replaced
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("acl", "public", "production.acl"),
+        ("storage_class", "GLACIER", "cannot be read at once"),
+        ("storage_class", "DEEP_ARCHIVE", "GLACIER_IR can"),
+        ("storage_class", "standard_ia", "production.storage_class"),
+        ("cache_control", "no-cache\r\nx-amz-acl: public-read", "production.cache_control"),
+        ("cache_control", "max-age=€", "production.cache_control"),
+        ("cache_control", "", "production.cache_control"),
+        ("kms_key_id", " key", "production.kms_key_id"),
+        ("content_type", {"png": "image/png"}, "with their dot, such as .png"),
+        ("content_type", {".PNG": "image/png"}, "in small letters"),
+        ("content_type", {".png": "image/png\n"}, "production.content_type"),
+        ("content_type", "image/png", "production.content_type"),
+    ],
+)
+def test_what_no_copy_can_have(file: Path, field: str, value: Any, says: str) -> None:
+    message = fault(write(file, **{f"production__{field}": value}))
+    assert says in message
+    assert "Fix: correct production." in message
+
+
+def test_only_production_says_how_copies_are_made(file: Path) -> None:
+    assert "Fix: remove legacy.acl" in fault(write(file, legacy__acl="private"))

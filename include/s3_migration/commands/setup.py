@@ -47,7 +47,7 @@ _DATABASE_USER = _arn(
 # The options that each kind of output takes.
 _TAKES = {
     "sql": {"role"},
-    "iam": {"side", "undo", "kms_legacy", "kms_production", "rds"},
+    "iam": {"side", "undo", "annotations", "kms_legacy", "kms_production", "rds"},
     "bucket_policy": {"side", "undo", "principal"},
     "key_policy": {"side", "principal", "kms_legacy", "kms_production"},
     "endpoint_policy": {"undo"},
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--side", choices=policies.SIDES, help="only what this connection sends, where they are two identities"
     )
     parser.add_argument("--undo", action="store_true", help="with what mode undo needs to remove copies")
+    parser.add_argument("--annotations", action="store_true", help="with the rights to copy object annotations (--iam)")
     parser.add_argument("--principal", type=_PRINCIPAL, metavar="ARN", help="the identity of the other account")
     for side in policies.SIDES:
         parser.add_argument(f"--kms-{side}", type=_KEY, metavar="ARN", help=f"KMS key of the {side} bucket (SSE-KMS)")
@@ -112,7 +113,7 @@ def _policy(kind: str, declaration: Declaration, options: argparse.Namespace) ->
     side, undo, principal = options.side, options.undo, options.principal
     keys = {f"kms_{name}": getattr(options, f"kms_{name}") for name in policies.SIDES}
     if kind == "iam":
-        return policies.policy(declaration, side, undo=undo, rds=options.rds, **keys)
+        return policies.policy(declaration, side, undo=undo, annotations=options.annotations, rds=options.rds, **keys)
     if kind == "bucket_policy":
         return policies.bucket_policy(declaration, options.bucket_policy, principal, side, undo=undo)
     if kind == "key_policy":
