@@ -79,8 +79,11 @@ NOTHING: Effect = {}
 LEGACY_MAY_GO: Effect = {"answers": [("image/a", "v1")]}
 COPY_MAY_GO: Effect = {"answers": [("image/a", "p1")]}
 
+# By PostgreSQL's hash image/a is in a share of the objects from 0.1016 on, image/b from 0.7964 on.
+SHARE_WITHOUT_A, SHARE_WITH_A = 0.1016, 0.10163
+
 DELETABLE = Guarded(
-    {**RUN, **COPIED, **CHUNK, "proof_max_age": seconds(3600)},
+    {**RUN, **COPIED, **CHUNK, "proof_max_age": seconds(3600), "checksum_share": 0.0},
     {
         "copied, switched, proven, grace just over": ({}, LEGACY_MAY_GO),
         "of another run, which may delete": ({"object.run_no": 1}, NOTHING),
@@ -114,6 +117,12 @@ DELETABLE = Guarded(
         "deletion stopped": ({"migration.deletion_stopped": "why"}, NOTHING),
         "lease of another run": ({"migration.lease_run_no": 1}, NOTHING),
         "object and lease of another run": ({"object.run_no": 1, "migration.lease_run_no": 1}, NOTHING),
+        "bytes to be proven": ({"checksum_share": 1.0}, NOTHING),
+        "bytes to be proven of a share, just with it": ({"checksum_share": SHARE_WITH_A}, NOTHING),
+        "bytes to be proven of a share, just without it": ({"checksum_share": SHARE_WITHOUT_A}, LEGACY_MAY_GO),
+        "bytes seen to differ": ({"checksum_share": 1.0, "object.same_bytes": False}, NOTHING),
+        "bytes proven": ({"checksum_share": 1.0, "object.same_bytes": True}, LEGACY_MAY_GO),
+        "undo, bytes not proven": ({**UNDO, "checksum_share": 1.0}, COPY_MAY_GO),
         "undo that was asked to": (UNDO, COPY_MAY_GO),
         "undo that was not asked to": ({**UNDO, "run.remove_copies": False}, NOTHING),
         "asked as an undo, but none": ({**UNDO, "run.mode": "move"}, NOTHING),
@@ -297,6 +306,14 @@ MARK_COPIED = Guarded(
             {"object.rewritten": True},
             {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED, "rewritten": False}},
         ),
+        "copied, of whose earlier copy the bytes were known": (
+            {"object.same_bytes": True},
+            {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED, "same_bytes": None}},
+        ),
+        "the bytes of an earlier copy are known, and the new one is refused": (
+            {**FAILED, "object.same_bytes": True},
+            {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
+        ),
         "written again, and the copy is refused": (
             {**FAILED, "object.rewritten": True},
             {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
@@ -473,6 +490,53 @@ MARK_REWRITTEN = Guarded(
         "undo, gone from legacy": ({**BACK, "object.legacy_gone_at": NOW}, NOTHING),
         "undo, nothing in production": ({**BACK, "object.production_modified": None}, NOTHING),
         "undo, not our copy": ({**BACK, "object.copied_etag": None}, NOTHING),
+    },
+)
+
+UNPROVEN: Effect = {"answers": [("image/a", "v1", "p1")]}
+NEXT_UNPROVEN: Effect = {"answers": [("image/b", "v1", "p1")]}
+FIND_UNPROVEN_BYTES = Guarded(
+    {**COPIED, "after": "", "limit": 1, "checksum_share": 1.0},
+    {
+        "not proven": ({}, UNPROVEN),
+        "seen to differ before": ({"object.same_bytes": False}, UNPROVEN),
+        "proven": ({"object.same_bytes": True}, NEXT_UNPROVEN),
+        "just of the share": ({"checksum_share": SHARE_WITH_A}, UNPROVEN),
+        "just not of the share": ({"checksum_share": SHARE_WITHOUT_A}, NOTHING),
+        "not declared": ({"checksum_share": 0.0}, NOTHING),
+        "of another run": ({"object.run_no": 1}, NEXT_UNPROVEN),
+        "handled by the last batch": ({"after": "image/a"}, NEXT_UNPROVEN),
+        "with a problem": ({"object.problem": "damaged"}, NEXT_UNPROVEN),
+        "gone from legacy": ({"object.legacy_gone_at": NOW}, NEXT_UNPROVEN),
+        "never copied": ({"object.production_modified": None}, NEXT_UNPROVEN),
+        "rewritten since its copy": ({"object.legacy_etag": "v2"}, NEXT_UNPROVEN),
+        "the same content, written again since its copy": ({"object.rewritten": True}, NEXT_UNPROVEN),
+    },
+)
+
+MARK_BYTES = Guarded(
+    {
+        **COPIED,
+        "all object.detail": "old",
+        **{
+            "keys": ["image/a"],
+            "legacy_etags": ["v1"],
+            "production_etags": ["p1"],
+            "sames": [True],
+            "details": ["why"],
+        },
+    },
+    {
+        "the same": ({}, {"image/a": {"same_bytes": True, "detail": None}}),
+        "others": ({"sames": [False]}, {"image/a": {"same_bytes": False, "problem": "damaged", "detail": "why"}}),
+        "another version was copied meanwhile": ({"object.copied_etag": "v2", "object.legacy_etag": "v2"}, NOTHING),
+        "the copy is another by now": ({"object.production_etag": "p2"}, NOTHING),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "with a problem": ({"object.problem": "still_referenced"}, NOTHING),
+        "gone from legacy": ({"object.legacy_gone_at": NOW}, NOTHING),
+        "never copied": ({"object.production_modified": None}, NOTHING),
+        "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
+        "the same content, written again since its copy": ({"object.rewritten": True}, NOTHING),
     },
 )
 
@@ -678,6 +742,7 @@ GUARDED: dict[str, Guarded] = {
     "end_deletion": END_DELETION,
     "fence": of_holder(HELD),
     "find_deletable": DELETABLE,
+    "find_unproven_bytes": FIND_UNPROVEN_BYTES,
     "gate": GATE,
     "give_lease_back": Guarded(
         {"name": "avatars", "run_id": "now", "all migration.lease_run_no": 4, "migration.lease_run_no": 2},
@@ -697,6 +762,7 @@ GUARDED: dict[str, Guarded] = {
         },
     ),
     "keep_declared": KEEP_DECLARED,
+    "mark_bytes": MARK_BYTES,
     "mark_copied": MARK_COPIED,
     "mark_deleted": MARK_DELETED,
     "mark_misspelt": MARK_MISSPELT,

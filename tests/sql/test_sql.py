@@ -577,6 +577,14 @@ CASES: dict[str, Case] = {
         before=MISSPELT + MISSPELT_THEN,
         writes={"ledger": "copied:misspelt listed:misspelt moved:moved"},
     ),
+    "find_unproven_bytes": Case({"checksum_share": 1.0, "after": "", "limit": 9}, "(image/copied v1 p1)"),
+    "mark_bytes": Case(
+        {
+            **{"keys": ["image/copied", "image/no"], "legacy_etags": ["v1", "v1"], "production_etags": ["p1", "p1"]},
+            **{"sames": [False, True], "details": ["other bytes", ""]},
+        },
+        writes={"ledger": "copied:damaged"},
+    ),
     "mark_rewritten": Case(
         {"keys": ["image/copied", "image/kept", "image/no"], "details": ["other metadata", "b", "c"]},
         writes={"ledger": "copied:changed"},
@@ -764,6 +772,9 @@ WRITES: dict[str, dict[str, str]] = {
     "mark_misspelt": {
         "ledger copied, listed": "detail=text problem=misspelt",
         "ledger moved": "detail=null problem=null",
+    },
+    "mark_bytes": {
+        "ledger copied": "detail=text problem=damaged same_bytes=False",
     },
     "mark_rewritten": {
         "ledger copied": "detail=text problem=changed rewritten=True",

@@ -90,6 +90,14 @@ WRITTEN_LATER = """coalesce(
     false
 )"""
 
+# Of these objects it is declared that their bytes are to be proven: always the same ones of a share. And that they were.
+BYTES_ASKED = "(hashtextextended(l.legacy_key, 0) & 65535) < %(checksum_share)s * 65536"
+BYTES_PROVEN = f"(%(undo)s OR l.same_bytes IS TRUE OR NOT {BYTES_ASKED})"
+# Our copy, which was seen to hold other bytes than its original, and was not written since.
+BYTES_DIFFER = """(
+    NOT l.same_bytes AND p.etag = l.production_etag AND p.modified < l.production_modified + interval '1 second'
+)"""
+
 # What production holds, for people.
 HELD = """CASE
     WHEN p.key IS NULL THEN 'production holds no object'
@@ -130,6 +138,7 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         ),
         "may_be_compared": _by_direction(permitted(Act.COMPARE), permitted(Act.COMPARE_TO_UNDO)),
         "may_be_deleted": _by_direction(permitted(Act.DELETE), permitted(Act.REMOVE_COPY)),
+        "may_leave_legacy": permitted(Act.DELETE),
         "would_be_deleted": facts_of(Act.DELETE),
         # What mapped tasks can do something about: copy it or delete it, now or when its problem is fixed.
         "concerns_chunks": f"({FACTS[Fact.IN_LEGACY]} AND (l.problem IS NULL OR l.problem IN ({_list(PROBLEMS)})))",
@@ -143,6 +152,9 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "production_holds": HOLDS,
         "held": HELD,
         "written_later": WRITTEN_LATER,
+        "bytes_asked": BYTES_ASKED,
+        "bytes_proven": BYTES_PROVEN,
+        "bytes_differ": BYTES_DIFFER,
         "spelt": SPELT,
         "problem_of_copy": _problem(copy_refusal.PROBLEM_OF_COPY),
         "problem_without_copy": _problem(copy_refusal.PROBLEM_WITHOUT_COPY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,6 +12,20 @@ from s3_migration.ledger.connection import RunLedger
 class KnownCopy(NamedTuple):
     legacy_key: str
     gone: bool  # legacy holds it no more
+
+
+class Unproven(NamedTuple):
+    legacy_key: str
+    legacy_etag: str  # of the version that was copied
+    production_etag: str  # of the copy
+
+
+class Proven(NamedTuple):
+    """What became of one of them: the same bytes, or not, and why."""
+
+    of: Unproven
+    same: bool
+    detail: str
 
 
 def begin_verification(ledger: RunLedger) -> None:
@@ -34,6 +49,22 @@ def compare(ledger: RunLedger, first_key: str, last_key: str, keys: list[str] | 
 def mark_rewritten(ledger: RunLedger, keys: list[str], details: list[str]) -> None:
     """:param details: what differs, of each key."""
     ledger.execute("mark_rewritten", keys=keys, details=details)
+
+
+def find_unproven_bytes(ledger: RunLedger, after: str, limit: int) -> list[Unproven]:
+    """The next ones after this key, where it is declared that bytes are to be proven."""
+    return ledger.rows(Unproven, "find_unproven_bytes", after=after, limit=limit)
+
+
+def mark_bytes(ledger: RunLedger, proven: Sequence[Proven]) -> None:
+    ledger.execute(
+        "mark_bytes",
+        keys=[each.of.legacy_key for each in proven],
+        legacy_etags=[each.of.legacy_etag for each in proven],
+        production_etags=[each.of.production_etag for each in proven],
+        sames=[each.same for each in proven],
+        details=[each.detail for each in proven],
+    )
 
 
 def record_damage(ledger: RunLedger, keys: list[str]) -> None:

@@ -40,6 +40,7 @@ class Account:
     # That name a legacy path of an object in scope: dangling, superseded, a problem.
     rows_left: int = _tallied("rows_left", "reconcile")
     verified: int = _tallied("objects", "verify")
+    proven: dict[str, int] = field(default_factory=dict)  # with verify: checksum, by what: checksum, ETag, bytes
     deleted: int = _tallied("deleted", "delete", "reconcile")
     unreferenced: int = _tallied("unreferenced", "list")
     dangling: int = _tallied("dangling", "list")
@@ -101,6 +102,7 @@ class Account:
             run_id,
             mode,
             window,
+            proven=_of_kind(tallies, "proven by "),
             classes=_of_kind(tallies, "class "),
             sample=_of_kind(tallies, "sample "),
             references=references,
@@ -155,6 +157,7 @@ class Account:
             ("copied", f"{self.copied:,} ({self.objects_per_second:,.0f} objects/s)"),
             ("switched", f"{self.rows_switched:,} rows; {self.rows_left:,} still name a legacy path"),
             ("verified", f"{self.verified:,}"),
+            *_proven_line(self.proven),
             ("deleted", f"{self.deleted:,}"),
             (
                 "unreferenced",
@@ -200,6 +203,10 @@ class Account:
         lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
         return "\n".join(lines)
+
+
+def _proven_line(proven: Mapping[str, int]) -> list[tuple[str, str]]:
+    return [("bytes proven", ", ".join(f"{number:,} by {how}" for how, number in proven.items()))] if proven else []
 
 
 def _of_kind(tallies: Mapping[tuple[str, str], int], kind: str) -> dict[str, int]:

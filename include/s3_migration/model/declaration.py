@@ -154,6 +154,17 @@ class Declaration(Part):
             "metadata and the number of tags as well, by two requests an object: tags change neither ETag nor time"
         ),
     ] = "list"
+    verify: Annotated[
+        Literal["list", "checksum"],
+        Field(
+            description="what proves that a copy holds the bytes of its original. list: size and ETag, as listed. "
+            "checksum: the checksums too, by a HEAD a side; where these cannot tell, equal ETags; else all bytes are "
+            "fetched and compared"
+        ),
+    ] = "list"
+    checksum_share: Annotated[
+        float, Field(gt=0, le=1, description="of verify: checksum: the share of the objects, the same ones each time")
+    ] = 1
     retries: Annotated[StrictInt, Field(ge=0, le=20, description="of a task, for what time can fix")] = 3
     retry_delay: Annotated[Duration, Field(description="before the first retry; doubles")] = timedelta(seconds=30)
     pool: Annotated[
@@ -177,6 +188,12 @@ class Declaration(Part):
         )
         _refuse_unlike("prefix", self.legacy.prefix, self.production.prefix)
         _refuse_unlike("path_prefix", self.legacy.path_prefix, self.production.path_prefix)
+        return self
+
+    @model_validator(mode="after")
+    def _share_of_something(self) -> Declaration:
+        if self.verify != "checksum" and "checksum_share" in self.model_fields_set:
+            raise ValueError("checksum_share is of verify: checksum, which is not declared")
         return self
 
     @model_validator(mode="after")

@@ -14,13 +14,14 @@ from s3_migration.s3.errors import error_code, error_status, needs_judging, requ
 from s3_migration.s3.pages import listed_page
 from s3_migration.s3.parallel_listing import Page
 from s3_migration.s3.properties import LINES
-from s3_migration.s3.types import Copied, Copy
+from s3_migration.s3.types import Copied, Copy, KeyAndEtag
 from s3_migration.s3.website import may_be_website
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 NO_LINES: Mapping[str, str] = {}
+_COMPARED_AT_ONCE = 1024 * 1024
 EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 # SeaweedFS shows a folder that only the keys below it imply, but neither lists nor deletes it: it is no object.
 IMPLIED_FOLDER_ETAG = f"{EMPTY_ETAG}-0"
@@ -74,6 +75,32 @@ class Boto3Requests:
                 raise
         # A key that the store cannot hold, or an expired token, about which a HEAD has no word: a listing tells.
         return next((entry for entry in self.list_page(bucket, key).entries if entry.key == key), None)
+
+    def look(self, bucket: str, key: str) -> Mapping[str, str] | None:
+        """All headers of a HEAD, checksums included; None: there is no object."""
+        try:
+            answer = self.client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if error_status(error) == 404 and needs_judging(error):
+                return None
+            raise
+        return answer["ResponseMetadata"]["HTTPHeaders"]
+
+    def same_bytes(self, source_bucket: str, source: KeyAndEtag, bucket: str, target: KeyAndEtag) -> bool:
+        """Whether both hold the same bytes: all of them are fetched.
+
+        :raises ClientError: 404, 412: one of them was rewritten since it was looked at.
+        """
+        get = self.client.get_object
+        first = get(Bucket=source_bucket, Key=source[0], IfMatch=f'"{source[1]}"')["Body"]
+        second = get(Bucket=bucket, Key=target[0], IfMatch=f'"{target[1]}"')["Body"]
+        with first, second:
+            while True:
+                one, other = first.read(_COMPARED_AT_ONCE), second.read(_COMPARED_AT_ONCE)
+                if one != other:
+                    return False
+                if not one:
+                    return True
 
     def may_be_website(self, bucket: str) -> bool:
         """Whether its objects may have redirects."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
+from s3_migration.model.checksums import compare_checksums
 from s3_migration.model.copy_refusal import Verdict, judge_refusal
 from s3_migration.model.copy_settings import CopySettings
 from s3_migration.model.error_codes import KEY_NOT_STORABLE
@@ -27,7 +28,6 @@ COPY_LIMIT = 5 * 1024**3
 QUICK = 256 * 1024**2
 # A live product may rewrite an object while it is copied; past this many tries a person is told.
 MAX_TRIES = 5
-_COMPARED_AT_ONCE = 1024 * 1024
 _NOT_STORABLE = (
     "the key, {!r} with each %XX for one byte, holds U+0000 or is no UTF-8: PostgreSQL cannot store it, so that no row "
     "names it"
@@ -151,7 +151,7 @@ class Copier:
         if verdict is not Verdict.COMPARE or not source or not target:
             return verdict
         try:
-            same = self._same_bytes(source, target)
+            same = self._same(source, target)
         except ClientError as error:
             if error_status(error) in {404, 412}:
                 return Verdict.RETRY  # one of them was rewritten since it was looked at
@@ -160,17 +160,17 @@ class Copier:
             return Verdict.SAME
         return Verdict.SUPERSEDED if copy.replaces else Verdict.CONFLICT
 
-    def _same_bytes(self, source: S3Object, target: S3Object) -> bool:
-        get = self._requests.client.get_object
-        first = get(Bucket=self._source_bucket, Key=source.key, IfMatch=f'"{source.etag}"')["Body"]
-        second = get(Bucket=self._bucket, Key=target.key, IfMatch=f'"{target.etag}"')["Body"]
-        with first, second:
-            while True:
-                one, other = first.read(_COMPARED_AT_ONCE), second.read(_COMPARED_AT_ONCE)
-                if one != other:
-                    return False
-                if not one:
-                    return True
+    def _same(self, source: S3Object, target: S3Object) -> bool:
+        """By their checksums; where these cannot tell, by their bytes."""
+        looks = self._requests.look(self._source_bucket, source.key), self._requests.look(self._bucket, target.key)
+        of_now = all(
+            look is not None and look.get("etag", "").strip('"') == seen.etag
+            for look, seen in zip(looks, (source, target), strict=True)
+        )
+        if of_now and (said := compare_checksums(looks[0] or {}, looks[1] or {}).same) is not None:
+            return said
+        ends = (source.key, source.etag), (target.key, target.etag)
+        return self._requests.same_bytes(self._source_bucket, ends[0], self._bucket, ends[1])
 
     def _put_folder_marker(self, copy: Copy) -> Copied:
         """SeaweedFS lists folder markers and shows them, but says NoSuchKey to their copy."""

@@ -13,12 +13,11 @@ from s3_migration.s3.boto3_requests import Boto3Requests
 from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text, refusal
 from s3_migration.s3.expiry import ExpiringSigner, Expiry
 from s3_migration.s3.threads import Threads
-from s3_migration.s3.types import BATCH, DeleteResult, Deletions
+from s3_migration.s3.types import BATCH, DeleteResult, Deletions, KeyAndEtag
 
 # Such a key cannot be named in a DeleteObjects body for every store: XML 1.0 has no way to write most control
 # characters, and white space at either end is trimmed by some parsers.
 _NO_XML = re.compile("[^\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|^\\s|\\s$")
-KeyAndEtag = tuple[str, str]
 
 
 class Deleter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,7 @@ from s3_migration.s3.congestion_window import CongestionWindow
 from s3_migration.s3.copier import COPY_LIMIT, Copier
 from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.crt_connection import VERSION_4, unfit
-from s3_migration.s3.deleter import Deleter, KeyAndEtag
+from s3_migration.s3.deleter import Deleter
 from s3_migration.s3.errors import IncompleteResponse, error_code, read_errors_of
 from s3_migration.s3.expiry import ExpiringSigner
 from s3_migration.s3.lookup import Lookup
@@ -29,7 +29,7 @@ from s3_migration.s3.properties import sends_header_lines, shown_properties
 from s3_migration.s3.request_counter import RequestCounter, Requests
 from s3_migration.s3.threads import Threads
 from s3_migration.s3.transport import Boto3Transport, CrtTransport, Transport
-from s3_migration.s3.types import Copy, CopyResult, Deletions
+from s3_migration.s3.types import Copy, CopyResult, Deletions, KeyAndEtag
 from s3_migration.s3.website import Website
 
 if TYPE_CHECKING:
@@ -123,6 +123,28 @@ class BulkS3Hook(S3Hook):
         """
         asked = [self.transport.threads.submit(shown_properties, self.client, bucket, key) for key in keys]
         return [each.result() for each in asked]
+
+    def look(self, bucket: str, keys: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        """All headers of a HEAD, checksums included, by key of those that are there. Many at once.
+
+        :raises ClientError: the store refuses.
+        """
+
+        def start(key: str, pipeline: Pipeline[tuple[str, Mapping[str, str] | None]]) -> None:
+            def answered(found: Mapping[str, str] | Exception | None) -> None:
+                pipeline.answer(found if isinstance(found, Exception) else (key, found))
+
+            self.transport.start_look(bucket, key, answered, pipeline.given_up)
+
+        found = Pipeline[tuple[str, Mapping[str, str] | None]](self.requests_in_flight).run(start, keys)
+        return {key: headers for key, headers in found if headers is not None}
+
+    def same_bytes(self, source_bucket: str, source: KeyAndEtag, bucket: str, target: KeyAndEtag) -> bool:
+        """Whether both versions hold the same bytes: all of them are fetched, in the thread that asks.
+
+        :raises ClientError: 404, 412: one of them was rewritten.
+        """
+        return self._requests.same_bytes(source_bucket, source, bucket, target)
 
     def copy_objects(
         self, source_bucket: str, bucket: str, copies: Iterable[Copy], settings: CopySettings = AS_S3

@@ -45,6 +45,9 @@ class Transport(Protocol):
     def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
         """Ask what is at a key, which need be no legal one."""
 
+    def start_look(self, bucket: str, key: str, on_answer: OnAnswer[Mapping[str, str] | None], given_up: Event) -> None:
+        """Ask for all headers of a HEAD, names in small letters, checksums included; None: there is no object."""
+
     def start_copy(
         self,
         source_bucket: str,
@@ -73,6 +76,9 @@ class Boto3Transport:
 
     def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
         self.threads.start(partial(self._requests.head_any, bucket, key), on_answer, given_up)
+
+    def start_look(self, bucket: str, key: str, on_answer: OnAnswer[Mapping[str, str] | None], given_up: Event) -> None:
+        self.threads.start(partial(self._requests.look, bucket, key), on_answer, given_up, in_window=True)
 
     def start_copy(
         self,
@@ -123,6 +129,25 @@ class CrtTransport:
                 on_answer(object_of_head(key, size, answer.headers["etag"], parsedate_to_datetime(modified)))
 
         self.client.send("HeadObject", "HEAD", bucket, key, _guarded(answered, on_answer), given_up=given_up)
+
+    def start_look(self, bucket: str, key: str, on_answer: OnAnswer[Mapping[str, str] | None], given_up: Event) -> None:
+        def answered(answer: Answer) -> None:
+            if answer.status == 404 and answer.then is Then.JUDGE:
+                on_answer(None)
+            elif answer.code:
+                self._boto3.start_look(bucket, key, on_answer, given_up)
+            else:
+                on_answer(answer.headers)
+
+        self.client.send(
+            "HeadObject",
+            "HEAD",
+            bucket,
+            key,
+            _guarded(answered, on_answer),
+            headers=[("x-amz-checksum-mode", "ENABLED")],
+            given_up=given_up,
+        )
 
     def start_copy(
         self,

@@ -11,6 +11,10 @@ from s3_migration.model.objects import S3Object, Version
 BATCH = 1_000
 
 
+# A version of an object; the ETag without quotes.
+KeyAndEtag = tuple[str, str]
+
+
 @dataclass(frozen=True)
 class Copy:
     """One copy to make, of exactly this version, onto nothing or onto our own earlier copy."""

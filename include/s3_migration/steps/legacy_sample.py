@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from s3_migration.model.checksums import checksums
 from s3_migration.model.copy_settings import ENCRYPTION, KMS_KEY, STORAGE_CLASS, USUAL_ACL, CopySettings
 from s3_migration.model.declared_store import ARCHIVES
 from s3_migration.model.objects import STANDARD, S3Object
@@ -85,6 +86,14 @@ def tell(run: Run, sample: Sample) -> None:
     looks = [look for each in asked if (look := each.result())]
     settings = run.declaration.production.copy_settings
     found = Counter(name for look in looks for name in differing(look, settings))
+    if run.declaration.verify == "checksum" and (none := sum(not checksums(look.headers) for look in looks)):
+        run.tally("sample no checksum", none, add=False)
+        log.warning(
+            "%d of %d objects looked at have no checksum over the whole object: in its place verify: checksum compares "
+            "ETags, and where these differ it fetches and compares all bytes",
+            none,
+            len(looks),
+        )
     run.tally("sampled", len(looks), add=False)
     for name, number in found.items():
         run.tally(f"sample {name}", number, add=False)
@@ -142,9 +151,10 @@ def _copies_have(name: str, settings: CopySettings) -> str:
 def _look(hook: BulkS3Hook, bucket: str, key: str) -> Look | None:
     """None: it is gone, or archived beyond a HEAD: the copy will say it."""
     try:
-        headers = hook.client.head_object(Bucket=bucket, Key=key)["ResponseMetadata"]["HTTPHeaders"]
+        answer = hook.client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except STORE_ERRORS:
         return None
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
     acl, annotations, unknown = "", 0, []
     try:
         acl = canned(hook.client.get_object_acl(Bucket=bucket, Key=key))

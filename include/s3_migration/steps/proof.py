@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from s3_migration.ledger import copying, listing, spelling, staging, switching, verification
 from s3_migration.ledger.run import WHOLE_RUN, database_time
+from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.copying import copy_uncopied
 from s3_migration.steps.inventory import both_sides
 from s3_migration.steps.progress import Progress
@@ -27,6 +28,7 @@ def prove(run: Run) -> None:
     since = database_time(run.ledger)
     compare_all(run)
     copy_changed_again(run)
+    prove_bytes(run)
     settle_rows(run)
     with run.ledger.batch():
         run.lease.fence()

@@ -11,6 +11,7 @@ WHERE
     AND l.legacy_key > %(after)s AND l.legacy_key >= %(first_key)s AND l.legacy_key <= %(last_key)s
     -- Which objects may go: model/states.py.
     AND {may_be_deleted}
+    AND {bytes_proven}
     AND CASE WHEN %(undo)s THEN r.mode = 'undo' AND r.remove_copies ELSE r.mode = 'move' AND r.damaged = 0 END
     -- The proof, and what the grace period counts from, are of a time since which the run has owned the object.
     AND l.owned_since <= r.verified_at

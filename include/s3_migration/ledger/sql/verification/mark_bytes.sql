@@ -1,0 +1,13 @@
+-- What the bytes of some copies were found to be, of the very versions that were looked at. Other bytes are damage.
+UPDATE s3_migration.ledger AS l
+SET
+    same_bytes = b.same,
+    problem = CASE WHEN NOT b.same THEN 'damaged' END,
+    detail = CASE WHEN NOT b.same THEN b.detail END
+FROM unnest(
+    %(keys)s::text[], %(legacy_etags)s::text[], %(production_etags)s::text[], %(sames)s::boolean[], %(details)s::text[]
+) AS b (key, legacy_etag, production_etag, same, detail)
+WHERE
+    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key
+    AND l.copied_etag = b.legacy_etag AND l.production_etag = b.production_etag
+    AND {may_leave_legacy}
