@@ -90,7 +90,7 @@ WRITTEN_LATER = """coalesce(
     false
 )"""
 
-# Of these objects it is declared that their bytes are to be proven: always the same ones of a share. And that they were.
+# Of these objects the bytes are to be proven, as declared: always the same ones of a share. And that they were.
 BYTES_ASKED = "(hashtextextended(l.legacy_key, 0) & 65535) < %(checksum_share)s * 65536"
 BYTES_PROVEN = f"(%(undo)s OR l.same_bytes IS TRUE OR NOT {BYTES_ASKED})"
 # Our copy, which was seen to hold other bytes than its original, and was not written since.
