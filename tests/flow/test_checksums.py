@@ -186,6 +186,7 @@ def test_a_plan_says_how_many_have_no_checksum(
     proxy.fault("HeadObject", without_checksums)
     account = proving.run(Mode.PLAN)
     assert account.sample == {"no checksum": 6}
+    assert account.forecast["requests"]["HEAD"] == 12
     assert "6 of 6 objects looked at have no checksum over the whole object: in its place" in caplog.text
 
 

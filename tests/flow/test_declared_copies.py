@@ -274,6 +274,7 @@ def test_a_plan_counts_against_what_is_declared(on_moto: Product, monkeypatch: p
         account = flow.run(Mode.PLAN)
     counted = {name: account.sample[name] for name in ("ACL", "storage class", "encryption", "cache-control")}
     # moto tells no ACL of the two that are archived.
+    assert account.forecast["requests"]["HEAD"] == 9
     assert counted == {"ACL": 6, "storage class": 8, "encryption": 8, "cache-control": 9}
 
 

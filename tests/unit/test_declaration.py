@@ -470,3 +470,27 @@ def test_what_no_copy_can_have(file: Path, field: str, value: Any, says: str) ->
 
 def test_only_production_says_how_copies_are_made(file: Path) -> None:
     assert "Fix: remove legacy.acl" in fault(write(file, legacy__acl="private"))
+
+
+# -- what proves a copy -------------------------------------------------------------------------------------------
+
+
+def test_checksums_of_a_share(file: Path) -> None:
+    made = load(write(file, verify="checksum", checksum_share=0.05))
+    assert (made.verify, made.checksum_share) == ("checksum", 0.05)
+    assert type(made).model_validate(made.model_dump(mode="json")) == made
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"verify": "md5"}, "verify"),
+        ({"verify": "checksum", "checksum_share": 0}, "checksum_share"),
+        ({"verify": "checksum", "checksum_share": 5}, "checksum_share"),
+        ({"checksum_share": 0.5}, "checksum_share is of verify: checksum, which is not declared"),
+    ],
+)
+def test_no_such_proof(file: Path, fields: dict[str, Any], says: str) -> None:
+    message = fault(write(file, **fields))
+    assert says in message
+    assert "Fix: " in message

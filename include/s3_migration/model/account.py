@@ -53,6 +53,7 @@ class Account:
     classes: dict[str, int] = field(default_factory=dict)
     sample: dict[str, int] = field(default_factory=dict)
     sampled: int = _tallied("sampled", "list")
+    heads: int = _tallied("heads", "list")  # that the declaration costs a move beside all else
     # By reference: `switched` and `left`, as in rows_switched and rows_left.
     references: dict[str, dict[str, int]] = field(default_factory=dict)
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
@@ -95,7 +96,12 @@ class Account:
         forecast = {}
         if mode == Mode.PLAN.value:
             forecast = Forecast.of(
-                found["staged"], found["already_there"], found["conflicts_forecast"], found["dangling"], observed
+                found["staged"],
+                found["already_there"],
+                found["conflicts_forecast"],
+                found["dangling"],
+                observed,
+                heads=found["heads"],
             ).as_dict()
         return cls(
             migration,

@@ -38,6 +38,11 @@ class CopySettings:
         said = {ACL: self.acl, STORAGE_CLASS: self.storage_class, **kms}
         return {name: value for name, value in said.items() if value is not None}
 
+    @property
+    def replaces(self) -> bool:
+        """Whether there is an object of which a header is replaced."""
+        return self.cache_control is not None or bool(self.content_types)
+
     def replaced(self, key: str) -> dict[str, str]:
         """Headers of the object that take the place of its own. With any, all others have to be read and sent too."""
         suffixes = [suffix for suffix in self.content_types if key.lower().endswith(suffix)]

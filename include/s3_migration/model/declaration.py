@@ -192,7 +192,7 @@ class Declaration(Part):
 
     @model_validator(mode="after")
     def _share_of_something(self) -> Declaration:
-        if self.verify != "checksum" and "checksum_share" in self.model_fields_set:
+        if self.verify != "checksum" and self.checksum_share != 1:
             raise ValueError("checksum_share is of verify: checksum, which is not declared")
         return self
 

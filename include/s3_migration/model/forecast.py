@@ -31,7 +31,16 @@ class Forecast:
     copy_hours_at_observed_rate: float | None = None
 
     @classmethod
-    def of(cls, objects: int, already_there: int, conflicts: int, dangling: int, observed: float | None) -> Forecast:
+    def of(
+        cls,
+        objects: int,
+        already_there: int,
+        conflicts: int,
+        dangling: int,
+        observed: float | None,
+        *,
+        heads: int = 0,
+    ) -> Forecast:
         """Work it out.
 
         Not in it: retries, the canaries of `check`, the parts of a multipart copy (above 5 GiB; one request a part),
@@ -40,13 +49,14 @@ class Forecast:
         :param objects: in legacy; those of them that production holds already, or under whose key it holds other
             content (a conflict: the copy is refused, both sides are asked for, nothing is deleted), are counted in.
         :param dangling: rows' keys without an object: both sides are asked for each.
+        :param heads: that the declaration costs beside (verify: checksum, compare: head, headers that are replaced).
         :param observed: objects a second of an earlier run's copy step.
         """
         copies, deleted = objects - already_there, objects - conflicts
         requests = {
             "COPY": copies,
             "LIST": LISTINGS * max(1, pages(objects)),  # nothing is a page too
-            "HEAD": 2 * (conflicts + dangling),
+            "HEAD": 2 * (conflicts + dangling) + heads,
             "DELETE": pages(deleted),
         }
         return cls(

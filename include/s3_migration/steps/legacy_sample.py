@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from s3_migration.model.checksums import checksums
 from s3_migration.model.copy_settings import ENCRYPTION, KMS_KEY, STORAGE_CLASS, USUAL_ACL, CopySettings
+from s3_migration.model.declaration import Declaration
 from s3_migration.model.declared_store import ARCHIVES
 from s3_migration.model.objects import STANDARD, S3Object
 from s3_migration.s3.acl import canned
@@ -34,7 +35,9 @@ _RESTORED = ("x-amz-restore", 'ongoing-request="false"')
 class Sample:
     """All classes of a listing, and some of its objects from all over it."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CopySettings) -> None:
+        self._settings = settings
+        self.read_first = 0  # objects whose headers a copy has to read before it replaces one
         self.objects: list[S3Object] = []
         self.classes: Counter[str] = Counter()
         self.archived: list[str] = []
@@ -49,6 +52,8 @@ class Sample:
         for page in pages:
             self._pages += 1
             self.classes.update(entry.storage_class for entry in page)
+            if self._settings.replaces:
+                self.read_first += sum(bool(self._settings.replaced(entry.key)) for entry in page)
             if len(self.archived) < NAMED and not self.classes.keys().isdisjoint(ARCHIVES):
                 self.archived += [entry.key for entry in page if entry.storage_class in ARCHIVES]
                 del self.archived[NAMED:]
@@ -72,6 +77,7 @@ class Look:
 
 def tell(run: Run, sample: Sample) -> None:
     """Say, and tally, the classes of all objects, and which properties of the sample copies will not have."""
+    run.tally("heads", _heads(run.declaration, sample), add=False)
     for name, number in sorted(sample.classes.items()):
         run.tally(f"class {name}", number, add=False)
     if archived := sum(sample.classes[name] for name in ARCHIVES):
@@ -109,6 +115,13 @@ def tell(run: Run, sample: Sample) -> None:
         )
     for unknown, number in Counter(name for look in looks for name in look.unknown).items():
         log.warning("of %d of %d objects nobody may see the %s", number, len(looks), unknown)
+
+
+def _heads(declared: Declaration, sample: Sample) -> int:
+    """HEADs that the declaration costs a move: two an object for each such proof, one to replace a header."""
+    share = declared.checksum_share if declared.verify == "checksum" else 0
+    each = 2 * share + (2 if declared.compare == "head" else 0)
+    return round(each * sample.classes.total()) + sample.read_first
 
 
 def differing(look: Look, settings: CopySettings) -> Iterator[str]:

@@ -33,7 +33,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         listing.begin_listing(run.ledger)
         listing.raise_work_mem(run.ledger)
         staging.create(run.ledger)
-        sample, pages = Sample(), list_legacy(run)
+        sample, pages = Sample(run.declaration.production.copy_settings), list_legacy(run)
         _list_both_sides(run, sample.of(pages) if run.mode is Mode.PLAN else pages)
         _forecast(run)
         if run.mode is Mode.PLAN:
