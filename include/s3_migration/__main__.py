@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
 from s3_migration.commands.program import main
 
 if __name__ == "__main__":
+    # Airflow tells of each connection that it found it.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
     try:
         main()
     except Exception:

@@ -43,8 +43,14 @@ class _Program(click.Group):
         if cmd_name not in COMMANDS:
             return None
         # Most of them load Airflow, which takes seconds, and may print.
-        with redirect_stdout(sys.stderr):
-            module = import_module(f"s3_migration.commands.{COMMANDS[cmd_name].module}")
+        try:
+            with redirect_stdout(sys.stderr):
+                module = import_module(f"s3_migration.commands.{COMMANDS[cmd_name].module}")
+        except Exception as error:
+            raise Undone(
+                f"{cmd_name} cannot be loaded: {type(error).__name__}: {error}. "
+                f"Fix: run it with the Python of Airflow, where Airflow is configured."
+            ) from error
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -62,6 +68,9 @@ class _Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # Click says how to get help only where it knows of which command
+            raise
         except KeyboardInterrupt as error:  # Click would end with 1, which is an answer
             raise Undone("interrupted") from error
 

@@ -64,6 +64,8 @@ def report(status: Status) -> Iterator[str]:
     if status.at_work:
         steps = ", ".join(f"{step.step} ({step.tasks} tasks, since {_time(step.since)})" for step in status.steps)
         yield f"Run {status.at_work.run} is at work: {steps or 'between two steps'}"
+    else:
+        yield "No run is at work."
     if latest:
         part = ", a part of legacy" if latest.partial else ""
         ended = f"ended {_time(latest.ended_at)}" if latest.ended_at else "has not come to its end"
