@@ -107,12 +107,10 @@ def test_an_unknown_command_is_told_those_that_there_are(run: Run) -> None:
     assert f"Try '{PROGRAM} --help' for help." in said
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--jsno"], ["stop", "avatars", "--reson", "x"], ["retire", "avatars", "--json"]]
-)
-def test_an_unknown_option_is_named_with_the_way_to_help(run: Run, arguments: list[str]) -> None:
-    said = refused(run, *arguments)
-    assert f"No such option '{[each for each in arguments if each.startswith('--')][0]}'" in said
+@pytest.mark.parametrize("arguments", ["--reson", "stop avatars --reson", "retire avatars --reson"])
+def test_an_unknown_option_is_named_with_the_way_to_help(run: Run, arguments: str) -> None:
+    said = refused(run, *arguments.split())
+    assert "No such option '--reson'" in said
     assert "--help' for help." in said
 
 
