@@ -125,5 +125,5 @@ def check(declaration: Declaration, mode: str, remove_copies: bool) -> Answer:
     if remove_copies and not asked.undoes:
         raise click.UsageError("--remove-copies belongs to --mode undo. Fix: leave it out, or add --mode undo")
     findings = find_all(declaration, asked, remove_copies=remove_copies)
-    well = all(each.result == "ok" for each in findings)
-    return Answer("\n".join(report(declaration, asked, findings)), document(declaration, asked, findings), yes=well)
+    told = document(declaration, asked, findings)
+    return Answer("\n".join(report(declaration, asked, findings)), told, yes=told["well"])

@@ -14,7 +14,7 @@ from s3_migration.commands.answer import Answer, answers, migration
 from s3_migration.ledger import schema
 from s3_migration.model.declaration import Declaration
 
-Check = Callable[[click.Context, click.Parameter, "str | None"], "str | None"]
+Check = Callable[[click.Context, click.Parameter, str | None], str | None]
 
 
 def _arn(pattern: str, example: str, fix: str) -> Check:

@@ -51,7 +51,7 @@ class Preflight:
         return connect(self.declaration)
 
     def close(self) -> None:
-        """The connection to the database, if there is one; the hooks are whoever's made them."""
+        """The connection to the database, if there is one; whoever made the hooks closes them."""
         if "ledger" in self.__dict__:
             self.ledger.close()
 
@@ -130,9 +130,8 @@ class Preflight:
     def _set_up(self) -> None:
         _ = self.of_migration
 
-    def _rights(self) -> str | None:
+    def _rights(self) -> None:
         self.expires = check_rights(self.declaration, self.run_id, *self._hooks)
-        return None
 
     def _index(self, reference: Reference) -> str:
         """Whether a deletion can ask the rows themselves just before it is sent."""
