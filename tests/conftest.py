@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from devstack.ports import free_port
 from devstack.postgres import Postgres
 from devstack.s3 import SeaweedFS
 
+from .support.command_line import Run, run_here
 from .support.flow import Flow, shared_clients
 from .support.identities import identities
 from .support.preloaded.light_clients import make_light
@@ -92,6 +94,12 @@ def product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) 
     """An empty product; Airflow's connections (by environment) are the migrator's, with the shipped rights."""
     with made_product(postgres, s3, monkeypatch) as made:
         yield made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """`python -m s3_migration` in this process."""
+    return partial(run_here, capsys)
 
 
 @pytest.fixture

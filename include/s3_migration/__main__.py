@@ -1,48 +1,19 @@
-"""One command line: python -m s3_migration COMMAND …
-
-survey  MIGRATION …           which columns name its objects, the undeclared ones first; changes nothing
-setup   MIGRATION …           print what administrators run once: SQL, policies
-stop    MIGRATION --reason …  stop all deletion now
-resume  MIGRATION             let deletion go on
-status  MIGRATION             whether deletion is stopped, and which run is at work
-retire  MIGRATION ACTION …    the end of a migration: is it finished, archive its ledger, drop it
-
-MIGRATION is the name of a declaration's file without .yaml. Each command has a --help of its own. Run it where Airflow
-is configured: connections come from Airflow, as in a task.
-"""
+"""python -m s3_migration COMMAND NAME …: see commands/program.py."""
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib import import_module
+import traceback
 
-# Each command's module in commands/; its main() takes the arguments that follow the command.
-_MODULES = {
-    "survey": "survey",
-    "setup": "setup",
-    "stop": "stop_deletion",
-    "resume": "stop_deletion",
-    "status": "stop_deletion",
-    "retire": "retire",
-}
-
-
-def main() -> None:
-    command, *arguments = sys.argv[1:] or ["--help"]
-    if command in {"-h", "--help"}:
-        print(__doc__)
-        return
-    if command not in _MODULES:
-        print(
-            f"python -m s3_migration: unknown command {command!r}, expected one of {', '.join(_MODULES)}. "
-            f"Fix: see python -m s3_migration --help",
-            file=sys.stderr,
-        )
-        sys.exit(2)
-    # Only the module that is asked for: most of them load Airflow, which takes seconds.
-    module = import_module(f"s3_migration.commands.{_MODULES[command]}")
-    module.main([command, *arguments] if _MODULES[command] == "stop_deletion" else arguments)
-
+from s3_migration.commands.program import main
 
 if __name__ == "__main__":
-    main()
+    # Airflow tells of each connection that it found it.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
+    try:
+        main()
+    except Exception:
+        # A mistake of ours. Python would end with 1, which is an answer.
+        traceback.print_exc()
+        sys.exit(2)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from s3_migration.commands.program import COMMANDS
 from s3_migration.model.run_params import run_params
 from tests.support import ROOT
 from tests.support.airflow_cli import parse_airflow
@@ -130,6 +131,12 @@ def test_the_table_of_run_params_has_each_in_the_order_of_the_form() -> None:
     for name, default in told:
         words = {None: ("none", "as declared"), False: ("false",)}.get(defaults[name], (f"`{defaults[name]}`",))
         assert default in words, name
+
+
+def test_the_table_of_commands_is_what_the_program_lists() -> None:
+    table = TEXTS["README.md"].split("| command |")[1].split("\n\n")[0]
+    told = re.findall(r"^\| `(\w+)` \| (.*?) \|$", table, re.MULTILINE)
+    assert told == [(name, listed.does) for name, listed in COMMANDS.items()]
 
 
 def test_the_readme_finds_what_a_newcomer_asks_for() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,6 +20,7 @@ from s3_migration.model.error_codes import CODES, Then, retryable, then
 from s3_migration.model.modes import Mode
 from s3_migration.s3.properties import PROPERTIES
 from tests.support import ROOT
+from tests.support.command_line import declare_in, run_apart
 from tests.support.connections import PASSWORD, ROLE
 from tests.support.flow import Flow, shared_clients
 from tests.support.product import Product, declare, made_product
@@ -121,11 +120,13 @@ def test_the_gate_is_explained(troubled: Product) -> None:
 @pytest.mark.parametrize(
     "command", [line for _, line in COMMANDS if line.startswith("python")], ids=lambda line: line.partition(" -m ")[2]
 )
-def test_a_command_of_ours_works_as_written(troubled: Product, command: str) -> None:
-    arguments = [sys.executable, *shlex.split(command)[1:]]
-    done = subprocess.run(arguments, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "avatars" in done.stdout
+def test_a_command_of_ours_works_as_written(
+    troubled: Product, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_in(tmp_path, troubled.declaration, monkeypatch)
+    done = run_apart(*shlex.split(command)[3:])
+    assert done.code == 0, (done.out, done.error)
+    assert "avatars" in done.out
 
 
 @pytest.mark.parametrize("command", [line for _, line in COMMANDS if line.startswith("aws")])

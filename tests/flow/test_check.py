@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.steps.check import check
 from s3_migration.steps.hooks import make_hooks
+from s3_migration.steps.preflight import canary as canaries
 from s3_migration.steps.preflight.canary import check_rights
 from s3_migration.steps.preflight.errors import PreflightFailed, PreflightRetryable
 from tests.support import proxy as faults
@@ -143,6 +145,7 @@ def test_a_canary_left_by_a_killed_check_is_no_obstacle_and_is_not_moved(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     product.seed(*KEYS)
+    monkeypatch.setattr(canaries, "LONGEST", timedelta(0))
     with shared_clients(product.declaration, monkeypatch) as hooks:
         for mode in (Mode.PLAN, Mode.MOVE):
             product.put("legacy", canary("image/", "avatars", "killed"), b"killed")

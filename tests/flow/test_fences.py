@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from s3_migration.commands import stop_deletion
+from s3_migration.commands.stop_deletion import resume_all, stop_all
 from s3_migration.ledger import session
 from s3_migration.ledger.connection import Ledger
 from s3_migration.model.modes import Mode
@@ -29,7 +29,7 @@ def stopped_before_deletion(product: Product, flow: Flow) -> None:
     """A move that is red because somebody stopped deletion."""
     product.seed(*KEYS)
     flow.begin()
-    stop_deletion.stop(product.declaration, "audit, Ada")
+    stop_all(product.declaration, "audit, Ada")
     flow.work_off(flow.tasks())
     assert ("delete", 1) in flow.red
     assert len(product.objects("legacy")) == 4
@@ -65,7 +65,7 @@ def test_a_move_that_is_cleared_after_an_undo_proves_anew(product: Product, flow
     if ended:
         undo.work_off([("verify", 0), ("gate", 0), ("reconcile", 0)])
     lapse(product)
-    stop_deletion.resume(product.declaration)
+    resume_all(product.declaration)
     flow.clear_failed()
     assert unserved(product) == set()
     assert product.rows() == COPIES
@@ -84,7 +84,7 @@ def test_a_move_that_is_cleared_after_another_one_that_died_proves_anew(product:
     second.begin()
     second.copy()
     lapse(product)
-    stop_deletion.resume(product.declaration)
+    resume_all(product.declaration)
     flow.clear_failed()
     assert unserved(product) == set()
     assert KEYS[0] in product.objects("legacy"), "its grace period began when it was taken back"
@@ -106,7 +106,7 @@ def test_stop_deletion_answers_once_nothing_can_be_under_way_though_the_session_
 ) -> None:
     product.seed(*KEYS)
     original, answers = deletion._ask_legacy, []
-    stopper = threading.Thread(target=lambda: answers.append(stop_deletion.stop(product.declaration, "audit, Ada")))
+    stopper = threading.Thread(target=lambda: answers.append(stop_all(product.declaration, "audit, Ada").text))
 
     def slow(run: Run, *asked: Any) -> Any:
         end_sessions(product)

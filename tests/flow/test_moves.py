@@ -24,6 +24,7 @@ from s3_migration.steps import check, copying, deletion, listing, reconciliation
 from s3_migration.steps.completeness import Incomplete, IncompleteRetryable
 from s3_migration.steps.copying import SameError, SameErrorFailed
 from s3_migration.steps.deletion import GateClosed
+from s3_migration.steps.preflight import checks
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.run import ListingUnfinished
 from tests.support.flow import Flow, Killed, expire, lapse, unserved
@@ -1054,7 +1055,7 @@ def test_no_later_step_works_on_a_listing_that_was_not_finished(
     def broken(*_: Any) -> Any:
         raise PreflightFailed("broken")
 
-    monkeypatch.setattr(*((listing, "_list_both_sides") if fails == "list" else (check, "check_stores")), broken)
+    monkeypatch.setattr(*((listing, "_list_both_sides") if fails == "list" else (checks, "check_store")), broken)
     request = Request(Mode.MOVE, None)
     again = flow.list if fails == "list" else functools.partial(check.check, flow.declaration, flow.run_id, request)
     if fails == "list":

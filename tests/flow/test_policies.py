@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import re
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,12 +24,12 @@ from hypothesis import strategies as st
 from devstack.postgres import Postgres
 from devstack.s3 import SeaweedFS
 from s3_migration.commands.policies import SIDES, Policy, bucket_policy, endpoint_policy, key_policy, policy
-from s3_migration.commands.setup import main
 from s3_migration.model.declaration import Declaration, Engine
 from s3_migration.model.forecast import PRICES, Forecast
 from s3_migration.model.modes import Mode
 from s3_migration.s3.request_counter import RequestCounter
 from tests.support import ROOT
+from tests.support.command_line import Run
 from tests.support.connections import connect_s3
 from tests.support.flow import Flow, shared_clients
 from tests.support.product import Product, declare, made_product
@@ -443,12 +442,10 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_of_the_docs_prints_something(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["setup", *shlex.split(command)[4:]])
-    main()
-    assert capsys.readouterr().out
+def test_each_command_of_the_docs_prints_something(command: str, run: Run) -> None:
+    ended = run(*shlex.split(command)[3:])
+    assert ended.code == 0
+    assert ended.out
 
 
 def test_the_docs_forecast_is_the_one_that_a_plan_makes() -> None:

@@ -19,8 +19,8 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from devstack.postgres import Postgres
-from s3_migration.commands.session import CommandError
-from s3_migration.commands.stop_deletion import status
+from s3_migration.commands.answer import CommandError
+from s3_migration.commands.status import look
 from s3_migration.ledger import lease
 from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.schema import ROLE, statements
@@ -221,5 +221,5 @@ def test_without_credentials_to_sign_with_it_is_said_so(
     ):
         check(product.declaration, "r", Request(Mode.MOVE))
     with pytest.raises(CommandError, match="no token for IAM database authentication"):
-        status(product.declaration)
+        look(product.declaration)
     assert (failing.times, rds.tokens) == (0, [])

@@ -6,25 +6,29 @@ import csv
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from botocore import retryhandler
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from devstack.ports import free_port
 from devstack.postgres import Postgres, binary
 from s3_migration.commands import archive_files, removal, retire
+from s3_migration.commands.answer import CommandError
 from s3_migration.commands.archive_files import ArchiveError, Manifest
-from s3_migration.commands.session import CommandError
 from s3_migration.ledger.schema import statements
 from s3_migration.model import declaration as declarations
 from s3_migration.model.completion import LastRun, Rows, find_unfinished
@@ -32,15 +36,18 @@ from s3_migration.model.declaration import Declaration, DeclarationError
 from s3_migration.model.key_mapping import canary
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
+from s3_migration.steps import hooks
 from s3_migration.steps.check import check
 from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support import ROOT
+from tests.support.command_line import Run, declare_in, run_apart, run_here
 from tests.support.connections import PASSWORD, ROLE, connect_database, connect_s3, psql
 from tests.support.flow import Flow, lapse, shared_clients
 from tests.support.product import Product, declare
 from tests.support.runbook import BLOCKS, RETIREMENT
 
 KEYS = ("image/1.png", "image/2.png")
+MAKE_HOOKS = hooks.make_hooks
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +71,7 @@ def write(product: Product, tmp_path: Path, name: str = "archive", abandoned: st
 
 
 def drop(product: Product, directory: Path, role: str | None = ROLE, uri: str = "") -> subprocess.CompletedProcess[str]:
-    return psql(uri or product.database_uri, retire.drop(product.declaration, directory, role))
+    return psql(uri or product.database_uri, retire.script(product.declaration, directory, role))
 
 
 def rows_of(directory: Path, table: str) -> list[dict[str, str]]:
@@ -171,7 +178,7 @@ def test_the_archive_holds_the_whole_ledger_and_can_be_read_without_us(moved: Pr
     )
     declared = Declaration.model_validate(json.loads((directory / "declaration.json").read_text()))
     assert declared == moved.declaration
-    assert "is complete: migration avatars" in retire.verify(moved.declaration, directory)
+    assert "is complete: migration avatars" in retire.read_again(moved.declaration, directory).text
 
 
 def restored(postgres: Postgres, directory: Path, name: str) -> str:
@@ -247,10 +254,10 @@ def test_it_overwrites_nothing(moved: Product, tmp_path: Path) -> None:
 def test_damage_is_found_and_nothing_is_dropped_for_it(moved: Product, tmp_path: Path, damage: Any, says: str) -> None:
     directory = write(moved, tmp_path)
     damage(directory)
-    with pytest.raises(ArchiveError, match=says):
-        retire.verify(moved.declaration, directory)
+    verified = retire.read_again(moved.declaration, directory)
+    assert (verified.yes, says in verified.text) == (False, True)
     with pytest.raises(ArchiveError):
-        retire.drop(moved.declaration, directory, ROLE)
+        retire.script(moved.declaration, directory, ROLE)
 
 
 def test_rows_that_do_not_add_up_are_found(moved: Product, tmp_path: Path) -> None:
@@ -263,8 +270,7 @@ def test_rows_that_do_not_add_up_are_found(moved: Product, tmp_path: Path) -> No
     (directory / "SHA256SUMS").write_text(
         "\n".join([*sums, f"{archive_files._digest(directory / 'manifest.json')}  manifest.json"])
     )
-    with pytest.raises(ArchiveError, match="has 2 rows, expected 3"):
-        retire.verify(moved.declaration, directory)
+    assert "has 2 rows, expected 3" in retire.read_again(moved.declaration, directory).text
 
 
 def test_a_run_at_work_is_not_archived_beneath(product: Product, flow: Flow, tmp_path: Path) -> None:
@@ -309,9 +315,9 @@ def test_a_killed_try_leaves_no_archive_and_the_next_one_works(moved: Product, t
     (left,) = archive_files.partial_archives(directory)
     with pytest.raises(ArchiveError):
         archive_files.verify(left)
-    said = retire.write(moved.declaration, directory)
+    said = retire.write(moved.declaration, directory).text
     assert f"Left by an earlier try that was killed, and no archive: {left}; remove it." in said
-    retire.verify(moved.declaration, directory)
+    assert retire.read_again(moved.declaration, directory).yes
 
 
 def test_canaries_of_a_killed_check_are_removed_and_hinder_nothing(moved: Product, tmp_path: Path) -> None:
@@ -384,7 +390,7 @@ def test_nothing_of_ours_stays_but_the_product_s_rows(
     assert traces(quoted, "my-role") == []
     assert quoted.database.execute(rows).fetchall() == [(1, "avatar/1.png"), (2, None)]
     (line,) = [
-        line for line in retire.drop(quoted.declaration, directory, NAMES["role"]).splitlines() if "DROP ROLE" in line
+        line for line in retire.script(quoted.declaration, directory, NAMES["role"]).splitlines() if "DROP ROLE" in line
     ]
     quoted.database.execute(line.partition(": ")[2].encode())
     quoted.sql(
@@ -429,7 +435,7 @@ def test_the_archive_of_another_database_or_migration_drops_nothing(
     moved.sql("UPDATE s3_migration.run SET started_at = started_at + interval '1 microsecond'")
     assert "that was archived" in drop(moved, directory).stderr, "same token, another run"
     with pytest.raises(CommandError, match="is of migration 'avatars'"):
-        retire.drop(moved.declaration.model_copy(update={"name": "banners"}), directory, ROLE)
+        retire.script(moved.declaration.model_copy(update={"name": "banners"}), directory, ROLE)
     assert "no schema s3_migration" in drop(moved, directory, uri=postgres.dsn("postgres")).stderr
 
 
@@ -474,7 +480,7 @@ def test_of_two_migrations_in_a_database_the_other_stays_whole_and_at_work(
         directory = write(product, tmp_path)
         assert {row["legacy_key"] for row in rows_of(directory, "ledger")} == set(KEYS)
         assert [row["run_id"] for row in rows_of(directory, "run")] != [other.run_id]
-        printed = retire.drop(product.declaration, directory, ROLE)
+        printed = retire.script(product.declaration, directory, ROLE)
         assert "keeps what others of the same connection need: banners." in printed
         assert "REVOKE" not in printed
         done = psql(product.database_uri, printed)
@@ -535,7 +541,7 @@ def test_an_unreadable_declaration_may_need_anything(moved: Product, tmp_path: P
 
 
 def test_without_a_role_nobody_loses_a_right(moved: Product, tmp_path: Path) -> None:
-    printed = retire.drop(moved.declaration, write(moved, tmp_path), None)
+    printed = retire.script(moved.declaration, write(moved, tmp_path), None)
     assert "REVOKE" not in printed
     assert psql(moved.database_uri, printed).returncode == 0
     assert ("table", "avatars") in traces(moved, ROLE)
@@ -545,14 +551,22 @@ def test_without_a_role_nobody_loses_a_right(moved: Product, tmp_path: Path) -> 
 # -- the command --------------------------------------------------------------------------------------------------
 
 
-def test_the_command(moved: Product, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "declared" / "avatars.yaml").write_text(moved.declaration.model_dump_json(exclude={"name"}))
+@pytest.fixture
+def retiring(
+    moved: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """The command, with the product's declaration."""
+    declare_in(tmp_path / "declared", moved.declaration, monkeypatch)
+    return partial(run_here, capsys, "retire", "avatars")
+
+
+def test_the_command(moved: Product, retiring: Run, tmp_path: Path) -> None:
     directory = str(tmp_path / "archive")
     upload = {"Bucket": moved.bucket("production"), "Key": "avatar/large.png"}
     upload["UploadId"] = moved.s3.create_multipart_upload(**upload)["UploadId"]
-    retire.main(["avatars", "show"])
+    code, shown, _ = retiring("show")
     moved.s3.abort_multipart_upload(**upload)
-    shown = capsys.readouterr().out
+    assert code == 0
     assert shown.startswith("Migration avatars is finished: 2 moved.\n")
     for part in (
         "airflow dags delete migrate_avatars",
@@ -564,18 +578,62 @@ def test_the_command(moved: Product, tmp_path: Path, capsys: pytest.CaptureFixtu
         "docker compose down --volumes",
     ):
         assert part in shown
-    retire.main(["avatars", "archive", directory])
-    assert f"archived in {directory}: 2 objects, 1 runs; read again, and complete." in capsys.readouterr().out
-    retire.main(["avatars", "verify", directory])
-    assert "is complete" in capsys.readouterr().out
-    retire.main(["avatars", "drop", directory, "--role", ROLE])
-    assert psql(moved.database_uri, capsys.readouterr().out).returncode == 0
-    with pytest.raises(SystemExit, match=r"^Migration avatars: .* is not set up"):
-        retire.main(["avatars", "show"])
+    said = retiring("archive", directory).out
+    assert f"archived in {directory}: 2 objects, 1 runs; read again, and complete." in said
+    assert "is complete" in retiring("verify", directory).out
+    assert psql(moved.database_uri, retiring("drop", directory, "--role", ROLE).out).returncode == 0
+    code, out, error = retiring("show")
+    assert (code, out) == (2, "")
+    assert re.match(r"Error: Migration avatars: .* is not set up", error)
+
+
+def test_what_a_program_is_told(moved: Product, retiring: Run, tmp_path: Path) -> None:
+    directory = str(tmp_path / "archive")
+    shown = retiring("show", "--json")
+    told = json.loads(shown.out)
+    assert (shown.code, told["migration"], told["finished"], told["left"]) == (0, "avatars", True, [])
+    assert "airflow dags delete migrate_avatars" in told["made_for_it"]["the DAG"]
+    for action in ("archive", "verify"):
+        told = json.loads(retiring(action, directory, "--json").out)
+        assert (told["archive"], told["complete"], told["rows"]["ledger"]) == (directory, True, 2)
+    (tmp_path / "archive" / "ledger.csv.gz").unlink()
+    verified = retiring("verify", directory, "--json")
+    told = json.loads(verified.out)
+    assert (verified.code, told["complete"]) == (1, False)
+    assert "ledger.csv.gz" in told["why"]
+    assert retiring("drop", directory).code == 2
+
+
+def test_what_is_not_finished_is_an_answer_and_no_archive(moved: Product, retiring: Run, tmp_path: Path) -> None:
+    moved.put("legacy", "image/late.png")
+    code, out, _ = retiring("show")
+    assert (code, out.splitlines()[0]) == (1, "Migration avatars is not finished: 2 moved.")
+    told = json.loads(retiring("show", "--json").out)
+    assert (told["finished"], "image/late.png" in told["left"][0]) == (False, True)
+    code, out, error = retiring("archive", str(tmp_path / "archive"), "--json")
+    assert (code, out) == (2, "")
+    assert "nothing was archived. Migration avatars is not finished" in error
+    assert not (tmp_path / "archive").exists()
+
+
+@pytest.mark.parametrize("secret", ["secret", "wrong"])
+def test_a_store_that_is_down_or_refuses_the_credentials_is_named(
+    retiring: Run, product: Product, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setattr(retryhandler, "delay_exponential", lambda *args, **kwargs: 0)
+    down = f"http://127.0.0.1:{free_port()}" if secret == "secret" else product.endpoint_url
+    with monkeypatch.context() as patch:
+        patch.setattr(hooks, "make_hooks", MAKE_HOOKS)
+        connect_s3(patch, down, secret=secret)
+        code, out, error = retiring("show", "--json")
+    assert (code, out) == (2, "")
+    assert f"cannot list s3://{product.bucket('legacy')}/image/" in error
+    assert "Fix: correct Airflow's connection 'legacy_s3', or its rights." in error
 
 
 def test_what_other_declarations_use_is_not_listed_for_removal() -> None:
-    text = "\n".join(removal.checklist(declare(pool="bulk"), [of(conn_id="elsewhere")]))
+    checklist = removal.checklist(declare(pool="bulk"), [of(conn_id="elsewhere")])
+    text = "\n".join(f"{thing}: {how}" for thing, how in checklist.items())
     assert "airflow connections delete proddatabase" in text
     assert "connections that others use: legacy_s3, production_s3" in text
     assert "airflow pools delete bulk" in text
@@ -587,32 +645,29 @@ def test_what_other_declarations_use_is_not_listed_for_removal() -> None:
     [["nobody", "show"], ["avatars"], ["avatars", "archive"], ["avatars", "archive", "x", "--abandoned", " "]],
     ids=" ".join,
 )
-def test_the_command_refuses_what_it_cannot_do(arguments: list[str], tmp_path: Path) -> None:
-    (tmp_path / "declared" / "avatars.yaml").write_text(declare().model_dump_json(exclude={"name"}))
-    with pytest.raises(SystemExit) as exit_:
-        retire.main(arguments)
-    assert exit_.value.code not in (0, None)
+def test_the_command_refuses_what_it_cannot_do(
+    arguments: list[str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_in(tmp_path / "declared", declare(), monkeypatch)
+    code, out, error = run("retire", *arguments)
+    assert (code, out) == (2, "")
+    assert "Error: " in error
 
 
-def test_a_pipe_gets_sql_and_nothing_else(moved: Product, tmp_path: Path) -> None:
+def test_a_pipe_gets_sql_and_nothing_else(moved: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow logs to stdout, and what is piped into psql has to be pure."""
-    (tmp_path / "declared" / "avatars.yaml").write_text(moved.declaration.model_dump_json(exclude={"name"}))
-    environment = {**os.environ, "S3_MIGRATION_DECLARATIONS": str(tmp_path / "declared")}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "s3_migration", "retire", "avatars", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
+    declare_in(tmp_path / "declared", moved.declaration, monkeypatch)
+    run = partial(run_apart, "retire", "avatars")
     archived = run("archive", str(tmp_path / "archive"))
-    assert archived.returncode == 0, archived.stderr
+    assert archived.code == 0, archived.error
     printed = run("drop", str(tmp_path / "archive"), "--role", ROLE)
-    assert printed.stdout.startswith("-- Forgets migration avatars, archived ")
-    assert psql(moved.database_uri, printed.stdout).returncode == 0
+    assert printed.out.startswith("-- Forgets migration avatars, archived ")
+    assert psql(moved.database_uri, printed.out).returncode == 0
     assert traces(moved, ROLE) == []
     again = run("archive", str(tmp_path / "again"))
-    assert again.returncode == 1
-    assert "Traceback" not in again.stderr
-    assert "is not set up" in again.stderr
+    assert (again.code, again.out) == (2, "")
+    assert "Traceback" not in again.error
+    assert "is not set up" in again.error
 
 
 def test_the_runbook_s_retirement_works_as_written(moved: Product, tmp_path: Path) -> None:

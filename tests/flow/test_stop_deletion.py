@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,12 +14,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from devstack.ports import free_port
 from devstack.postgres import Postgres
-from s3_migration.commands import session, stop_deletion
+from s3_migration.commands import session
+from s3_migration.commands.stop_deletion import resume_all, stop_all
 from s3_migration.model.modes import Mode
 from s3_migration.steps import deletion
 from s3_migration.steps.deletion import GateClosed
 from tests.support import ROOT
+from tests.support.command_line import Run, run_apart
 from tests.support.connections import connect_database
 from tests.support.flow import Flow
 from tests.support.product import Product
@@ -36,32 +40,48 @@ def stopped(product: Product) -> str | None:
     return None if reason is None else str(reason)
 
 
-def said(capsys: pytest.CaptureFixture[str], command: str, *options: str) -> str:
+def said(run: Run, command: str, *options: str) -> str:
     """What the command answers for the shipped declaration of the same name."""
-    stop_deletion.main([command, "avatars", *options])
-    return capsys.readouterr().out
+    ended = run(command, "avatars", *options)
+    assert (ended.code, ended.error) == (0, "")
+    return ended.out
 
 
-def refused(*arguments: str) -> str:
-    with pytest.raises(SystemExit) as exit_:
-        stop_deletion.main(arguments)
-    assert exit_.value.code not in (0, None)
-    return str(exit_.value.code)
+def refused(run: Run, *arguments: str) -> str:
+    ended = run(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    return ended.error
 
 
-def test_it_is_set_shown_and_let_go(product: Product, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "may go on: nobody has stopped it" in said(capsys, "status")
-    answer = said(capsys, "stop", "--reason", " odd reads, Ada ")
+def test_it_is_set_shown_and_let_go(product: Product, run: Run) -> None:
+    assert "may go on: nobody has stopped it" in said(run, "status")
+    answer = said(run, "stop", "--reason", " odd reads, Ada ")
     assert answer == (
         "Deletion of migration avatars is stopped: odd reads, Ada\n"
         "Nothing is deleted from legacy any more, until: python -m s3_migration resume avatars\n"
     )
     assert stopped(product) == "odd reads, Ada"
-    assert said(capsys, "status") == "Deletion of migration avatars is stopped: odd reads, Ada\n"
-    assert "It had been stopped before: odd reads, Ada" in said(capsys, "stop", "--reason", "still, Bob")
-    assert "It had been stopped: still, Bob" in said(capsys, "resume")
+    assert said(run, "status").startswith("Deletion of migration avatars is stopped: odd reads, Ada\n")
+    assert "It had been stopped before: odd reads, Ada" in said(run, "stop", "--reason", "still, Bob")
+    assert "It had been stopped: still, Bob" in said(run, "resume")
     assert stopped(product) is None
-    assert said(capsys, "resume") == "Deletion of migration avatars was not stopped.\n"
+    assert said(run, "resume") == "Deletion of migration avatars was not stopped.\n"
+
+
+def test_it_is_told_to_a_program(product: Product, run: Run) -> None:
+    told = {"migration": "avatars", "deletion_stopped": "odd reads, Ada", "stopped_before": None}
+    stop = json.loads(said(run, "stop", "--reason", "odd reads, Ada", "--json"))
+    assert stop == {**told, "nothing_on_its_way": True, "run_at_work": None}
+    resume = json.loads(said(run, "resume", "--json"))
+    assert resume == {**told, "deletion_stopped": None, "stopped_before": "odd reads, Ada"}
+
+
+def test_it_works_while_the_stores_are_down(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    for side in ("LEGACY", "PRODUCTION"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{side}_S3", "aws://me:secret@/?endpoint_url=http%3A%2F%2F127.0.0.1%3A1")
+    ended = run_apart("stop", "avatars", "--reason", "odd reads, Ada")
+    assert (ended.code, stopped(product)) == (0, "odd reads, Ada"), ended.error
+    assert run_apart("status", "avatars").code == 0
 
 
 def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_more(
@@ -69,7 +89,7 @@ def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_mo
 ) -> None:
     product.seed(*KEYS)
     original, answers = deletion._ask_legacy, []
-    puller = threading.Thread(target=lambda: answers.append(stop_deletion.stop(product.declaration, "audit, Ada")))
+    puller = threading.Thread(target=lambda: answers.append(stop_all(product.declaration, "audit, Ada").text))
 
     def pulled_meanwhile(run: Any, *asked: Any) -> Any:
         puller.start()
@@ -99,7 +119,7 @@ def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_mo
     flow.clear_failed()
     assert len(product.objects("legacy")) == 3, "a later try is stopped as well"
 
-    stop_deletion.resume(product.declaration)
+    resume_all(product.declaration)
     assert flow.clear_failed().deleted == 4
     assert flow.red == {}
     assert product.objects("legacy") == {}
@@ -107,7 +127,7 @@ def test_it_stops_between_two_batches_and_answers_once_nothing_is_deleted_any_mo
 
 def test_all_other_steps_go_on(product: Product, flow: Flow) -> None:
     product.seed(*KEYS)
-    stop_deletion.stop(product.declaration, "audit, Ada")
+    stop_all(product.declaration, "audit, Ada")
     account = flow.attempt()
     assert (account.copied, account.rows_switched, account.deleted) == (4, 4, 0)
     assert set(flow.red) == {("gate", 0), ("delete", 1), ("reconcile", 0)}
@@ -115,21 +135,23 @@ def test_all_other_steps_go_on(product: Product, flow: Flow) -> None:
 
 
 def test_a_batch_that_does_not_end_is_not_waited_for_for_ever(
-    product: Product, monkeypatch: pytest.MonkeyPatch
+    product: Product, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "LOCK_TIMEOUT", "200ms")
     with psycopg.connect(product.database_uri) as other:
         other.execute("SELECT 1 FROM s3_migration.migration FOR KEY SHARE")  # as fence.sql
-        answer = stop_deletion.stop(product.declaration, "audit, Ada")
-    assert "one is being written down since 200ms and more. Fix: see whether a run is at work" in answer
+        code, out, _ = run("stop", "avatars", "--reason", "audit, Ada")
+        told = json.loads(run("stop", "avatars", "--reason", "audit, Ada", "--json").out)
+    assert "one is being written down since 200ms and more. Fix: see whether a run is at work" in out
+    assert (code, told["nothing_on_its_way"]) == (1, False)
     assert stopped(product) == "audit, Ada"
 
 
-def test_a_lock_on_the_row_is_named(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_on_the_row_is_named(product: Product, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "LOCK_TIMEOUT", "200ms")
     with psycopg.connect(product.database_uri) as other:
         other.execute("SELECT 1 FROM s3_migration.migration FOR UPDATE")
-        assert "lock timeout. Fix: try again" in refused("stop", "avatars", "--reason", "audit, Ada")
+        assert "lock timeout. Fix: try again" in refused(run, "stop", "avatars", "--reason", "audit, Ada")
 
 
 @pytest.mark.parametrize(
@@ -143,30 +165,33 @@ def test_a_lock_on_the_row_is_named(product: Product, monkeypatch: pytest.Monkey
 )
 @pytest.mark.parametrize("action", [("stop", "--reason", "x"), ("resume",)], ids=["stop", "resume"])
 def test_what_is_not_set_up_is_named_with_its_fix(
-    product: Product, breaks: str, named: str, action: tuple[str, ...]
+    product: Product, run: Run, breaks: str, named: str, action: tuple[str, ...]
 ) -> None:
     product.sql(breaks)
-    message = refused(action[0], "avatars", *action[1:])
-    assert message.startswith("Migration avatars: ")
+    message = refused(run, action[0], "avatars", *action[1:])
+    assert message.startswith("Error: Migration avatars: ")
     assert named in message
     assert "python -m s3_migration setup avatars --sql" in message
 
 
-def test_no_way_to_the_database_is_named(product: Product, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["status", "resume"])
+def test_no_way_to_the_database_is_named(
+    product: Product, run: Run, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     connect_database(monkeypatch, postgres.port, product.database.info.dbname, password="wrong")
-    assert "no connection to the database" in refused("status", "avatars")
+    assert "no connection to the database" in refused(run, command, "avatars")
+    connect_database(monkeypatch, free_port(), product.database.info.dbname)
+    assert "no connection to the database" in refused(run, command, "avatars", "--json")
     monkeypatch.delenv("AIRFLOW_CONN_PRODDATABASE")
-    assert "Airflow has no connection 'proddatabase'" in refused("status", "avatars")
+    assert "Airflow has no connection 'proddatabase'" in refused(run, command, "avatars")
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason"], ["--reason", " "]], ids=str)
-def test_a_stop_without_a_reason_is_refused(product: Product, reason: list[str]) -> None:
-    assert refused("stop", "avatars", *reason) == "2"
+def test_a_stop_without_a_reason_is_refused(product: Product, run: Run, reason: list[str]) -> None:
+    said = refused(run, "stop", "avatars", *reason)
+    assert "--reason" in said
+    assert "--help" in said
     assert stopped(product) is None
-
-
-def test_an_unknown_migration_is_named() -> None:
-    assert "there is no nobody.yaml. Fix: name one of avatars" in refused("status", "nobody")
 
 
 MAKE = """

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +14,14 @@ import yaml
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from s3_migration.__main__ import main as program
 from s3_migration.commands import survey as command
 from s3_migration.ledger import survey as looking
 from s3_migration.ledger.survey import survey
-from s3_migration.model import declaration as declarations
 from s3_migration.model.legacy_names import Names
 from s3_migration.model.reference_entry import declare_as
 from s3_migration.model.survey import Form
 from s3_migration.model.survey_found import Find, Survey
-from tests.support import ROOT
+from tests.support.command_line import Run, declare_in, run_apart, run_here
 from tests.support.connections import PASSWORD, ROLE
 from tests.support.flow import Flow
 from tests.support.product import Product
@@ -373,25 +368,12 @@ def test_what_the_ledger_does_not_know_is_no_object_once_a_run_has_listed_all(mo
 
 # -- the command --------------------------------------------------------------------------------------------------
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def run(product: Product, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """The command line, with the product's declaration."""
-    fields = product.declaration.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-    (tmp_path / "avatars.yaml").write_text(yaml.safe_dump(fields))
-    monkeypatch.setattr(declarations, "DIRECTORY", tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["s3_migration", "survey", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            program()
-        out, error = capsys.readouterr()
-        return int(ended.value.code or 0), out, error
-
-    return call
+    declare_in(tmp_path, product.declaration, monkeypatch)
+    return partial(run_here, capsys, "survey")
 
 
 def test_the_command_finds_what_is_undeclared_and_says_how_to_declare_it(moved: Product, run: Run) -> None:
@@ -435,15 +417,8 @@ def test_the_command_prints_one_json_document(moved: Product, run: Run) -> None:
 
 
 def test_nothing_but_the_document_is_printed_where_a_program_reads_it(product: Product) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "s3_migration", "survey", "avatars", "--json"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "include")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, json.loads(done.stdout)["migration"]) == (0, "avatars"), done.stderr
+    done = run_apart("survey", "avatars", "--json")
+    assert (done.code, json.loads(done.out)["migration"]) == (0, "avatars"), done.error
 
 
 def test_the_command_needs_no_set_up(product: Product, run: Run) -> None:
@@ -511,7 +486,7 @@ def test_no_statement_of_the_command_may_write(product: Product, run: Run, monke
         seen.append(connection)
         return Survey([], [], [], None)
 
-    monkeypatch.setattr(command, "survey", spied)
+    monkeypatch.setattr(command, "look", spied)
     assert run("avatars")[0] == 0
     assert run("avatars", "--url", product.database_uri)[0] == 0
     assert len(seen) == 2

@@ -380,9 +380,8 @@ CASES: dict[str, Case] = {
     ),
     "count_all_states": Case(
         {},
-        "(changed 1 0) (conflict 1 0) (copied 2 0) (damaged 2 0) (failed 3 1) (listed 1 0) (moved 1 0) "
-        "(still_referenced 1 0) "
-        "(superseded 1 0) (withdrawn 1 0)",
+        "(changed 1 0 None) (conflict 1 0 None) (copied 2 0 None) (damaged 2 0 None) (failed 3 1 None) "
+        "(listed 1 0 None) (moved 1 0 None) (still_referenced 1 0 None) (superseded 1 0 None) (withdrawn 1 0 None)",
         before=KNOWN.format("kept"),
     ),
     "count_beyond_undo": Case({}, "(1)"),
@@ -427,6 +426,7 @@ CASES: dict[str, Case] = {
     "find_deletable": Case(CHUNK, "(image/copied v1)"),
     "find_last_change": Case({}, None),
     "find_last_run": Case({}, "(now move False False)"),
+    "find_latest_run": Case({}, None),
     "find_lease_holder": Case({}, None),
     "find_migration": Case(NAME, "(1 None None)"),
     "find_examples": Case(
@@ -452,6 +452,7 @@ CASES: dict[str, Case] = {
     ),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),
+    "find_steps_at_work": Case({}, None),
     "find_switched": Case({}, ""),
     "find_tallies": Case({}, "(copy copied 7)"),
     "find_timings": Case({}, None, again=None),

@@ -14,7 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from s3_migration.commands import stop_deletion
+from s3_migration.commands.answer import load_declaration
+from s3_migration.commands.stop_deletion import resume_all, stop_all
 from tests.support.flow import expire, lapse, unserved
 from tests.support.live_stack import LATE, Platform, keys, until
 from tests.support.proxy import Answer, Fault, Forward, Request, lose_request
@@ -46,7 +47,7 @@ def whole(platform: Platform) -> Callable[[], None]:
 def test_a_run_cleared_after_an_undo_that_did_not_finish_rests_on_no_proof_of_before(platform: Platform) -> None:
     look = whole(platform)
     platform.seed_many(KEYS)
-    stop_deletion.main(["stop", "late", "--reason", "odd reads, Ada"])
+    stop_all(load_declaration("late"), "odd reads, Ada")
     move, state = platform.run(LATE, grace_period="5s")
     assert state == "failed"
     states = platform.api.states(LATE, move)
@@ -67,7 +68,7 @@ def test_a_run_cleared_after_an_undo_that_did_not_finish_rests_on_no_proof_of_be
     assert len(back) == 200
     lapse(platform)  # as some minutes later
 
-    stop_deletion.main(["resume", "late"])
+    resume_all(load_declaration("late"))
     proof = "SELECT verified_at FROM s3_migration.run WHERE run_id = %s"
     ((before,),) = platform.sql(proof, move)
     platform.api.clear(LATE, move, only_failed=True)

@@ -17,7 +17,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException
 from botocore.exceptions import ClientError
 
-from s3_migration.commands import stop_deletion
+from s3_migration.commands.stop_deletion import resume_all, stop_all
 from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.run import find_migration, open_run
 from s3_migration.model.copy_settings import CopySettings
@@ -219,11 +219,11 @@ class World:
     # -- people ---------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        stop_deletion.stop(self.declaration, "why")
+        stop_all(self.declaration, "why")
         self.stopped = True
 
     def resume(self) -> None:
-        stop_deletion.resume(self.declaration)
+        resume_all(self.declaration)
         self.stopped = False
 
     # -- workers --------------------------------------------------------------------------------------------------

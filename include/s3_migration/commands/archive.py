@@ -12,9 +12,10 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import sql
 
 from s3_migration.commands import archive_files
+from s3_migration.commands.answer import CommandError
 from s3_migration.commands.archive_files import TABLES, Manifest, Writer, progress_bar
 from s3_migration.commands.finished import Finding, find_unexplained_keys, judge
-from s3_migration.commands.session import CommandError, open_ledger
+from s3_migration.commands.session import open_ledger
 from s3_migration.ledger import schema
 from s3_migration.ledger import statements as files
 from s3_migration.ledger.archive import find_last_change

@@ -23,6 +23,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from s3_migration.commands.answer import CommandError
+
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 # In the order in which they can be filled again, with the statement that reads each.
 TABLES = {
@@ -40,7 +42,7 @@ _BLOCK = 1 << 20
 _LEVEL = 1
 
 
-class ArchiveError(Exception):
+class ArchiveError(CommandError):
     """The archive cannot be written, or is incomplete. The message says what, where and how to fix it."""
 
 

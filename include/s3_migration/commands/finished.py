@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow.sdk.exceptions import AirflowNotFoundException
-from botocore.exceptions import BotoCoreError, ClientError
 
-from s3_migration.commands.session import CommandError
+from s3_migration.commands.answer import CommandError
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.retirement import count_all_states, count_unexplained_rows, find_last_run, find_unexplained
 from s3_migration.model.completion import LEGACY_EXPLAINED, ROWS_EXPLAINED, find_unfinished
-from s3_migration.s3.errors import error_text
+from s3_migration.s3.errors import STORE_ERRORS, error_text
 from s3_migration.steps.hooks import opened_hooks
 
 
@@ -57,7 +56,7 @@ def find_unexplained_keys(ledger: MigrationLedger) -> list[str]:
             return []
     except AirflowNotFoundException as error:
         raise CommandError(f"{error}. Fix: run the command where Airflow is configured.") from error
-    except (ClientError, BotoCoreError) as error:
+    except STORE_ERRORS as error:
         raise CommandError(
             f"cannot list s3://{legacy.bucket}/{legacy.prefix}: {error_text(error).rstrip('.')}. "
             f"Fix: correct Airflow's connection {legacy.conn_id!r}, or its rights."

@@ -89,14 +89,20 @@ def policy(
 
 
 def bucket_policy(
-    declaration: Declaration, bucket: str, principal: str, side: str | None = None, *, undo: bool = False
+    declaration: Declaration,
+    bucket: str,
+    principal: str,
+    side: str | None = None,
+    *,
+    undo: bool = False,
+    annotations: bool = False,
 ) -> Policy:
     """What one side's bucket policy must allow an identity of another account: that identity's rights on the bucket.
 
-    :param side: as in `policy`.
+    :param side: as in `policy`; likewise `undo` and `annotations`.
     """
     arn = f"arn:aws:s3:::{getattr(declaration, bucket).bucket}"
-    parts = policy(declaration, side, undo=undo)["Statement"]
+    parts = policy(declaration, side, undo=undo, annotations=annotations)["Statement"]
     return _granted_to({"AWS": principal}, [part for part in parts if part["Resource"].partition("/")[0] == arn])
 
 
@@ -107,9 +113,10 @@ def key_policy(declaration: Declaration, bucket: str, arn: str, principal: str, 
     return _granted_to({"AWS": principal}, [{**part, "Resource": "*"} for part in parts if part["Resource"] == arn])
 
 
-def endpoint_policy(declaration: Declaration, *, undo: bool = False) -> Policy:
+def endpoint_policy(declaration: Declaration, *, undo: bool = False, annotations: bool = False) -> Policy:
     """The policy of a gateway endpoint that serves nothing else. Whose requests they are, the other policies say."""
-    return _granted_to("*", policy(declaration, undo=undo)["Statement"])
+    parts = policy(declaration, undo=undo, annotations=annotations)["Statement"]
+    return _granted_to("*", [part for part in parts if part["Resource"].startswith("arn:aws:s3:")])
 
 
 def _granted_to(principal: object, parts: list[dict[str, Any]]) -> Policy:

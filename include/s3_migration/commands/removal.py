@@ -76,8 +76,8 @@ def rights_still_needed(
     return needed
 
 
-def checklist(declaration: Declaration, others: Sequence[Declaration], uploads: str = "") -> list[str]:
-    """All that was made for the migration, and what removes each: a line each, as `thing: how`.
+def checklist(declaration: Declaration, others: Sequence[Declaration], uploads: str = "") -> dict[str, str]:
+    """All that was made for the migration, and what removes each.
 
     :param uploads: what there is of unfinished ones, in a sentence.
     """
@@ -107,7 +107,7 @@ def checklist(declaration: Declaration, others: Sequence[Declaration], uploads: 
             "its folder or image and its docs page in the UI; of the embedded stack make down && make clean; "
             "of compose docker compose down --volumes --rmi local"
         )
-    return [f"  {thing}: {how}" for thing, how in items.items() if how]
+    return {thing: how for thing, how in items.items() if how}
 
 
 def _connections(declaration: Declaration) -> list[str]:

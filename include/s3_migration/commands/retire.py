@@ -1,33 +1,27 @@
-"""The end of a migration: its ledger is archived, then dropped, and all else that was made for it is named.
-
-python -m s3_migration retire avatars show
-python -m s3_migration retire avatars archive avatars-ledger
-python -m s3_migration retire avatars verify avatars-ledger
-python -m s3_migration retire avatars drop avatars-ledger --role migrator | psql "$DB_CONN_STRING"
-
-Run it where Airflow is configured: it takes the declaration's connections from Airflow, as a task does. What drop
-prints is for an administrator of the database; it refuses a ledger that is not as it was archived.
-"""
+"""The end of a migration: its ledger is archived, then dropped, and all else that was made for it is named."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from s3_migration.commands import archive, archive_files, removal
+import click
+
+from s3_migration.commands import archive as archives
+from s3_migration.commands import archive_files, removal
+from s3_migration.commands.answer import PROGRAM, Answer, CommandError, answers, as_json, migration, not_empty
 from s3_migration.commands.archive_files import ArchiveError, Manifest
 from s3_migration.commands.finished import find_unexplained_keys, judge
-from s3_migration.commands.session import MIGRATION_HELP, PROGRAM, CommandError, load_declaration, open_ledger
+from s3_migration.commands.session import open_ledger
 from s3_migration.ledger import schema
 from s3_migration.model import declaration as declarations
-from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.model.declaration import Declaration
 from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.preflight.stores import unfinished_uploads
 
 
-def show(declaration: Declaration) -> str:
+def tell(declaration: Declaration) -> Answer:
     """Whether it is finished, and what there is to remove.
 
     :raises CommandError: nobody can tell.
@@ -38,39 +32,46 @@ def show(declaration: Declaration) -> str:
     checklist = removal.checklist(declaration, _other_declarations(declaration), left)
     with open_ledger(declaration) as (ledger, _):
         finding = judge(ledger, find_unexplained_keys(ledger))
-    return "\n".join([finding.text, "", "What was made for it, and what removes it:", *checklist])
+    lines = [f"  {thing}: {how}" for thing, how in checklist.items()]
+    return Answer(
+        "\n".join([finding.text, "", "What was made for it, and what removes it:", *lines]),
+        {"migration": declaration.name, "finished": not finding.left, "left": finding.left, "made_for_it": checklist},
+        yes=not finding.left,
+    )
 
 
-def write(declaration: Declaration, directory: Path, abandoned: str | None = None) -> str:
+def write(declaration: Declaration, directory: Path, abandoned: str | None = None) -> Answer:
     """Archive the ledger as it is at one moment, and say so.
 
     :param abandoned: why it is archived although it is not finished.
     :raises CommandError: a run is at work, or it is not finished; nothing was written.
     :raises ArchiveError: it could not be written.
     """
-    finding, manifest = archive.write(declaration, directory, abandoned)
+    finding, manifest = archives.write(declaration, directory, abandoned)
     partial = archive_files.partial_archives(directory)
-    return "\n".join(
-        [
-            finding.text,
-            f"Its ledger is archived in {directory}: {_counts(manifest)}; read again, and complete.",
-            *(f"Left by an earlier try that was killed, and no archive: {path}; remove it." for path in partial),
-            f"Next: {PROGRAM} retire {declaration.name} drop {directory} --role {schema.ROLE} | psql …",
-        ]
-    )
+    lines = [
+        finding.text,
+        f"Its ledger is archived in {directory}: {_counts(manifest)}; read again, and complete.",
+        *(f"Left by an earlier try that was killed, and no archive: {path}; remove it." for path in partial),
+        f"Next: {PROGRAM} retire {declaration.name} drop {directory} --role {schema.ROLE} | psql …",
+    ]
+    return Answer("\n".join(lines), {**_document(directory, manifest), "partial": [str(path) for path in partial]})
 
 
-def verify(declaration: Declaration, directory: Path) -> str:
-    """Read an archive again, all of it, and say so.
+def read_again(declaration: Declaration, directory: Path) -> Answer:
+    """Read an archive again, all of it, and say whether it is complete.
 
     :raises CommandError: it is another migration's.
-    :raises ArchiveError: it is incomplete.
     """
-    manifest = _read(declaration, directory)
-    return f"{directory} is complete: migration {manifest.migration}, {manifest.made_at}, {_counts(manifest)}."
+    try:
+        manifest = _read(declaration, directory)
+    except ArchiveError as error:
+        return Answer(str(error), {"archive": str(directory), "complete": False, "why": str(error)}, yes=False)
+    said = f"{directory} is complete: migration {manifest.migration}, {manifest.made_at}, {_counts(manifest)}."
+    return Answer(said, _document(directory, manifest))
 
 
-def drop(declaration: Declaration, directory: Path, role: str | None) -> str:
+def script(declaration: Declaration, directory: Path, role: str | None) -> str:
     """The SQL that removes the migration from the database, for an administrator.
 
     :param role: loses what the set-up gave it, but for what other migrations need; None: nobody loses anything.
@@ -102,41 +103,63 @@ def _other_declarations(declaration: Declaration) -> list[Declaration]:
     return [other for other in found if other.name != declaration.name]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"{PROGRAM} retire", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("migration", help=MIGRATION_HELP)
-    actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("show", help="whether it is finished, and all that was made for it")
-    archive_parser = actions.add_parser("archive", help="write its ledger into a new directory, and read it again")
-    archive_parser.add_argument(
-        "--abandoned", metavar="REASON", help="it is not finished and never will be: why, and who"
-    )
-    verify_parser = actions.add_parser("verify", help="read an archive again: checksums and rows")
-    drop_parser = actions.add_parser("drop", help="print the SQL, for an administrator, that drops what was archived")
-    drop_parser.add_argument("--role", help="database role that loses its rights too (default: none does)")
-    for action in (archive_parser, verify_parser, drop_parser):
-        action.add_argument("directory", type=Path, help="of the archive")
-    return parser
+def _document(directory: Path, manifest: Manifest) -> dict[str, Any]:
+    return {"archive": str(directory), "complete": True, **asdict(manifest)}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """:param arguments: the migration, the action, and its options."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    abandoned = options.abandoned.strip() if options.action == "archive" and options.abandoned is not None else None
-    if abandoned == "":
-        parser.error("--abandoned is empty. Fix: say why, and who")
-    try:
-        declaration = load_declaration(options.migration)
-        if options.action == "show":
-            print(show(declaration))
-        elif options.action == "archive":
-            print(write(declaration, options.directory, abandoned))
-        elif options.action == "verify":
-            print(verify(declaration, options.directory))
-        else:
-            sys.stdout.write(drop(declaration, options.directory, options.role))
-    except (DeclarationError, CommandError, ArchiveError) as error:
-        sys.exit(f"Migration {options.migration}: {error}")
+# -- the command line ---------------------------------------------------------------------------------------------
+
+_directory = click.argument("directory", type=click.Path(path_type=Path))
+
+
+@click.group(subcommand_metavar="ACTION …")
+@migration
+def retire() -> None:
+    """The end of a migration: its ledger is archived, then dropped, and all else that was made for it is named.
+
+    \b
+    python -m s3_migration retire avatars show
+    python -m s3_migration retire avatars archive avatars-ledger
+    python -m s3_migration retire avatars verify avatars-ledger
+    python -m s3_migration retire avatars drop avatars-ledger --role migrator | psql "$DB_CONN_STRING"
+
+    What drop prints is for an administrator of the database; it refuses a ledger that is not as it was archived.
+    """
+
+
+@retire.command()
+@as_json
+@answers
+def show(declaration: Declaration) -> Answer:
+    """Whether it is finished (else it ends with 1), and all that was made for it."""
+    return tell(declaration)
+
+
+@retire.command()
+@_directory
+@click.option(
+    "--abandoned", metavar="REASON", callback=not_empty, help="It is not finished, and never will be: why, and who."
+)
+@as_json
+@answers
+def archive(declaration: Declaration, directory: Path, abandoned: str | None) -> Answer:
+    """Write its ledger into a new DIRECTORY, and read it again."""
+    return write(declaration, directory, abandoned)
+
+
+@retire.command()
+@_directory
+@as_json
+@answers
+def verify(declaration: Declaration, directory: Path) -> Answer:
+    """Read the archive in DIRECTORY again, checksums and rows: else it ends with 1."""
+    return read_again(declaration, directory)
+
+
+@retire.command()
+@_directory
+@click.option("--role", help="Database role that loses its rights too.  [default: none does]")
+@answers
+def drop(declaration: Declaration, directory: Path, role: str | None) -> Answer:
+    """Print the SQL, for an administrator, that drops what was archived in DIRECTORY."""
+    return Answer(script(declaration, directory, role))

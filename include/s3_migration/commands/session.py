@@ -1,8 +1,7 @@
-"""What the commands share: the declaration, the ledger as the migrator's role, errors that say how to fix them."""
+"""What the commands share that ask the database: the ledger as the migrator's role, errors that say how to fix them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,29 +9,13 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import Error
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 
+from s3_migration.commands.answer import PROGRAM, CommandError
 from s3_migration.ledger.connection import Ledger, MigrationLedger, first_line
 from s3_migration.ledger.run import Migration, find_migration
-from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
 
 # How long a lock is waited for: a batch of a run, a few requests of a thousand keys, ends sooner.
 LOCK_TIMEOUT = "60s"
-PROGRAM = "python -m s3_migration"
-MIGRATION_HELP = "name of a declaration's file, without .yaml"
-
-
-class CommandError(Exception):
-    """The command could not do what it was asked. The message says what, where and how to fix it."""
-
-
-def load_declaration(migration: str) -> Declaration:
-    """The declaration of that name.
-
-    :raises DeclarationError: it cannot be read.
-    """
-    # As Airflow's own commands do: otherwise a connection that was made in the UI is not looked up.
-    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    return declarations.of_file(migration)
 
 
 @contextmanager

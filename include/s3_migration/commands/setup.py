@@ -1,29 +1,26 @@
-"""The one-time set-up of a migration, to print: SQL for a database administrator, policies for the S3 identity.
-
-python -m s3_migration setup avatars --sql --role migrator | psql --set ON_ERROR_STOP=1 "$DB_CONN_STRING"
-python -m s3_migration setup avatars --iam                      # one identity, one account
-python -m s3_migration setup avatars --iam --side production    # of production_s3 alone, where they are two
-python -m s3_migration setup avatars --bucket-policy legacy --principal arn:aws:iam::111122223333:role/migrator
-"""
+"""The one-time set-up of a migration, to print: SQL for a database administrator, policies for the S3 identity."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
+
+import click
 
 from s3_migration.commands import policies
+from s3_migration.commands.answer import Answer, answers, migration
 from s3_migration.ledger import schema
-from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
 
+Check = Callable[[click.Context, click.Parameter, str | None], str | None]
 
-def _arn(pattern: str, example: str, fix: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise argparse.ArgumentTypeError(f"{text!r}: expected {example}. Fix: {fix}")
+
+def _arn(pattern: str, example: str, fix: str) -> Check:
+    def read(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(pattern, text):
+            raise click.BadParameter(f"{text!r}: expected {example}. Fix: {fix}")
         return text
 
     return read
@@ -48,75 +45,78 @@ _DATABASE_USER = _arn(
 _TAKES = {
     "sql": {"role"},
     "iam": {"side", "undo", "annotations", "kms_legacy", "kms_production", "rds"},
-    "bucket_policy": {"side", "undo", "principal"},
+    "bucket_policy": {"side", "undo", "annotations", "principal"},
     "key_policy": {"side", "principal", "kms_legacy", "kms_production"},
-    "endpoint_policy": {"undo"},
+    "endpoint_policy": {"undo", "annotations"},
 }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m s3_migration setup", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("migration", help="name of a declaration's file, without .yaml")
-    kind = parser.add_mutually_exclusive_group(required=True)
-    kind.add_argument("--sql", action="store_true", help="print the SQL for a database administrator")
-    kind.add_argument("--iam", action="store_true", help="print the IAM policy of the identity")
-    kind.add_argument(
-        "--bucket-policy", choices=policies.SIDES, help="print what the bucket's owner allows another account"
-    )
-    kind.add_argument("--key-policy", choices=policies.SIDES, help="the same for the KMS key of that bucket")
-    kind.add_argument("--endpoint-policy", action="store_true", help="print the policy of a gateway endpoint for S3")
-    parser.add_argument("--role", help=f"database role that Airflow connects as (--sql; default: {schema.ROLE})")
-    parser.add_argument(
-        "--side", choices=policies.SIDES, help="only what this connection sends, where they are two identities"
-    )
-    parser.add_argument("--undo", action="store_true", help="with what mode undo needs to remove copies")
-    parser.add_argument("--annotations", action="store_true", help="with the rights to copy object annotations (--iam)")
-    parser.add_argument("--principal", type=_PRINCIPAL, metavar="ARN", help="the identity of the other account")
-    for side in policies.SIDES:
-        parser.add_argument(f"--kms-{side}", type=_KEY, metavar="ARN", help=f"KMS key of the {side} bucket (SSE-KMS)")
-    parser.add_argument("--rds", type=_DATABASE_USER, metavar="ARN", help="database user (IAM authentication; --iam)")
-    return parser
+_SIDE = click.Choice(policies.SIDES)
 
 
-def _kind(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """What is to be printed. Exits when an option for it is missing, or one is given that it does not take."""
-    kind = next(name for name in _TAKES if getattr(options, name))
-    option = f"--{kind.replace('_', '-')}"
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _kind(options: dict[str, Any]) -> str:
+    """What is to be printed.
+
+    :raises click.UsageError: an option for it is missing, or one is given that it does not take.
+    """
+    kinds = [kind for kind in _TAKES if options[kind]]
+    if len(kinds) != 1:
+        raise click.UsageError(f"expected one of {', '.join(map(_option, _TAKES))}. Fix: say what to print")
+    (kind,) = kinds
     for name in sorted(set().union(*_TAKES.values()) - _TAKES[kind]):
-        if getattr(options, name):
-            parser.error(f"--{name.replace('_', '-')} means nothing with {option}. Fix: leave one of them out")
-    needed = {"bucket_policy": ["principal"], "key_policy": ["principal", f"kms_{options.key_policy}"]}
+        if options[name]:
+            raise click.UsageError(f"{_option(name)} means nothing with {_option(kind)}. Fix: leave one of them out")
+    needed = {"bucket_policy": ["principal"], "key_policy": ["principal", f"kms_{options['key_policy']}"]}
     for name in needed.get(kind, []):
-        if not getattr(options, name):
-            parser.error(f"{option} needs --{name.replace('_', '-')} ARN. Fix: add it; docs/aws.md has examples")
+        if not options[name]:
+            raise click.UsageError(f"{_option(kind)} needs {_option(name)} ARN. Fix: add it; docs/aws.md has examples")
     return kind
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """:param arguments: the migration, what to print, and its options."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    kind = _kind(options, parser)
-    try:
-        declaration = declarations.of_file(options.migration)
-    except declarations.DeclarationError as error:
-        parser.error(str(error))
+@click.command()
+@migration
+@click.option("--sql", is_flag=True, help="Print the SQL for a database administrator.")
+@click.option("--iam", is_flag=True, help="Print the IAM policy of the identity.")
+@click.option("--bucket-policy", type=_SIDE, help="Print what the bucket's owner allows another account.")
+@click.option("--key-policy", type=_SIDE, help="The same for the KMS key of that bucket.")
+@click.option("--endpoint-policy", is_flag=True, help="Print the policy of a gateway endpoint for S3.")
+@click.option("--role", help=f"Database role that Airflow connects as (--sql).  [default: {schema.ROLE}]")
+@click.option("--side", type=_SIDE, help="Only what this connection sends, where they are two identities.")
+@click.option("--undo", is_flag=True, help="With what mode undo needs to remove copies.")
+@click.option("--annotations", is_flag=True, help="With the rights to copy object annotations.")
+@click.option("--principal", metavar="ARN", callback=_PRINCIPAL, help="The identity of the other account.")
+@click.option("--kms-legacy", metavar="ARN", callback=_KEY, help="KMS key of the legacy bucket (SSE-KMS).")
+@click.option("--kms-production", metavar="ARN", callback=_KEY, help="KMS key of the production bucket (SSE-KMS).")
+@click.option("--rds", metavar="ARN", callback=_DATABASE_USER, help="Database user (IAM authentication; --iam).")
+@answers
+def setup(declaration: Declaration, **options: Any) -> Answer:
+    """The one-time set-up of a migration, to print: SQL for a database administrator, policies for the S3 identity.
+
+    \b
+    python -m s3_migration setup avatars --sql --role migrator | psql --set ON_ERROR_STOP=1 "$DB_CONN_STRING"
+    python -m s3_migration setup avatars --iam                      # one identity, one account
+    python -m s3_migration setup avatars --iam --side production    # of production_s3 alone, where they are two
+    python -m s3_migration setup avatars --bucket-policy legacy --principal arn:aws:iam::111122223333:role/migrator
+    """
+    kind = _kind(options)
     if kind == "sql":
-        sys.stdout.write(schema.script(schema.statements(declaration, options.role or schema.ROLE)))
-    else:
-        print(json.dumps(_policy(kind, declaration, options), indent=2))
+        return Answer(schema.script(schema.statements(declaration, options["role"] or schema.ROLE)))
+    return Answer(json.dumps(_policy(kind, declaration, options), indent=2))
 
 
-def _policy(kind: str, declaration: Declaration, options: argparse.Namespace) -> policies.Policy:
-    side, undo, principal = options.side, options.undo, options.principal
-    keys = {f"kms_{name}": getattr(options, f"kms_{name}") for name in policies.SIDES}
+def _policy(kind: str, declaration: Declaration, options: dict[str, Any]) -> policies.Policy:
+    side, principal = options["side"], options["principal"]
+    more = {"undo": options["undo"], "annotations": options["annotations"]}
+    keys = {f"kms_{name}": options[f"kms_{name}"] for name in policies.SIDES}
     if kind == "iam":
-        return policies.policy(declaration, side, undo=undo, annotations=options.annotations, rds=options.rds, **keys)
+        return policies.policy(declaration, side, rds=options["rds"], **more, **keys)
     if kind == "bucket_policy":
-        return policies.bucket_policy(declaration, options.bucket_policy, principal, side, undo=undo)
+        return policies.bucket_policy(declaration, options["bucket_policy"], principal, side, **more)
     if kind == "key_policy":
-        bucket = options.key_policy
+        bucket = options["key_policy"]
         return policies.key_policy(declaration, bucket, keys[f"kms_{bucket}"], principal, side)
-    return policies.endpoint_policy(declaration, undo=undo)
+    return policies.endpoint_policy(declaration, **more)

@@ -1,37 +1,24 @@
-"""Every column of the database whose values name the migration's objects, so that an undeclared one is seen in time.
-
-python -m s3_migration survey avatars
-python -m s3_migration survey avatars --url postgresql://admin@host/proddatabase    # recommended: sees every table
-python -m s3_migration survey avatars --seconds 600 --json
-
-It changes nothing, and needs no set-up of the ledger. By default it has the rights of Airflow's connection, and so sees
-only what that was granted. Searched are the columns of text, JSON, XML, hstore and composite types, and arrays of them,
-for the legacy prefix, its path prefix and the legacy bucket; not bytea, views, or what lies in other databases. What
-could not be looked at is named.
-
-Ends with 0: every place that names objects is declared, as far as was looked; 1: an undeclared place names objects, or
-may do so where no ledger tells what is an object; 2: it could not be done, and the error says why.
-"""
+"""Every column of the database whose values name the migration's objects, so that an undeclared one is seen in time."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
 import psycopg
 from psycopg import Connection, Error
 from psycopg.rows import DictRow, dict_row
 
-from s3_migration.commands.session import MIGRATION_HELP, PROGRAM, CommandError, connect, load_declaration
+from s3_migration.commands.answer import Answer, CommandError, answers, as_json, migration
+from s3_migration.commands.session import connect
 from s3_migration.ledger.connection import first_line
-from s3_migration.ledger.survey import survey
-from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.ledger.survey import survey as look
+from s3_migration.model.declaration import Declaration
 from s3_migration.model.legacy_names import Names
 from s3_migration.model.reference_entry import declare_as
 from s3_migration.model.survey import Form, Group
@@ -258,39 +245,32 @@ def _find(find: Find, names: Names) -> dict[str, Any]:
     }
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0. Fix: for example 60")
-    return value
+def _seconds(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    if not 0 < seconds < 1e6:
+        raise click.BadParameter(f"{seconds}: expected a number of seconds above 0. Fix: for example 60")
+    return seconds
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """:param arguments: the migration, and the options."""
+@click.command()
+@migration
+@click.option("--url", help="Of the database, as an administrator.  [default: Airflow's connection]")
+@click.option("--seconds", type=float, default=60.0, show_default=True, callback=_seconds, help="For all of it.")
+@as_json
+@answers
+def survey(declaration: Declaration, url: str | None, seconds: float) -> Answer:
+    """Every column of the database whose values name the migration's objects.
+
+    It changes nothing, and needs no set-up of the ledger. By default it has the rights of Airflow's connection, and so
+    sees only what that was granted; with --url postgresql://admin@host/proddatabase it sees every table. Searched are
+    the columns of text, JSON, XML, hstore and composite types, and arrays of them, for the legacy prefix, its path
+    prefix and the legacy bucket; not bytea, views, or what lies in other databases. What could not be looked at is
+    named.
+
+    Ends with 1 where an undeclared place names objects, or may do so where no ledger tells what is an object.
+    """
     began = time.monotonic()
-    parser = argparse.ArgumentParser(
-        prog=f"{PROGRAM} survey", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("migration", help=MIGRATION_HELP)
-    parser.add_argument("--url", help="of the database, as an administrator (default: Airflow's connection)")
-    parser.add_argument("--seconds", type=_seconds, default=60.0, help="for all of it (default: 60)")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    options = parser.parse_args(arguments)
-    until = began + options.seconds
-    try:
-        declaration = load_declaration(options.migration)
-        with _connection(declaration, options.url, options.seconds) as connection:
-            left = until - time.monotonic()
-            found = survey(connection, declaration, left, progress=_Progress(until))
-    except (DeclarationError, CommandError) as error:
-        print(f"Migration {options.migration}: {error}", file=sys.stderr)
-        sys.exit(2)
+    until = began + seconds
+    with _connection(declaration, url, seconds) as connection:
+        found = look(connection, declaration, until - time.monotonic(), progress=_Progress(until))
     lasted = time.monotonic() - began
-    if options.json:
-        print(json.dumps(document(declaration, found, lasted), indent=2))
-    else:
-        print(report(declaration, found, lasted))
-    sys.exit(1 if found.undeclared else 0)
+    return Answer(report(declaration, found, lasted), document(declaration, found, lasted), yes=not found.undeclared)

@@ -26,6 +26,7 @@ class LeaseHolder(NamedTuple):
     run_id: str
     mode: str
     lease_until: datetime | None
+    at_work: bool  # it has not lapsed
 
     @property
     def run(self) -> str:

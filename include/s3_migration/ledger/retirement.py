@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from s3_migration.ledger.connection import MigrationLedger
@@ -13,6 +14,7 @@ class StateCount(NamedTuple):
     state: str
     objects: int
     acknowledged: int
+    waits_until: datetime | None = None  # of `waiting`: when the last grace period ends
 
 
 def count_all_states(ledger: MigrationLedger) -> list[StateCount]:

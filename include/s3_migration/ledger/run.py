@@ -122,6 +122,30 @@ def find_run(ledger: MigrationLedger, run_id: str) -> RunRecord | None:
     )
 
 
+class LatestRun(NamedTuple):
+    """The migration's last run, whatever it was for."""
+
+    run_id: str
+    mode: str
+    partial: bool  # a canary or a slice
+    started_at: datetime
+    ended_at: datetime | None  # None: it is at work, or was killed, or never came to its end
+
+
+class StepAtWork(NamedTuple):
+    step: str
+    tasks: int
+    since: datetime
+
+
+def find_latest_run(ledger: MigrationLedger) -> LatestRun | None:
+    return ledger.find(LatestRun, "find_latest_run")
+
+
+def find_steps_at_work(ledger: MigrationLedger) -> list[StepAtWork]:
+    return ledger.rows(StepAtWork, "find_steps_at_work")
+
+
 def find_last_mode(ledger: MigrationLedger, run_id: str) -> Mode | None:
     """Of the last other run that changed anything."""
     modes = ledger.column("find_last_mode", run_id=run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from datetime import datetime, timedelta, timezone
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,18 +20,21 @@ from s3_migration.steps.preflight.declared_copies import lines_of_canary, requir
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.preflight.stores import explained
 
+# No check lasts as long. Somebody may check by hand while a run does.
+LONGEST = timedelta(hours=1)
+
 
 def check_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, production: BulkS3Hook) -> bool:
     """With one canary a bucket: every right is there, and conditions are honoured, by both.
 
+    :param run_id: whose canaries these are: no other's are touched.
     :returns: whether the store refuses a deletion that comes after its expiry.
     :raises PreflightFailed: says what fixes it.
     """
     try:
         return _probe_rights(declaration, run_id, legacy, production)
     finally:
-        # Those of earlier checks, too, that were killed.
-        remove_canaries(declaration, legacy, production)
+        remove_canaries(declaration, legacy, production, run_id)
 
 
 def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, production: BulkS3Hook) -> bool:
@@ -128,18 +132,24 @@ def check_removal(declaration: Declaration, production: BulkS3Hook) -> None:
         production.client.delete_object(Bucket=bucket, Key=f"{prefix}{CANARY}undo")  # that never exists
 
 
-def remove_canaries(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
-    """All of this migration, also those that a check wrote and was killed before it removed them; as far as the rights
-    go."""
-    keys = declaration.keys
+def remove_canaries(
+    declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook, run_id: str | None = None
+) -> None:
+    """Those of this run, and those that killed checks of the migration have left; as far as the rights go.
+
+    :param run_id: None: all of the migration, of which nobody else asks anything now.
+    """
+    keys, killed = declaration.keys, datetime.now(timezone.utc) - LONGEST
     for hook, store, prefix in (
         (legacy, declaration.legacy, keys.legacy_prefix),
         (production, declaration.production, keys.production_prefix),
     ):
+        own = run_id and canary(prefix, declaration.name, run_id)
         with suppress(ClientError, BotoCoreError):
             left = hook.client.list_objects_v2(Bucket=store.bucket, Prefix=canaries(prefix, declaration.name))
             for entry in left.get("Contents", []):
-                hook.client.delete_object(Bucket=store.bucket, Key=entry["Key"])
+                if own is None or entry["Key"] == own or entry["LastModified"] < killed:
+                    hook.client.delete_object(Bucket=store.bucket, Key=entry["Key"])
 
 
 def _refused(request: Callable[[], object], *, deletes: bool = False) -> bool:

@@ -13,8 +13,6 @@ from s3_migration.ledger.run import behind_a_pooler, check_ledger, find_migratio
 from s3_migration.ledger.schema import SCHEMA_VERSION
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.identity import differences, identity
-from s3_migration.model.modes import Mode
-from s3_migration.steps.preflight.columns import check_reference, check_update
 from s3_migration.steps.preflight.errors import (
     PreflightFailed,
     PreflightRetryable,
@@ -43,39 +41,36 @@ def connect(declaration: Declaration) -> Ledger:
         ) from error
 
 
-def check_database(ledger: Ledger, mode: Mode) -> MigrationLedger:
-    """Columns, rights, ledger. Answers what the ledger holds of the migration.
-
-    :raises PreflightFailed: something is missing.
-    """
-    database = ledger.declaration.database
-    refuse = Refusal(ledger.declaration)
+def check_no_pooler(ledger: Ledger) -> None:
+    """:raises PreflightFailed: a connection pooler stands in between."""
     if behind_a_pooler(ledger):
-        raise refuse(
-            f"a connection pooler (PgBouncer, RDS Proxy) stands between {database.conn_id!r} and PostgreSQL: a run "
-            f"rests on settings of its session, temporary tables and advisory locks, which the application would share",
+        raise Refusal(ledger.declaration)(
+            f"a connection pooler (PgBouncer, RDS Proxy) stands between {ledger.declaration.database.conn_id!r} and "
+            f"PostgreSQL: a run rests on settings of its session, temporary tables and advisory locks, which the "
+            f"application would share",
             "give the connection the host and port of PostgreSQL itself",
         )
-    rows = [ledger.of_reference(reference) for reference in ledger.declaration.references]
-    columns = [check_reference(each, refuse) for each in rows]
-    if database.lag_query is not None:
-        try:
-            declared_lag(ledger.connection, database.lag_query)
-        except (Error, NoLag) as error:
-            said = first_line(error) if isinstance(error, Error) else error
-            raise refuse(
-                f"database.lag_query, run at {database.conn_id!r}: {said}",
-                "correct it in the declaration: one SELECT that the role may run and that gives one number, the "
-                "replicas' lag in seconds, within 5 s",
-            ) from error
-    checked = _check_set_up(ledger, refuse)
-    if mode.switches:
-        for each, column in zip(rows, columns, strict=True):
-            check_update(each, column, refuse)
-    return checked
 
 
-def _check_set_up(ledger: Ledger, refuse: Refusal) -> MigrationLedger:
+def check_lag(ledger: Ledger, query: str) -> None:
+    """:raises PreflightFailed: the declared query does not give the replicas' lag."""
+    try:
+        declared_lag(ledger.connection, query)
+    except (Error, NoLag) as error:
+        said = first_line(error) if isinstance(error, Error) else error
+        raise Refusal(ledger.declaration)(
+            f"database.lag_query, run at {ledger.declaration.database.conn_id!r}: {said}",
+            "correct it in the declaration: one SELECT that the role may run and that gives one number, the "
+            "replicas' lag in seconds, within 5 s",
+        ) from error
+
+
+def check_set_up(ledger: Ledger) -> MigrationLedger:
+    """What the ledger holds of the migration, which is declared as it began.
+
+    :raises PreflightFailed: there is no ledger, or not such a one.
+    """
+    refuse = Refusal(ledger.declaration)
     setup = set_up(ledger.declaration)
     there = check_ledger(ledger)
     if not there.schema_there:

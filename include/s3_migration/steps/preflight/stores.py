@@ -47,32 +47,42 @@ def tell_mapping(declaration: Declaration, keys: Sequence[str]) -> None:
         )
 
 
-def check_stores(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
-    """Both buckets are there, may be listed, and are of one store."""
-    for side, hook in (("legacy", legacy), ("production", production)):
-        store = getattr(declaration, side)
-        _refuse_access_points(declaration, side, store)
-        try:
-            client = hook.client
-        except AirflowNotFoundException as error:
-            raise no_connection(declaration, store.conn_id) from error
-        regions: list[str] = []
-        what = f"list s3://{store.bucket}/{store.prefix}"
-        try:
-            with _redirects_of(client, regions), explained(declaration, what, "s3:ListBucket", store):
-                found = client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix, MaxKeys=MAPPED)
-            if side == "legacy":
-                keys = [entry["Key"] for entry in found.get("Contents", [])]
-                tell_mapping(declaration, [key for key in keys if not declaration.keys.is_canary(key)])
-        except (PreflightFailed, PreflightRetryable):
-            if not regions:
-                raise
-        if regions:
-            raise PreflightFailed(
-                f"Migration {declaration.name}: bucket {store.bucket!r} is in region {regions[-1]}, and Airflow's "
-                f"connection {store.conn_id!r} asks {client.meta.region_name}. No object was touched. "
-                f"Fix: set region_name to {regions[-1]!r} in extra of {store.conn_id!r}."
-            )
+def check_store(declaration: Declaration, side: str, hook: BulkS3Hook) -> None:
+    """The bucket of this side is there, in the connection's region, and may be listed.
+
+    :raises PreflightFailed: says which is not so, and what fixes it.
+    :raises PreflightRetryable: the same, and time may fix it.
+    """
+    store = getattr(declaration, side)
+    _refuse_access_points(declaration, side, store)
+    try:
+        client = hook.client
+    except AirflowNotFoundException as error:
+        raise no_connection(declaration, store.conn_id) from error
+    regions: list[str] = []
+    what = f"list s3://{store.bucket}/{store.prefix}"
+    try:
+        with _redirects_of(client, regions), explained(declaration, what, "s3:ListBucket", store):
+            found = client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix, MaxKeys=MAPPED)
+        if side == "legacy":
+            keys = [entry["Key"] for entry in found.get("Contents", [])]
+            tell_mapping(declaration, [key for key in keys if not declaration.keys.is_canary(key)])
+    except (PreflightFailed, PreflightRetryable):
+        if not regions:
+            raise
+    if regions:
+        raise PreflightFailed(
+            f"Migration {declaration.name}: bucket {store.bucket!r} is in region {regions[-1]}, and Airflow's "
+            f"connection {store.conn_id!r} asks {client.meta.region_name}. No object was touched. "
+            f"Fix: set region_name to {regions[-1]!r} in extra of {store.conn_id!r}."
+        )
+
+
+def check_one_store(declaration: Declaration, legacy: BulkS3Hook, production: BulkS3Hook) -> None:
+    """Both buckets are of one store.
+
+    :raises PreflightFailed: they are not.
+    """
     ends = legacy.client.meta.endpoint_url, production.client.meta.endpoint_url
     if _is_own_store(ends[0]) != _is_own_store(ends[1]) or (_is_own_store(ends[0]) and ends[0] != ends[1]):
         raise PreflightFailed(
