@@ -5,6 +5,7 @@ setup   MIGRATION …           print what administrators run once: SQL, policie
 stop    MIGRATION --reason …  stop all deletion now
 resume  MIGRATION             let deletion go on
 status  MIGRATION             whether deletion is stopped, and which run is at work
+verify  MIGRATION …           a second opinion from S3 and SQL alone: is it whole for the product?
 retire  MIGRATION ACTION …    the end of a migration: is it finished, archive its ledger, drop it
 
 MIGRATION is the name of a declaration's file without .yaml. Each command has a --help of its own. Run it where Airflow
@@ -24,6 +25,7 @@ _MODULES = {
     "resume": "stop_deletion",
     "status": "stop_deletion",
     "retire": "retire",
+    "verify": "verify",
 }
 
 
