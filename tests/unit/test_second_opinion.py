@@ -1,4 +1,4 @@
-"""The pure part of the second opinion: what a value names, what is wrong, and the join in parts against a simple model."""
+"""The second opinion, its pure part: what a value names, what is wrong, and the join against a simple model."""
 
 from __future__ import annotations
 

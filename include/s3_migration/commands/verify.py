@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import click
@@ -56,7 +56,8 @@ def verify(name: str, as_json: bool, url: str | None, directory: Path | None, co
             )
         declaration = load_declaration(name)
         scratch = directory or Path(tempfile.gettempdir())
-        finding = look(declaration, Database(declaration, url), scratch, _OnStderr(), compare_bytes=compare_bytes)
+        with redirect_stdout(sys.stderr):  # where Airflow logs which connections it takes
+            finding = look(declaration, Database(declaration, url), scratch, _OnStderr(), compare_bytes=compare_bytes)
     except (DeclarationError, CommandError, CannotJudge) as error:
         print(f"Migration {name}: {error}", file=sys.stderr)
         sys.exit(2)
