@@ -10,9 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from s3_migration.model.key_mapping import canary
 from s3_migration.model.modes import Mode
 from s3_migration.second_opinion import look as looking
 from s3_migration.second_opinion import scratch
+from s3_migration.second_opinion.errors import CannotJudge
 from s3_migration.second_opinion.finding import Example, Finding
 from s3_migration.second_opinion.judgement import Fault
 from s3_migration.second_opinion.rows import Database
@@ -284,6 +287,51 @@ def judged(product: Product, look: Look, rests: list[str]) -> None:
 
 def test_an_awkward_key_is_the_one_that_it_is(product: Product, look: Look) -> None:
     judged(product, look, AWKWARD)
+
+
+class Stub(BaseHTTPRequestHandler):
+    """A store that holds one object in legacy, whose key is no UTF-8: no server of ours does."""
+
+    def do_GET(self) -> None:
+        held = "<Contents><Key>image/%FF+%2B.png</Key><Size>1</Size><ETag>e</ETag></Contents>"
+        body = (
+            f"<ListBucketResult><EncodingType>url</EncodingType>{held if '/legacy' in self.path else ''}"
+            f"<IsTruncated>{str('cut' in self.headers['Authorization']).lower()}</IsTruncated></ListBucketResult>"
+        )
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stub() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_key_that_is_no_text_is_counted_and_named(
+    product: Product, look: Look, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3 cannot ask for it: it counts as the listing shows it."""
+    connect_s3(monkeypatch, stub)
+    found = look()
+    assert faults(found) == {Fault.ONLY_IN_LEGACY: 1}
+    assert found.examples[Fault.ONLY_IN_LEGACY] == [Example("image/\\xff +.png", "avatar/\\xff +.png")]
+
+
+def test_a_listing_that_breaks_off_is_no_listing(
+    product: Product, look: Look, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_s3(monkeypatch, stub, "cut")
+    with pytest.raises(CannotJudge, match="breaks off: IsTruncated, and no NextContinuationToken"):
+        look()
 
 
 def test_so_is_one_that_seaweedfs_does_not_hold(product: Product, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -587,6 +635,32 @@ def test_the_command_says_that_there_is_no_such_declaration(run: Run) -> None:
     assert "there is no nobody.yaml. Fix: " in error
 
 
+def test_where_no_row_names_anything_nothing_is_called_whole(moved: Product, run: Run) -> None:
+    moved.sql("UPDATE avatars SET path = '/' || path")
+    code, out, error = run("avatars")
+    assert (code, out) == (2, "")
+    assert (
+        "no row names an object: of 3 values 3 hold a prefix of ours in another spelling; production holds 3" in error
+    )
+
+
+def test_nothing_but_the_document_is_printed_where_a_program_reads_it(moved: Product, run: Run) -> None:
+    moved.remove("production", "avatar/1.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "s3_migration", "verify", "avatars", "--json"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "include"),
+            "S3_MIGRATION_DECLARATIONS": str(declarations.DIRECTORY),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["faults"]["broken"]["number"]) == (1, 1), done.stderr
+
+
 def test_the_command_refuses_a_directory_that_is_not_there(run: Run) -> None:
     code, _, error = run("avatars", "--directory", "/no/such/place")
     assert code == 2
@@ -600,11 +674,8 @@ WAITING = """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "SIGKILL"])
-def test_whatever_ends_the_command_nothing_is_left(product: Product, tmp_path: Path, number: int) -> None:
+def test_whatever_ends_the_command_nothing_is_left(product: Product, run: Run, tmp_path: Path, number: int) -> None:
     """While it waits for a table that somebody keeps locked, with its scratch files open."""
-    fields = product.declaration.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-    (tmp_path / "declared").mkdir()
-    (tmp_path / "declared" / "avatars.yaml").write_text(yaml.safe_dump(fields))
     (tmp_path / "scratch").mkdir()
     with product.database.transaction(), psycopg.connect(product.database_uri, autocommit=True) as other:
         product.sql("LOCK TABLE avatars")
@@ -614,7 +685,7 @@ def test_whatever_ends_the_command_nothing_is_left(product: Product, tmp_path: P
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT / "include"),
-                "S3_MIGRATION_DECLARATIONS": str(tmp_path / "declared"),
+                "S3_MIGRATION_DECLARATIONS": str(declarations.DIRECTORY),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -57,6 +57,12 @@ def look(
             second = SecondLook(declaration, database, buckets, finding, compare_bytes=compare_bytes)
             second.take(_suspects(declaration, parts, finding, advance))
     finding.seconds = time.monotonic() - begun
+    if finding.whole and not any(reading.production for reading in finding.readings.values()):
+        raise CannotJudge(
+            f"no row names an object: of {finding.values:,} values {finding.otherwise:,} hold a prefix of ours in "
+            f"another spelling; production holds {finding.production_objects:,} objects. Fix: see whether the "
+            f"declaration names the right database, columns and path prefixes."
+        )
     return finding
 
 
