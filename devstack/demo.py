@@ -173,9 +173,7 @@ class Demo:
         if set(found) != {"dangling"} or examples != known:
             print(f"  BROKEN: verify found {set(found)} of {examples}, expected dangling of {known}")
             return False
-        self.say(
-            f"   so it was before the move, by intent; else all of {told['objects']['production']:,} objects is whole"
-        )
+        self.say(f"   the seed has it so, on purpose; all else is whole: {told['objects']['production']:,} objects")
         return True
 
 
