@@ -8,10 +8,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from botocore import xform_name
 
 from devstack.postgres import Postgres
@@ -121,10 +123,14 @@ def test_the_gate_is_explained(troubled: Product) -> None:
 @pytest.mark.parametrize(
     "command", [line for _, line in COMMANDS if line.startswith("python")], ids=lambda line: line.partition(" -m ")[2]
 )
-def test_a_command_of_ours_works_as_written(troubled: Product, command: str) -> None:
+def test_a_command_of_ours_works_as_written(troubled: Product, tmp_path: Path, command: str) -> None:
+    fields = troubled.declaration.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    (tmp_path / "avatars.yaml").write_text(yaml.safe_dump(fields))
+    environment = {**os.environ, "S3_MIGRATION_DECLARATIONS": str(tmp_path)}
     arguments = [sys.executable, *shlex.split(command)[1:]]
-    done = subprocess.run(arguments, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    # This product is not whole.
+    assert done.returncode == (1 if " verify " in command else 0), done.stderr
     assert "avatars" in done.stdout
 
 
