@@ -483,9 +483,10 @@ def test_the_command_says_whole_first_and_what_it_cannot_judge(moved: Product, r
     code, out, error = run("avatars")
     assert code == 0
     assert out.startswith(
-        "Migration avatars: WHOLE for the product.\n4 values of 1 columns, 3 objects in production and "
+        "Migration avatars: WHOLE for the product, but for 1 rows in another spelling, which could not be judged.\n"
+        "4 values of 1 columns, 3 objects in production and 0 in legacy were looked at, in "
     )
-    assert "              3  contents whose original is gone: there is nothing to compare with\n" in out
+    assert "              3  contents without an original: it is gone, or never was in legacy\n" in out
     assert "              1  rows of avatars.path in another spelling: they hold a prefix" in out
     assert "e.g. /avatar/1.png" in out
     assert "columns that are not declared: python -m s3_migration survey avatars finds them" in out
@@ -526,7 +527,7 @@ def test_the_command_prints_one_json_document(moved: Product, run: Run) -> None:
     numbers = {each["what"]: each["number"] for each in told["not_judged"]}
     assert numbers["rows of avatars.path in another spelling"] == 1
     assert numbers["ETags that cannot tell"] == 1
-    assert numbers["contents whose original is gone"] == 1
+    assert numbers["contents without an original"] == 1
     assert numbers["columns that are not declared"] is None
 
 
@@ -575,6 +576,11 @@ class _Full(io.FileIO):
 IMPOSSIBLE: dict[str, tuple[Any, str]] = {
     "no address": (_url("mysql://me:secret@host/db"), "--url is no address of a database"),
     "no server": (_url("postgresql://me:secret@127.0.0.1:1/db"), "the database of --url: "),
+    "no port": (_url("postgresql://me:secret@127.0.0.1:x/db"), "the database of --url: "),
+    "a column of another kind": (
+        _declares(database={"references": [{"table": "avatars", "column": "id", "array": True}]}),
+        "function unnest(integer) does not exist. Fix: correct database.references",
+    ),
     "the database is down": (
         _refused(lambda product, patch: connect_database(patch, 1, "db", password="secret")),
         "the database of 'proddatabase': ",

@@ -28,6 +28,8 @@ class _OnStderr:
 
     @contextmanager
     def stage(self, what: str) -> Iterator[Callable[[int], object]]:
+        if not sys.stderr.isatty():
+            self.say(f"{what} …")
         with tqdm(desc=what, unit="", unit_scale=True, disable=None) as bar:
             yield bar.update
 

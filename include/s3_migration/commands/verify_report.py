@@ -46,7 +46,7 @@ def unjudged(declaration: Declaration, finding: Finding) -> list[Unjudged]:
         if reading.otherwise
     ]
     counted = [
-        Unjudged("contents whose original is gone", finding.without_original, "there is nothing to compare with", []),
+        Unjudged("contents without an original", finding.without_original, "it is gone, or never was in legacy", []),
         Unjudged("ETags that cannot tell", finding.faults[Fault.UNPROVEN], "in parts, or encrypted with a key", []),
         Unjudged(
             "faults that were seen once",
@@ -71,7 +71,11 @@ def report(declaration: Declaration, finding: Finding) -> str:
 
 
 def _lines(declaration: Declaration, finding: Finding) -> Iterator[str]:
-    yield f"Migration {declaration.name}: {'WHOLE' if finding.whole else 'NOT WHOLE'} for the product."
+    spelt = f", but for {finding.otherwise:,} rows in another spelling, which could not be judged"
+    yield (
+        f"Migration {declaration.name}: {'WHOLE' if finding.whole else 'NOT WHOLE'} for the product"
+        f"{spelt if finding.otherwise else ''}."
+    )
     yield (
         f"{finding.values:,} values of {len(finding.readings)} columns, {finding.production_objects:,} objects in "
         f"production and {finding.legacy_objects:,} in legacy were looked at, in {finding.seconds:,.1f} s."

@@ -48,14 +48,17 @@ def look(
     with _scratch(directory) as parts:
         # Rows before objects: what a row names is there before the row is, and stays for as long as the row does.
         _read_rows(declaration, database, parts, finding, directory, progress)
-        with progress.stage("objects") as advance:
-            for page in read_at_once([bucket.pages() for bucket in buckets]):
+        listings = read_at_once([bucket.pages() for bucket in buckets])
+        with progress.stage("objects") as advance, closing(listings):
+            for page in listings:
                 for found in page:
                     parts.add_object(found)
                 advance(len(page))
         with progress.stage("parts joined, suspects looked at again") as advance:
             second = SecondLook(declaration, database, buckets, finding, compare_bytes=compare_bytes)
             second.take(_suspects(declaration, parts, finding, advance))
+    for bucket in buckets:
+        bucket.try_out()  # of a bucket that is gone by now every object looked lost
     finding.seconds = time.monotonic() - begun
     if finding.whole and not any(reading.production for reading in finding.readings.values()):
         raise CannotJudge(
@@ -70,7 +73,7 @@ def _read_rows(
     declaration: Declaration, database: Database, parts: Parts, finding: Finding, directory: Path, progress: Progress
 ) -> None:
     references = declaration.references
-    with database.session() as connection, rows.snapshot(connection):
+    with database.snapshot() as connection:
         finding.standby = rows.is_standby(connection)
         progress.say(_need([rows.estimate(connection, reference) for reference in references], directory))
         for number, reference in enumerate(references):

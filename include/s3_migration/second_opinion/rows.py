@@ -18,9 +18,9 @@ from s3_migration.model.reference import Reference
 from s3_migration.second_opinion.errors import CannotJudge
 from s3_migration.second_opinion.spelling import MOST_CHARACTERS
 
+# Of each transaction, and not of the session, which behind a pooler would be somebody else's next.
 _SETTINGS = {
     "application_name": "s3_migration verify",
-    "default_transaction_read_only": "on",
     # An administrator is not to run what somebody has named like a function of PostgreSQL's.
     "search_path": "pg_catalog",
     "client_encoding": "UTF8",
@@ -28,64 +28,57 @@ _SETTINGS = {
     "row_security": "off",
     "lock_timeout": "60s",
     "statement_timeout": "0",
+    "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
 
 
 class Database:
-    """The product's, as an administrator (`url`) or as Airflow's connection.
-
-    :raises CannotJudge: of any method: there is none, or it refuses something.
-    """
+    """The product's, as an administrator (`url`) or as Airflow's connection."""
 
     def __init__(self, declaration: Declaration, url: str | None = None) -> None:
         self._conn_id, self._url = declaration.database.conn_id, url
-        self._place = "of --url" if url else f"of {self._conn_id!r}"
 
     @contextmanager
-    def session(self) -> Iterator[Connection[Any]]:
-        """A session that can only read."""
-        with self._explained("correct the connection: host, port, database, login, password"):
-            connection = self._connect()
+    def snapshot(self) -> Iterator[Connection[Any]]:
+        """A connection on which all that is read is of one moment, and nothing can be written.
+
+        :raises CannotJudge: there is none, or the database refuses something.
+        """
         try:
-            with self._explained("try again"):
-                for name, value in _SETTINGS.items():
-                    connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+            connection = self._connect()
+        except (psycopg.Error, AirflowException, BotoCoreError, ClientError) as error:
+            where = "" if self._url else ", and run it where Airflow is configured"
+            raise self._refused(error, f"correct host, port, database, login or password{where}") from error
+        connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+        try:
+            with connection.transaction():
+                connection.execute(
+                    "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS o (name, value) "
+                    "WHERE name IN (SELECT s.name FROM pg_settings AS s)",  # an older server does not know them all
+                    [list(_SETTINGS), list(_SETTINGS.values())],
+                )
                 yield connection
+        except errors.InsufficientPrivilege as error:
+            raise self._refused(error, "GRANT SELECT ON the table to the role, or give --url of who may") from error
+        except psycopg.ProgrammingError as error:
+            raise self._refused(error, "correct database.references in the declaration") from error
+        except (psycopg.Error, UnicodeError) as error:
+            raise self._refused(error, "try again") from error
         finally:
             connection.close()
 
     def _connect(self) -> Connection[Any]:
         if self._url:
-            return psycopg.connect(self._url, autocommit=True, connect_timeout=10, prepare_threshold=None)
+            return psycopg.connect(self._url, autocommit=True, connect_timeout=10)
         connection = cast("Connection[Any]", PostgresHook(postgres_conn_id=self._conn_id).get_conn())
         connection.autocommit, connection.row_factory = True, tuple_row
         return connection
 
-    @contextmanager
-    def _explained(self, fix: str) -> Iterator[None]:
-        try:
-            yield
-        except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
-            raise self._refused(error, "correct database.references in the declaration") from error
-        except errors.InsufficientPrivilege as error:
-            raise self._refused(error, "GRANT SELECT ON the table to the role, or give --url of who may") from error
-        except (psycopg.Error, UnicodeError) as error:
-            raise self._refused(error, fix) from error
-        except (AirflowException, BotoCoreError, ClientError) as error:
-            raise self._refused(error, "run it where Airflow is configured, or give --url") from error
-
     def _refused(self, error: Exception, fix: str) -> CannotJudge:
+        place = "of --url" if self._url else f"of {self._conn_id!r}"
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        return CannotJudge(f"the database {self._place}: {said}. Fix: {fix}.")
-
-
-@contextmanager
-def snapshot(connection: Connection[Any]) -> Iterator[None]:
-    """Whatever is read within is of one moment."""
-    connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-    with connection.transaction():
-        yield
+        return CannotJudge(f"the database {place}: {said}. Fix: {fix}.")
 
 
 def is_standby(connection: Connection[Any]) -> bool:

@@ -87,7 +87,7 @@ class SecondLook:
                 asked[row.reference].add(self._value(row))
         there: dict[int, dict[str, int]] = {}
         if asked:
-            with self._database.session() as connection:
+            with self._database.snapshot() as connection:
                 for number, values in asked.items():
                     there[number] = count_now(connection, self._references[number], sorted(values))
         return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote_to_bytes
@@ -135,7 +135,7 @@ def _fix(code: str) -> str:
     return "correct the connection, or try again"
 
 
-def read_at_once(sources: Sequence[Iterable[T]]) -> Iterator[T]:
+def read_at_once(sources: Sequence[Iterable[T]]) -> Generator[T, None, None]:
     """What all of them give, as it comes: a thread each; their first error ends it."""
     given: queue.Queue[T | BaseException | None] = queue.Queue(_WAITING)
     stop = threading.Event()
