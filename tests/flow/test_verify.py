@@ -230,27 +230,34 @@ KINDS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
 }
 
 
+PARTS = {
+    "one table": "CREATE TABLE posts (id int, {})",
+    "partitions": """
+        CREATE TABLE posts (id int, {}) PARTITION BY RANGE (id);
+        CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (1) TO (2);
+        CREATE TABLE posts_2 PARTITION OF posts DEFAULT;
+    """,
+    "inheritance": "CREATE TABLE posts (id int, {}); CREATE TABLE posts_2 () INHERITS (posts)",
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("partitioned", [False, True], ids=["one table", "partitions"])
+@pytest.mark.parametrize("parts", PARTS)
 def test_a_fault_is_found_whatever_names_the_object(
-    product: Product, look: Look, monkeypatch: pytest.MonkeyPatch, kind: str, partitioned: bool
+    product: Product, look: Look, monkeypatch: pytest.MonkeyPatch, kind: str, parts: str
 ) -> None:
     column, entry, value, name, path = KINDS[kind]
     column = column.replace("%%", "%")
-    if partitioned:
-        product.sql(f"CREATE TABLE posts (id serial, {column}) PARTITION BY RANGE (id)")
-        product.sql("CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (1) TO (2)")
-        product.sql("CREATE TABLE posts_2 PARTITION OF posts DEFAULT")
-    else:
-        product.sql(f"CREATE TABLE posts (id serial, {column})")
+    product.sql(PARTS[parts].format(column))
     fields = product.declaration.model_dump(mode="json")
     fields["database"]["ignored_columns"] = ["posts.data"]
     fields["database"]["references"] = [{"table": "avatars", "column": "path"}, {"table": "posts", **entry}]
     declaration = Declaration.model_validate(fields)
     set_up(product.database, declaration)
     product.seed(*KEYS)
-    for _ in range(2):
-        product.sql(f"INSERT INTO posts ({column.rpartition(' ')[0]}) VALUES ({value.format()})")  # noqa: S608
+    for number, table in ((1, "posts"), (2, "posts" if parts != "inheritance" else "posts_2")):
+        names = f"id, {column.rpartition(' ')[0]}"
+        product.sql(f"INSERT INTO {table} ({names}) VALUES ({number}, {value.format()})")  # noqa: S608
     with shared_clients(declaration, monkeypatch) as hooks:
         Flow(declaration, hooks).run()
     found = look(declaration)
