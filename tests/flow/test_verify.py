@@ -30,7 +30,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.key_mapping import canary
 from s3_migration.model.modes import Mode
 from s3_migration.second_opinion import look as looking
-from s3_migration.second_opinion import scratch
+from s3_migration.second_opinion import scratch, second_look
 from s3_migration.second_opinion.errors import CannotJudge
 from s3_migration.second_opinion.finding import Example, Finding
 from s3_migration.second_opinion.judgement import Fault
@@ -410,14 +410,23 @@ def test_a_fault_that_became_another_one_is_that_one(
 def test_where_enough_were_looked_at_again_the_others_count_as_first_seen(
     moved: Product, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from s3_migration.second_opinion import second_look
-
     monkeypatch.setattr(second_look, "MOST_AGAIN", 10)
     monkeypatch.setattr(second_look, "_BATCH", 4)
     moved.row(*[f"avatar/lost {n}.png" for n in range(30)])
     found = look()
     assert faults(found) == {Fault.BROKEN: 30}
     assert found.seen_once == {Fault.BROKEN: 18}
+
+
+def test_an_etag_that_was_seen_once_tells_nothing(moved: Product, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a HEAD shows whether an object is encrypted with a key, and its ETag no MD5."""
+    monkeypatch.setattr(second_look, "MOST_AGAIN", 1)
+    monkeypatch.setattr(second_look, "_BATCH", 1)
+    for key in KEYS:
+        moved.put("legacy", key, f"BODY of {key}".encode())
+    found = look()
+    assert faults(found) == {Fault.DIFFERS: 1, Fault.UNPROVEN: 2}
+    assert found.seen_once == {Fault.UNPROVEN: 2}
 
 
 def test_all_rows_are_of_one_moment_and_nothing_is_written(

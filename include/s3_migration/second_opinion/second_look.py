@@ -68,6 +68,9 @@ class SecondLook:
                 yield suspect
                 continue
             for fault, row, number in faults:
+                sizes = {shown.size for shown in (suspect.legacy, suspect.production) if shown}
+                if fault is Fault.DIFFERS and len(sizes) == 1:
+                    fault = Fault.UNPROVEN  # which of them are encrypted with a key, a listing does not show
                 self._finding.add(fault, number, self._example(suspect, row), seen_twice=False)
 
     def _objects_now(self, suspect: Suspect) -> _Now:
@@ -101,9 +104,11 @@ class SecondLook:
         for fault, row, number in faults:
             if fault is Fault.UNPROVEN and objects.same is not None:
                 fault = Fault.LEFT if objects.same else Fault.DIFFERS
-            self._seen_twice[fault] += 1
             self._finding.add(fault, number, self._example(now, row))
-        self._finding.settled += max(0, len(list(suspect.faults())) - len(faults))
+        first = [fault for fault, _, _ in suspect.faults()]
+        if faults:
+            self._seen_twice.update(first)  # as the others of its kind are seen at first
+        self._finding.settled += max(0, len(first) - len(faults))
 
     def _value(self, row: RowAt) -> str:
         """What the row holds."""
