@@ -34,4 +34,4 @@ def test_a_folder_says_what_belongs_in_it(path: Path) -> None:
 
 def test_every_folder_of_the_package_is_one_of_the_rooms() -> None:
     rooms = {path.parent.name for path in PACKAGES if path.parent.parent.name == "s3_migration"}
-    assert rooms == {"model", "s3", "ledger", "steps", "ui", "commands"}
+    assert rooms == {"model", "s3", "ledger", "steps", "ui", "commands", "second_opinion"}

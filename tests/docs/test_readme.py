@@ -143,7 +143,7 @@ def test_the_readme_finds_what_a_newcomer_asks_for() -> None:
     """Where is it decided that an object may be deleted, how is a refused copy judged, where would a run param go?"""
     way = TEXTS["README.md"].split("\n## Find your way\n")[1].split("\n## ")[0]
     rows = [line for line in way.splitlines() if line.startswith("| `")]
-    assert len(rows) == 10
+    assert len(rows) == 11
     for asked, named in (
         ("deleted", "find_deletable.sql"),
         ("refused copy", "copy_refusal.py"),

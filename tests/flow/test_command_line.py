@@ -159,7 +159,9 @@ def test_an_airflow_without_the_connections(command: str, tmp_path: Path, monkey
     code, out, error = run_apart(*asked(command), "--json", AIRFLOW_HOME=str(tmp_path))
     assert code == (1 if command == "check" else 2), error
     said = error if code == 2 else json.loads(out)["checks"][0]["what"]
-    assert "Airflow has no connection 'proddatabase'" in said
+    # It shares no code with the others, and asks the stores first.
+    lacks = "The conn_id `legacy_s3` isn't defined. Fix: run it where Airflow is configured"
+    assert (lacks if command == "verify" else "Airflow has no connection 'proddatabase'") in said
     assert (code == 1) == bool(out)
     assert "Traceback" not in error
 
@@ -173,7 +175,7 @@ def test_an_airflow_that_is_not_configured(tmp_path: Path) -> None:
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("command", [name for name in ASKING if name != "check"])
+@pytest.mark.parametrize("command", [name for name in ASKING if name not in {"check", "verify"}])
 def test_a_database_that_is_down(product: Product, run: Run, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connect_database(monkeypatch, free_port(), "nowhere")
     said = refused(run, *asked(command), "--json")
@@ -181,7 +183,7 @@ def test_a_database_that_is_down(product: Product, run: Run, command: str, monke
     assert "Fix: correct Airflow's connection 'proddatabase'." in said
 
 
-@pytest.mark.parametrize("command", [name for name in ASKING if name not in {"check", "survey"}])
+@pytest.mark.parametrize("command", [name for name in ASKING if name not in {"check", "survey", "verify"}])
 def test_a_database_that_is_not_set_up(product: Product, run: Run, command: str) -> None:
     product.sql("DROP SCHEMA s3_migration CASCADE")
     said = refused(run, *asked(command))

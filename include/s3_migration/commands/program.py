@@ -24,6 +24,7 @@ COMMANDS = {
     "survey": Listed("survey", "which columns name the objects, the undeclared ones first; changes nothing"),
     "setup": Listed("setup", "print what administrators run once: SQL, policies"),
     "status": Listed("status", "the run at work, objects by state, what is left; whether deletion is stopped"),
+    "verify": Listed("verify", "a second opinion from S3 and SQL alone: is it whole for the product?"),
     "stop": Listed("stop_deletion", "stop all deletion now"),
     "resume": Listed("stop_deletion", "let deletion go on"),
     "retire": Listed("retire", "the end: is it finished, archive its ledger, drop it"),
@@ -31,7 +32,7 @@ COMMANDS = {
 ENDS = """\b
 Ends with
   0  done, and the answer is yes: all is well
-  1  done, and the answer is no: see what it says (check, survey, stop, retire show, retire verify)
+  1  done, and the answer is no: see what it says (check, survey, verify, stop, retire show, retire verify)
   2  it could not be done, or not be understood; stderr says why, and the fix"""
 
 
