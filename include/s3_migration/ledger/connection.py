@@ -42,7 +42,11 @@ class Ledger:
         self.sides = references.MOVE
         # substr counts characters from 1
         legacy_rest = len(declaration.legacy.prefix) + 1
-        self.values: dict[str, Any] = {"proof_max_age": declaration.proof_max_age, "legacy_rest": legacy_rest}
+        self.values: dict[str, Any] = {
+            "proof_max_age": declaration.proof_max_age,
+            "approve_deletion": declaration.approve_deletion,
+            "legacy_rest": legacy_rest,
+        }
         self.parts: dict[str, sql.Composable] = {side: sql.Identifier("pg_temp", f"listed_{side}") for side in STAGING}
         self._know_all_rows()
 

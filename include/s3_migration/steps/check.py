@@ -21,6 +21,7 @@ from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.model.states import PROBLEMS
 from s3_migration.steps.hooks import opened_hooks
+from s3_migration.steps.preflight.approvers import check_approvers
 from s3_migration.steps.preflight.canary import check_removal, check_rights
 from s3_migration.steps.preflight.database import check_database, connect
 from s3_migration.steps.preflight.errors import PreflightFailed
@@ -38,6 +39,8 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
     :raises PreflightFailed: something is missing; says what fixes it.
     :raises PreflightRetryable: the same, and time may fix it.
     """
+    if request.mode.deletes and declaration.approve_deletion is not None:
+        check_approvers(declaration)
     with opened_hooks(declaration, attempts=3) as (legacy, production), closing(connect(declaration)) as ledger:
         with suppress(Error):  # what is missing is said below
             invalidate_run(ledger, declaration.name, run_id)

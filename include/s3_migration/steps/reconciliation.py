@@ -18,7 +18,8 @@ from s3_migration.model.forecast import ENOUGH_TO_OBSERVE
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS, Step, incomplete_states
 from s3_migration.steps.completeness import require_complete
-from s3_migration.steps.deletion import GateClosed, delete_proven
+from s3_migration.steps.deletion import delete_proven
+from s3_migration.steps.gate_errors import GateClosed
 from s3_migration.steps.proof import compare_all, copy_changed_again, settle_rows
 from s3_migration.steps.run import ListingUnfinished, Run, working
 
