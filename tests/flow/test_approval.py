@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
+from s3_migration.ledger.lease import LeaseHeld
 from s3_migration.model.approval import Decision, Question
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
@@ -262,6 +263,24 @@ def test_what_another_run_took_over_meanwhile_is_not_approved_with_it(product: P
     decide(flow, YES)
     assert product.rows() == list(KEYS)
     assert set(product.objects("legacy")) == set(KEYS)
+
+
+@every
+def test_an_approval_is_kept_where_another_run_is_at_work_just_then(product: Product, flow: Flow) -> None:
+    product.seed(*KEYS)
+    flow.attempt()
+    lapse(product)
+    run_id, chunks, red = flow.run_id, flow.chunks, flow.red
+    flow.begin(limit=1)
+    flow.run_id, flow.chunks, flow.red = run_id, chunks, red
+    decide(flow, YES)
+    assert isinstance(flow.red["gate", 0], LeaseHeld), "which Airflow tries again"
+    assert record(product, flow)[:3] == ("every", True, "ada")
+    assert set(product.objects("legacy")) == set(KEYS)
+    lapse(product)
+    flow.clear_failed()
+    assert flow.red == {}
+    assert set(product.objects("legacy")) == {"image/0.png"}, "the other run's by now"
 
 
 @every
