@@ -100,6 +100,7 @@ def test_it_asks_and_waits_without_a_worker(run: Run) -> None:
     assert (asked.subject, asked.options, asked.multiple) == ("delete 4?", ["Approve", "Reject"], False)
     assert asked.body == "- **4 objects**, a <b>.png"
     assert asked.defaults is None, "no answer is none"
+    assert asked.params == {}, "Airflow's server refuses an absent one"
     assert [user.id for user in asked.assigned_users or []] == ["ada", "bob"]
 
 

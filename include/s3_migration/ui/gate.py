@@ -28,11 +28,13 @@ class DeletionGate(BaseOperator):
         """:param event: what Airflow has for the question of an earlier call: an answer, or that the time is over."""
         run_id, decision = str(context["run_id"]), None if event is None else _decision(event)
         try:
-            deletes = may_delete(self.declaration, run_id, retries_left=retries_left(context), decision=decision)
+            if may_delete(self.declaration, run_id, retries_left=retries_left(context), decision=decision):
+                return
         except ApprovalWanted as wanted:
-            self._ask(wanted.question, context)
-        if not deletes:
+            question = wanted.question
+        else:
             raise AirflowSkipException("the mode deletes nothing")
+        self._ask(question, context)
 
     def _ask(self, question: Question, context: Context) -> NoReturn:
         self.log.info("%s\n%s", question.subject, question.body)
@@ -41,6 +43,7 @@ class DeletionGate(BaseOperator):
             options=[APPROVE, REJECT],
             subject=question.subject,
             body=question.body,
+            params={},  # absent, the server refuses the request
             assigned_users=[HITLUser(id=user, name=user) for user in self.declaration.approvers or []],
         )
         alerts.tell_asked(self.declaration, context, question)
