@@ -115,7 +115,7 @@ def test_every_run_that_would_delete_is_asked_about(product: Product, flow: Flow
     decide(flow, YES)
     product.seed("image/later.png")
     flow.attempt()
-    assert "delete 1 objects" in asked(flow).subject
+    assert "delete 1 object " in asked(flow).subject
     assert set(product.objects("legacy")) == {"image/later.png"}
 
 

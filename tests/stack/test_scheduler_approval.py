@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +17,7 @@ from devstack.airflow import VIEWER
 from devstack.api import AirflowApi
 from tests.support.browser import opened_page
 from tests.support.live_stack import APPROVED, HASTY, Platform, keys, until
+from tests.support.runbook import APPROVAL, BLOCKS
 
 LEGACY, COPIES = keys(3), [key.replace("image/", "avatar/") for key in keys(3)]
 
@@ -46,6 +52,17 @@ def answer(api: AirflowApi, run_id: str, option: str) -> None:
     api.ask("PATCH", details(run_id), json={"chosen_options": [option], "params_input": {}})
 
 
+def as_the_runbook_says(platform: Platform, run_id: str) -> None:
+    """Its commands as printed, of another DAG."""
+    (block,) = [block.text for block in BLOCKS if block.heading == APPROVAL and block.language == "bash"]
+    commands = f"set -e -o pipefail; {block.replace('migrate_avatars', APPROVED)}"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, **platform.stack.variables(), "RUN_ID": run_id, "PATH": path}
+    done = subprocess.run(["bash", "-c", commands], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["chosen_options"] == ["Approve"]
+
+
 def answered(platform: Platform, run_id: str) -> Any:
     (row,) = platform.sql("SELECT approved, answered_by FROM s3_migration.run WHERE run_id = %s", run_id)
     return row
@@ -78,7 +95,7 @@ def test_by_rest_it_is_refused_and_then_approved(platform: Platform) -> None:
 
     api.clear(APPROVED, run_id, "may_delete")
     waits(platform, run_id)
-    answer(api, run_id, "Approve")
+    as_the_runbook_says(platform, run_id)
     assert api.wait(APPROVED, run_id) == "success"
     assert answered(platform, run_id) == (True, "admin")
     assert platform.objects("legacy") == {}

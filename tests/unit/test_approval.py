@@ -57,6 +57,14 @@ def test_a_run_without_problems_says_so() -> None:
     assert "others" not in body
 
 
-def test_a_long_detail_is_cut() -> None:
-    body = question(**{**ASKED, "problems": [("failed", "image/x", "y" * 5000)]}).body
-    assert len(body) < 1500
+def test_what_is_too_long_for_a_page_is_cut() -> None:
+    long = f"image/{'y' * 1000}.png"
+    body = question(**{**ASKED, "due": (1, 1, long, long), "problems": [("failed", long, "y" * 5000)]}).body
+    assert max(map(len, body.split())) <= 202
+    assert "to be deleted: 1 object, 1 bytes" in body
+    assert body.count(f"`image/{'y' * 44}…{'y' * 46}.png`") == 3
+
+
+def test_problems_that_are_not_named_are_said_to_be_there() -> None:
+    assert "\nThe first 1 of these problems:\n" in question(**ASKED).body
+    assert "\nAll of these problems:\n" in question(**{**ASKED, "states": {"conflict": 1}}).body

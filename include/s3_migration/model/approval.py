@@ -11,8 +11,9 @@ from s3_migration.model.states import PROBLEMS
 
 APPROVE, REJECT = "Approve", "Reject"
 
-# Of what says what is wrong with one object, in the question.
+# Of what says what is wrong with one object, and of a key: a page shows no longer one as a whole.
 _LONGEST_DETAIL = 200
+_LONGEST_KEY = 100
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,16 @@ def question(
     :param states: objects by state.
     :param problems: some objects that stay: problem, key, detail.
     """
-    objects, size, first, last = due
+    number, size, first, last = due
+    objects = f"{number:,} object{'s' * (number != 1)}"
     kept = {name: states[name] for name in PROBLEMS if states.get(name)}
     lines = [
         f"Run {code(run_id)} has copied, switched and verified. If you approve, it deletes from legacy what is proven:",
         "",
-        f"- **to be deleted: {objects:,} objects, {size:,} bytes**, below {code(legacy)}",
-        f"- from {code(first)} to {code(last)}",
+        f"- **to be deleted: {objects}, {size:,} bytes**, below {code(legacy)}",
+        f"- from {code(_short(first))} to {code(_short(last))}",
         f"- their copies, which the rows name: below {code(production)}",
-        f"- done by this run: {', '.join(f'{number:,} {what}' for what, number in done.items())}",
+        f"- done by this run: {_listed(done)}",
         f"- waiting for their grace period, and not deleted now: {states.get('waiting', 0):,}",
         f"- problems, which stay in legacy: {_listed(kept) or 'none'}",
     ]
@@ -67,14 +69,15 @@ def question(
     if others:
         lines.append(f"- others that are not deleted: {_listed(others)}")
     if problems:
-        lines += ["", f"Of the {sum(kept.values()):,} problems{', the first' if len(problems) > 1 else ''}:", ""]
-        lines += [f"- {problem}: {code(key)}: {code(detail[:_LONGEST_DETAIL])}" for problem, key, detail in problems]
+        more = sum(kept.values()) > len(problems)
+        lines += ["", f"{f'The first {len(problems)}' if more else 'All'} of these problems:", ""]
+        lines += [f"- {name}: {code(_short(key))}: {code(detail[:_LONGEST_DETAIL])}" for name, key, detail in problems]
     lines += [
         "",
         f"**{APPROVE}**: each object is compared with its copy once more, and goes only if it is what was copied. "
         f"**{REJECT}**: nothing is deleted, rows and copies stay as they are, and the run ends red.",
     ]
-    return Question(f"Migration {migration}: delete {objects:,} objects from legacy?", "\n".join(lines))
+    return Question(f"Migration {migration}: delete {objects} from legacy?", "\n".join(lines))
 
 
 def code(text: str) -> str:
@@ -83,6 +86,11 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
     pad = " " if "`" in (shown[0], shown[-1]) else ""
     return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def _short(key: str) -> str:
+    half = _LONGEST_KEY // 2
+    return key if len(key) <= _LONGEST_KEY else f"{key[:half]}…{key[-half:]}"
 
 
 def _listed(numbers: Mapping[str, int]) -> str:
