@@ -283,20 +283,50 @@ def test_an_approval_is_kept_where_another_run_is_at_work_just_then(product: Pro
     assert set(product.objects("legacy")) == {"image/0.png"}, "the other run's by now"
 
 
+def hours_later(product: Product, *, proof: str, switch: str) -> None:
+    """The run's proof and its switch lie so far back, and what it owns longer."""
+    product.sql("UPDATE s3_migration.ledger SET owned_since = now() - interval '9h'")
+    product.sql(
+        "UPDATE s3_migration.run SET verified_at = now() - %s::interval, switched_at = now() - %s::interval",
+        proof,
+        switch,
+    )
+
+
 @every
 def test_a_proof_that_grew_old_while_a_person_was_waited_for_is_taken_again(product: Product, flow: Flow) -> None:
     product.seed(*KEYS)
     flow.attempt()
-    product.sql(
-        "UPDATE s3_migration.run SET verified_at = verified_at - interval '2h', switched_at = now() - interval '3h'"
-    )
-    product.sql("UPDATE s3_migration.ledger SET owned_since = now() - interval '3h'")
+    hours_later(product, proof="2h", switch="3h")
     product.sql("UPDATE avatars SET path = 'image/0.png' WHERE id = 1")
     product.sql("CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'")
     product.sql("CREATE TRIGGER stays BEFORE UPDATE ON avatars FOR EACH ROW EXECUTE FUNCTION stays()")
     decide(flow, YES)
     assert "1 still_referenced" in str(flow.red["gate", 0]), "red and open"
     assert set(product.objects("legacy")) == {"image/0.png"}
+
+
+@every
+def test_without_a_word_no_proof_is_taken_for_nothing(product: Product, flow: Flow) -> None:
+    """A day later each proof is too old, and taking it again lists both sides."""
+    product.seed(*KEYS)
+    flow.attempt()
+    hours_later(product, proof="2h", switch="3h")
+    taken = "SELECT verified_at FROM s3_migration.run"
+    before = product.sql(taken)
+    flow.work_off([("delete", 1), ("reconcile", 0)])
+    assert isinstance(flow.red["delete", 1], GateClosed)
+    assert product.sql(taken) == before
+
+
+@every
+def test_what_a_later_proof_makes_due_needs_a_word_as_well(product: Product, flow: Flow) -> None:
+    product.seed(*KEYS)
+    flow.run(grace_period=timedelta(hours=1))
+    hours_later(product, proof="2h", switch="2h30m")
+    flow.work_off([("delete", 1)])
+    assert "nobody has approved the deletion of 4 objects" in str(flow.red["delete", 1])
+    assert set(product.objects("legacy")) == set(KEYS)
 
 
 @every
