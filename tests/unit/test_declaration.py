@@ -280,7 +280,7 @@ def test_who_approves_what(
     file: Path, given: dict[str, Any], kind: str | None, timeout: timedelta, approvers: list[str] | None
 ) -> None:
     made = load(write(file, **given))
-    assert (made.approve_deletion, made.approval_timeout, made.approvers) == (kind, timeout, approvers)
+    assert (made.approve_deletion, made.patience, made.approvers) == (kind, timeout, approvers)
 
 
 EVERY = {"approve_deletion": "every"}

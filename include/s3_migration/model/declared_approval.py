@@ -22,9 +22,13 @@ class Approval(Part):
             "migration. every: for each run that would delete. An undo's removal of copies is asked for by hand anyway"
         ),
     ] = None
-    approval_timeout: Annotated[
-        Duration, Field(gt=timedelta(0), description="nobody answered for so long: nothing is deleted")
-    ] = timedelta(hours=24)
+    approval_timeout: (
+        Annotated[
+            Duration,
+            Field(gt=timedelta(0), description="nobody answered for so long: nothing is deleted. Absent: 24h"),
+        ]
+        | None
+    ) = None
     approvers: Annotated[
         list[Annotated[str, Field(pattern=r"^[^\s\x00]+$", description="a user's id, without blanks")]] | None,
         Field(
@@ -33,6 +37,11 @@ class Approval(Part):
             "SimpleAuthManager, a number in FAB's). Absent: whoever may act on the DAG",
         ),
     ] = None
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a person is waited for."""
+        return self.approval_timeout or timedelta(hours=24)
 
     @field_validator("approval_timeout", "approvers")
     @classmethod

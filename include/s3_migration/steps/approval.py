@@ -65,7 +65,7 @@ def ask_unless_approved(run: Run, decision: Decision | None) -> None:
         return
     if decision is not None and decision.approved is None:
         who = ", ".join(run.declaration.approvers or []) or "whoever may act on the DAG"
-        timeout = duration_text(run.declaration.approval_timeout)
+        timeout = duration_text(run.declaration.patience)
         raise GateClosed(
             f"Migration {run.declaration.name}: nobody answered within approval_timeout ({timeout}) whether "
             f"{found.objects} objects may be deleted, so nothing is deleted. Who could have: {who}. Fix: see that one "

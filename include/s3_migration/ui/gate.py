@@ -47,7 +47,7 @@ class DeletionGate(BaseOperator):
             assigned_users=[HITLUser(id=user, name=user) for user in self.declaration.approvers or []],
         )
         alerts.tell_asked(self.declaration, context, question)
-        raise TaskAwaitingInput(method_name="execute", timeout=self.declaration.approval_timeout)
+        raise TaskAwaitingInput(method_name="execute", timeout=self.declaration.patience)
 
 
 def _decision(event: Mapping[str, Any]) -> Decision:
