@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from botocore import xform_name
 
 from devstack.postgres import Postgres
@@ -34,9 +35,15 @@ SQL = [block for block in BLOCKS if block.language.startswith("sql")]
 
 
 def test_every_block_is_of_a_kind_that_is_run_here() -> None:
-    assert {block.language for block in BLOCKS} == {"sql", "sql administrator", "bash"}
+    assert {block.language for block in BLOCKS} == {"sql", "sql administrator", "bash", "yaml"}
     assert len(BLOCKS) == RUNBOOK.count("```") / 2
     assert {line.split()[0] for _, line in COMMANDS} == {"python", "aws", "airflow"}
+
+
+def test_what_is_shown_of_a_declaration_can_be_declared() -> None:
+    (shown,) = [yaml.safe_load(block.text) for block in BLOCKS if block.language == "yaml"]
+    made = declare(**shown)
+    assert (made.approve_deletion, made.approvers) == ("first", ["ada", "bob"])
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ WORLD: Facts = {
     "migration_id": 1,
     "run_no": 2,
     "undo": False,
+    "approve_deletion": None,
 }
 RUN: Facts = {
     "all run.mode": "move",
@@ -81,6 +82,33 @@ COPY_MAY_GO: Effect = {"answers": [("image/a", "p1")]}
 
 # By PostgreSQL's hash image/a is in a share of the objects from 0.1016 on, image/b from 0.7964 on.
 SHARE_WITHOUT_A, SHARE_WITH_A = 0.1016, 0.10163
+EVERY: Facts = {"run.approve_deletion": "every", "run.approved": True, "run.approval_asked_at": Time(-30)}
+FIRST: Facts = {"run.approve_deletion": "first", "later.approved": True}
+# Whose word is needed, and whether it is there.
+WITH_WORD: dict[str, Facts] = {
+    "every, approved": EVERY,
+    "every, as declared now": {**EVERY, "run.approve_deletion": None, "approve_deletion": "every"},
+    "every, owned since it was asked for": {**EVERY, "run.approval_asked_at": Time(-170)},
+    "first, approved in another run": FIRST,
+    "first, as declared now": {**FIRST, "run.approve_deletion": None, "approve_deletion": "first"},
+    "first, approved in this run": {**FIRST, "later.approved": None, "run.approved": True},
+}
+WITHOUT_WORD: dict[str, Facts] = {
+    "every, nobody answered": {**EVERY, "run.approved": None},
+    "every, rejected": {**EVERY, "run.approved": False},
+    "every, though one was enough before": {**EVERY, "run.approved": None, "later.approved": True},
+    "every since the run began, with one enough before": {**FIRST, "approve_deletion": "every"},
+    "every, though the declaration asks for one now": {
+        **EVERY, "run.approved": None, "later.approved": True, "approve_deletion": "first",
+    },
+    "every, not owned when it was asked for": {**EVERY, "run.approval_asked_at": Time(-171)},
+    "every, never asked": {**EVERY, "run.approval_asked_at": None},
+    "first, nobody answered": {**FIRST, "later.approved": None},
+    "first, nobody answered, as declared now": {"run.approve_deletion": None, "approve_deletion": "first"},
+    "first, rejected in another run": {**FIRST, "later.approved": False},
+    "first, approved in another migration": {**FIRST, "later.approved": None, "elsewhere run.approved": True},
+    "first, rejected in this run": {**FIRST, "run.approved": False},
+}  # fmt: skip
 
 DELETABLE = Guarded(
     {**RUN, **COPIED, **CHUNK, "proof_max_age": seconds(3600), "checksum_share": 0.0},
@@ -123,7 +151,10 @@ DELETABLE = Guarded(
         "bytes seen to differ": ({"checksum_share": 1.0, "object.same_bytes": False}, NOTHING),
         "bytes proven": ({"checksum_share": 1.0, "object.same_bytes": True}, LEGACY_MAY_GO),
         "undo, bytes not proven": ({**UNDO, "checksum_share": 1.0}, COPY_MAY_GO),
+        **{case: (facts, LEGACY_MAY_GO) for case, facts in WITH_WORD.items()},
+        **{case: (facts, NOTHING) for case, facts in WITHOUT_WORD.items()},
         "undo that was asked to": (UNDO, COPY_MAY_GO),
+        "undo, whose removals a person asked for": ({**UNDO, **EVERY, "run.approved": None}, COPY_MAY_GO),
         "undo that was not asked to": ({**UNDO, "run.remove_copies": False}, NOTHING),
         "asked as an undo, but none": ({**UNDO, "run.mode": "move"}, NOTHING),
         "undo, rewritten in legacy": ({**UNDO, "object.problem": "changed"}, COPY_MAY_GO),
@@ -134,6 +165,71 @@ DELETABLE = Guarded(
         "undo, written again in legacy": ({**UNDO, "object.rewritten": True}, COPY_MAY_GO),
     },
 )  # fmt: skip
+
+NONE_LEFT: Effect = {"answers": [(1, 0, 0, None, None)]}
+ONE_LEFT: Effect = {"answers": [(1, 1, 1, "image/a", "image/a")]}
+NOTHING_DUE: Effect = {"answers": [(0, 0, 0, None, None)]}
+UNAPPROVED = Guarded(
+    {**RUN, **COPIED, "first_key": "image/a", "last_key": "image/a", **EVERY, "run.approved": None},
+    {
+        "nobody answered": ({}, ONE_LEFT),
+        "all of the run": ({"first_key": "", "last_key": "~"}, {"answers": [(2, 2, 2, "image/a", "image/b")]}),
+        "before the chunk": (
+            {"first_key": "image/aa", "last_key": "image/b"},
+            {"answers": [(1, 1, 1, "image/b", "image/b")]},
+        ),
+        "whatever the age of the proof": ({"all run.verified_at": Time(-20)}, ONE_LEFT),
+        "nobody's word is needed": ({"run.approve_deletion": None}, NONE_LEFT),
+        **{case: ({"run.approved": None, **facts}, NONE_LEFT) for case, facts in WITH_WORD.items()},
+        **{case: (facts, ONE_LEFT) for case, facts in WITHOUT_WORD.items()},
+        "of another run": ({"object.run_no": 1}, NOTHING_DUE),
+        "gone already": ({"object.legacy_gone_at": NOW}, NOTHING_DUE),
+        "never copied": ({"object.production_modified": None}, NOTHING_DUE),
+        "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING_DUE),
+        "the same content, written again since its copy": ({"object.rewritten": True}, NOTHING_DUE),
+        "with a problem": ({"object.problem": "still_referenced"}, NOTHING_DUE),
+        "grace not over when proven": ({"run.grace_period": seconds(61)}, NOTHING_DUE),
+        "switched later than the run": ({"object.switched_at": Time(-119)}, NOTHING_DUE),
+        "owned since just after the proof": (
+            {"object.owned_since": Time(-59), "object.switched_at": Time(-300), "run.grace_period": seconds(200)},
+            NOTHING_DUE,
+        ),
+        "owned since after the run's switch": ({"object.owned_since": Time(-119)}, NOTHING_DUE),
+        "of a run not switched": ({"run.switched_at": None}, NOTHING_DUE),
+        "undo, of which the same would be true": (UNDO, ONE_LEFT),
+        "undo, rewritten in legacy": ({**UNDO, "object.problem": "changed"}, ONE_LEFT),
+        "undo, with another problem": ({**UNDO, "object.problem": "superseded"}, NOTHING_DUE),
+        "undo, gone from legacy": ({**UNDO, "object.legacy_gone_at": NOW}, NOTHING_DUE),
+        "undo, nothing in production": ({**UNDO, "object.production_modified": None}, NOTHING_DUE),
+        "undo, not our copy": ({**UNDO, "object.copied_etag": None}, NOTHING_DUE),
+        "undo, written again in legacy": ({**UNDO, "object.rewritten": True}, ONE_LEFT),
+    },
+)
+
+SAID: Facts = {"approved": True, "answered_by": "ada", "answered_at": NOW, "name": "avatars", "run_id": "now"}
+APPROVED: Effect = {"run 2": {"approved": True, "answered_by": "ada", "answered_at": NOW}}
+ANSWER_APPROVAL = Guarded(
+    {"all run.approval_asked_at": Time(-30), **SAID},
+    {
+        "yes": ({}, APPROVED),
+        "no": ({"approved": False}, {"run 2": {**APPROVED["run 2"], "approved": False}}),
+        "another answer than before": (
+            {"run.approved": False, "run.answered_by": "bob", "run.answered_at": Time(-9)},
+            APPROVED,
+        ),
+        "of a run that was not asked about": ({"run.approval_asked_at": None}, NOTHING),
+    },
+)
+ASK_FOR_APPROVAL = Guarded(
+    {"all run.answered_by": "ada", "all run.answered_at": Time(-9), "all run.approved": True},
+    {
+        "approved before": (
+            {},
+            {"run 2": {"approval_asked_at": NOW, "approved": None, "answered_by": None, "answered_at": None}},
+        ),
+        "rejected before": ({"run.approved": False}, {"run 2": {"approval_asked_at": NOW}}),
+    },
+)
 
 GATE = Guarded(
     {**RUN, "proof_max_age": seconds(61), "migration.requests_expire": True},
@@ -741,6 +837,9 @@ GUARDED: dict[str, Guarded] = {
     "deletions_left": DELETIONS_LEFT,
     "end_deletion": END_DELETION,
     "fence": of_holder(HELD),
+    "answer_approval": ANSWER_APPROVAL,
+    "ask_for_approval": ASK_FOR_APPROVAL,
+    "count_unapproved": UNAPPROVED,
     "find_deletable": DELETABLE,
     "find_unproven_bytes": FIND_UNPROVEN_BYTES,
     "gate": GATE,

@@ -48,6 +48,7 @@ TABLES = {
     "migration": ("s3_migration.migration", "migration_id = 1"),
     "run": ("s3_migration.run", "run_no = 2"),
     "later": ("s3_migration.run", "run_no = 3"),
+    "elsewhere run": ("s3_migration.run", "run_no = 4"),
     "object": ("s3_migration.ledger", "migration_id = 1 AND legacy_key = 'image/a'"),
     "timing": ("s3_migration.timing", "chunk = 1"),
     "deletion": ("s3_migration.deletion", "deletion_no = 1"),

@@ -229,7 +229,7 @@ def test_what_a_text_was_read_for_is_data_after_the_upgrade(postgres: Postgres, 
         assert dict(known) == (ACKNOWLEDGED_SINCE if version > 1 else {})
 
 
-# Of versions 3 and 4.
+# Of versions 3 to 5.
 SINCE_3 = """
 INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period, switched_at)
 VALUES (1, 'of then', 'move', '1h', now());
@@ -261,9 +261,13 @@ SELECT legacy_key, l.legacy_etag, l.copied_etag, l.production_modified, l.legacy
     l.copy_missing, l.detail, s.state, s.acknowledged
 FROM s3_migration.state AS s JOIN s3_migration.ledger AS l USING (migration_id, legacy_key) ORDER BY 1
 """
+# A run of then needs nobody's word.
+APPROVALS_SINCE = """
+SELECT run_id, approve_deletion, approval_asked_at, approved, answered_at, answered_by FROM s3_migration.run
+"""
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("version", [3, 4, 5])
 def test_what_is_in_a_ledger_stays_as_it_is_and_takes_the_problem_that_came_later(
     postgres: Postgres, version: int
 ) -> None:
@@ -278,6 +282,7 @@ def test_what_is_in_a_ledger_stays_as_it_is_and_takes_the_problem_that_came_late
         with psycopg.connect(made.uri) as connection:
             assert connection.execute(HELD_THEN).fetchall() == before
             assert connection.execute("SELECT DISTINCT rewritten FROM s3_migration.ledger").fetchall() == [(False,)]
+            assert connection.execute(APPROVALS_SINCE).fetchall() == [("of then", None, None, None, None, None)]
             assert connection.execute("SELECT name, declared FROM s3_migration.migration").fetchall() == [
                 ("avatars", None)
             ]

@@ -13,7 +13,20 @@ import pytest
 from devstack.stack import Stack
 from devstack.users import CDN
 from s3_migration.model import declaration as declarations
-from tests.support.live_stack import BIG, DAG, GALLERY, LATE, LIVE, POOL, SETTINGS, TOLD, Platform, aged_by_name
+from tests.support.live_stack import (
+    APPROVED,
+    BIG,
+    DAG,
+    GALLERY,
+    HASTY,
+    LATE,
+    LIVE,
+    POOL,
+    SETTINGS,
+    TOLD,
+    Platform,
+    aged_by_name,
+)
 from tests.support.mail import mail_sink
 from tests.support.product import declare
 from tests.support.proxy import Proxy
@@ -51,6 +64,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     (directory / "stack").mkdir()
     told = "alerts: {emails: [ops@example.com], late_after: 2s}"
     (directory / "told.yaml").write_text(f"{LIVE}chunk_size: 2\npool: {POOL}\n{told}\n")
+    approved = "approve_deletion: every\nalerts: {emails: [ops@example.com]}"
+    (directory / "approved.yaml").write_text(f"{LIVE}chunk_size: 2\napprovers: [admin]\n{approved}\n")
+    (directory / "hasty.yaml").write_text(f"{LIVE}approve_deletion: first\napproval_timeout: 2s\n")
     with mail_sink() as mail, pytest.MonkeyPatch.context() as patch, ExitStack() as proxies:
         patch.setattr(declarations, "DIRECTORY", directory)
         stack = Stack(directory / "stack")
@@ -66,7 +82,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         configure(stack.postgres, *NO_POWER_CUT)
         try:
             api = stack.airflow.api()
-            for dag in (DAG, BIG, TOLD, LATE, GALLERY):
+            for dag in (DAG, BIG, TOLD, LATE, GALLERY, APPROVED, HASTY):
                 api.pause(dag, paused=False)
             # Both as a person makes them in the UI: what runs has to ask Airflow's server for the connection.
             api.ask("POST", "/connections", json={"connection_id": "smtp_default", **mail.connection()})

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.support.browser import opened_page
 from tests.support.live_stack import DAG, Platform
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# It is to reach the stack and nothing else; as root it has no sandbox.
-ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-ARGUMENTS += ["--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
 
 
 @pytest.fixture
@@ -27,21 +21,8 @@ def platform(live: Platform) -> Iterator[Platform]:
 
 @pytest.fixture
 def page(platform: Platform) -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: the browser test was not run (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    variables = platform.stack.variables()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.goto(variables["AIRFLOW_URL"])
-        page.fill('input[name="username"]', variables["AIRFLOW_USER"])
-        page.fill('input[name="password"]', variables["AIRFLOW_PASSWORD"])
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: "login" not in url)
+    with opened_page(platform) as page:
         yield page
-        browser.close()
 
 
 def trigger_with_the_default_params(platform: Platform, page: Any) -> str:

@@ -31,6 +31,7 @@ DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
 LATE = "migrate_late"  # its store is behind a proxy
 GALLERY = "migrate_gallery"  # its objects are named by three columns of two tables
 NIGHTLY, ARCHIVE = "migrate_nightly", "migrate_archive"  # paused
+APPROVED, HASTY = "migrate_approved", "migrate_hasty"  # a person approves what they delete; HASTY waits for 2 s
 POOL = "s3_migration"
 # Small chunks, so that a handful of objects makes several; short waits. One more with chunks that take a while, and one
 # that tells people and shares a pool.
@@ -49,6 +50,8 @@ SETTINGS = {
     "PYTHONPATH": f"{ROOT / 'include'}:{Path(__file__).parent / 'preloaded'}",
     "S3_MIGRATION_GRACE_PERIOD": "1s",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+    # Who waits for a person is looked after so often.
+    "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
     # A task whose declaration is broken tries again after it.
     "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "20",
 }
@@ -144,7 +147,7 @@ class Platform(Product):
 
     def quiet(self) -> None:
         """No run of an earlier test is left."""
-        for dag in (DAG, BIG, TOLD, LATE, GALLERY, NIGHTLY, ARCHIVE):
+        for dag in (DAG, BIG, TOLD, LATE, GALLERY, NIGHTLY, ARCHIVE, APPROVED, HASTY):
             for run in self.api.ask("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"]})["dag_runs"]:
                 self.api.wait(dag, run["dag_run_id"])
 

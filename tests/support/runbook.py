@@ -39,11 +39,13 @@ def blocks() -> list[Block]:
 
 
 BLOCKS = blocks()
-# Its commands build one upon the other, on a migration that is over: tests/test_retire.py runs them.
+# Its commands build one upon the other, on a migration that is over: tests/flow/test_retire.py runs them.
 RETIREMENT = "Retire it"
+# Its commands ask Airflow's server: tests/stack/test_scheduler_approval.py runs them.
+APPROVAL = "Approving a deletion"
 COMMANDS = [
     (block, line)
     for block in BLOCKS
-    if block.language == "bash" and block.heading != RETIREMENT
+    if block.language == "bash" and block.heading not in (RETIREMENT, APPROVAL)
     for line in block.text.splitlines()
 ]

@@ -263,6 +263,52 @@ def test_who_cannot_be_told_is_named_with_field_value_and_mend(file: Path, alert
     assert "Fix: " in message
 
 
+@pytest.mark.parametrize(
+    ("given", "kind", "timeout", "approvers"),
+    [
+        ({}, None, timedelta(hours=24), None),
+        ({"approve_deletion": "first"}, "first", timedelta(hours=24), None),
+        (
+            {"approve_deletion": "every", "approval_timeout": "2h", "approvers": ["ada", "7"]},
+            "every",
+            timedelta(hours=2),
+            ["ada", "7"],
+        ),
+    ],
+)
+def test_who_approves_what(
+    file: Path, given: dict[str, Any], kind: str | None, timeout: timedelta, approvers: list[str] | None
+) -> None:
+    made = load(write(file, **given))
+    assert (made.approve_deletion, made.patience, made.approvers) == (kind, timeout, approvers)
+
+
+EVERY = {"approve_deletion": "every"}
+BAD_APPROVALS: list[tuple[dict[str, Any], str, str]] = [
+    ({"approve_deletion": "always"}, "approve_deletion: 'always'", "'first' or 'every'"),
+    ({"approve_deletion": True}, "approve_deletion: True", "'first' or 'every'"),
+    ({"approvers": ["ada"]}, "approvers: ['ada']", "expected approve_deletion: first or every beside it"),
+    ({"approval_timeout": "1h"}, "approval_timeout: '1h'", "expected approve_deletion: first or every beside it"),
+    ({"approve_deletion": None, "approval_timeout": "1h"}, "approval_timeout: '1h'", "expected approve_deletion: f"),
+    ({"approve_deletion": "Every", "approvers": ["ada"]}, "approve_deletion: 'Every'", "'first' or 'every'"),
+    ({**EVERY, "approvers": []}, "approvers: []", "at least 1 item"),
+    ({**EVERY, "approvers": "ada"}, "approvers: 'ada'", "valid list"),
+    ({**EVERY, "approvers": ["ada", 7]}, "approvers.1: 7", "valid string"),
+    *(({**EVERY, "approvers": ["a", text]}, f"approvers.1: {text!r}", "pattern") for text in ("", " ", "a b", "a\n")),
+    ({**EVERY, "approval_timeout": "0s"}, "approval_timeout: '0s'", "greater than"),
+    ({**EVERY, "approval_timeout": 24}, "approval_timeout: 24", "its unit"),
+]
+
+
+@pytest.mark.parametrize(("given", "named", "said"), BAD_APPROVALS, ids=str)
+def test_an_approval_that_nobody_may_give_is_named(file: Path, given: dict[str, Any], named: str, said: str) -> None:
+    message = fault(write(file, **given))
+    assert message.startswith(f"{file}: {named}: "), message
+    assert len(message.splitlines()) == 1, "one fault is named once"
+    assert said in message
+    assert "Fix: correct" in message
+
+
 @pytest.mark.parametrize(("legacy", "production"), [("a/", "a/"), ("a/", "a/b/"), ("a/b/", "a/"), ("a", "ab")])
 def test_two_prefixes_of_one_bucket_may_not_overlap(file: Path, legacy: str, production: str) -> None:
     same = {"legacy__bucket": "one", "production__bucket": "one"}

@@ -46,6 +46,7 @@ class Ledger:
             "proof_max_age": declaration.proof_max_age,
             "legacy_rest": legacy_rest,
             "checksum_share": float(declaration.checksum_share) if declaration.verify == "checksum" else 0.0,
+            "approve_deletion": declaration.approve_deletion,
         }
         self.parts: dict[str, sql.Composable] = {side: sql.Identifier("pg_temp", f"listed_{side}") for side in STAGING}
         self._know_all_rows()

@@ -28,6 +28,16 @@ class Unreferenced(NamedTuple):
     unreferenced: int
 
 
+class Unapproved(NamedTuple):
+    """What may be deleted, and of that what still needs somebody's word."""
+
+    due: int  # all of it
+    objects: int
+    bytes: int
+    first_key: str | None
+    last_key: str | None
+
+
 class Deletable(NamedTuple):
     legacy_key: str
     etag: str  # of the object in legacy; of an undo, of our copy in production
@@ -70,6 +80,21 @@ def count_unreferenced(ledger: RunLedger) -> Unreferenced:
 def count_undeclared(ledger: RunLedger) -> int | None:
     """Columns that the gate found; None: it never came to its end."""
     return ledger.value("count_undeclared")  # type: ignore[no-any-return]
+
+
+def count_unapproved(ledger: RunLedger, chunk: Chunk) -> Unapproved:
+    return ledger.one(Unapproved, "count_unapproved", **chunk.bounds)
+
+
+def ask_for_approval(ledger: RunLedger) -> None:
+    ledger.execute("ask_for_approval")
+
+
+def answer_approval(
+    ledger: Ledger, name: str, run_id: str, *, approved: bool, answered_by: str, answered_at: datetime
+) -> None:
+    values = {"approved": approved, "answered_by": answered_by, "answered_at": answered_at}
+    ledger.execute("answer_approval", name=name, run_id=run_id, **values)
 
 
 def find_rows_beside(ledger: ReferenceLedger, limit: int) -> list[str]:

@@ -97,6 +97,16 @@ BYTES_PROVEN = f"(%(undo)s OR l.same_bytes IS TRUE OR NOT {BYTES_ASKED})"
 BYTES_DIFFER = """(
     NOT l.same_bytes AND p.etag = l.production_etag AND p.modified < l.production_modified + interval '1 second'
 )"""
+# Whether an object of a move may go as far as people are concerned. Declared is what the run was checked with, and
+# what is declared now: the stricter one holds.
+APPROVED = """CASE
+    -- For what the person was shown: not for what came to the run since then, from another one.
+    WHEN 'every' IN (r.approve_deletion, %(approve_deletion)s) THEN r.approved AND l.owned_since <= r.approval_asked_at
+    WHEN 'first' IN (r.approve_deletion, %(approve_deletion)s) THEN r.approved IS NOT FALSE AND EXISTS (
+        SELECT FROM s3_migration.run AS a WHERE a.migration_id = l.migration_id AND a.approved
+    )
+    ELSE true
+END"""
 
 # What production holds, for people.
 HELD = """CASE
@@ -139,6 +149,7 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "may_be_compared": _by_direction(permitted(Act.COMPARE), permitted(Act.COMPARE_TO_UNDO)),
         "may_be_deleted": _by_direction(permitted(Act.DELETE), permitted(Act.REMOVE_COPY)),
         "may_leave_legacy": permitted(Act.DELETE),
+        "approved": APPROVED,
         "would_be_deleted": facts_of(Act.DELETE),
         # What mapped tasks can do something about: copy it or delete it, now or when its problem is fixed.
         "concerns_chunks": f"({FACTS[Fact.IN_LEGACY]} AND (l.problem IS NULL OR l.problem IN ({_list(PROBLEMS)})))",

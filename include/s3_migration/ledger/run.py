@@ -76,6 +76,10 @@ class RunRecord:
     remove_copies: bool
     listed_at: datetime | None
     switched_at: datetime | None  # when an earlier try of this run's switch was over
+    approve_deletion: str | None  # as declared when it was checked
+    approved: bool | None  # by `answered_by`; None: nobody has answered
+    answered_at: datetime | None
+    answered_by: str | None
 
 
 def invalidate_run(ledger: Ledger, name: str, run_id: str) -> None:
@@ -119,6 +123,10 @@ def find_run(ledger: MigrationLedger, run_id: str) -> RunRecord | None:
         remove_copies=row["remove_copies"],
         listed_at=row["listed_at"],
         switched_at=row["switched_at"],
+        approve_deletion=row["approve_deletion"],
+        approved=row["approved"],
+        answered_at=row["answered_at"],
+        answered_by=row["answered_by"],
     )
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, ValidationError, model_validator
 
 from s3_migration.model.declared_alerts import Alerts
+from s3_migration.model.declared_approval import Approval
 from s3_migration.model.declared_store import Production, Store
 from s3_migration.model.field_types import NO_NUL, Duration, Part, Text, cron, query, timezone_name
 from s3_migration.model.key_mapping import KeyMapping
@@ -119,7 +120,7 @@ class Database(Part):
         return {**rest, "references": [flat]}
 
 
-class Declaration(Part):
+class Declaration(Approval):
     """Everything one migration needs to know. Durations: `90s`, `15m`, `24h`, `7d`."""
 
     name: Annotated[str, Field(pattern=_NAME)]

@@ -14,8 +14,8 @@ class Notifier(Part):
     """Any notifier of Airflow's, e.g. a provider's for Slack or PagerDuty.
 
     Its arguments may hold Jinja where it renders them (its template_fields). What there is to tell is `alert`, e.g.
-    `{{ alert.subject }}`; beside subject it has text, html, url (of the run in the UI), event (failed, late or
-    finished), migration, run_id and mode.
+    `{{ alert.subject }}`; beside subject it has text, html, url (of the run in the UI), event (failed, late,
+    approval or finished), migration, run_id and mode.
     """
 
     notifier: Annotated[
@@ -25,7 +25,7 @@ class Notifier(Part):
 
 
 class Alerts(Part):
-    """Who is told when a run failed, is late, or has finished the migration. Nobody by default."""
+    """Who is told when a run failed, is late, asks for an approval, or finished the migration. Nobody by default."""
 
     emails: Annotated[list[Annotated[str, AfterValidator(email)]], Field(description="one mail to all of them")] = []
     smtp_conn_id: Annotated[Text, Field(description="connection of type SMTP that sends the mails")] = "smtp_default"

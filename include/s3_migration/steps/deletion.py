@@ -9,17 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from airflow.sdk.exceptions import AirflowFailException
 from psycopg.errors import QueryCanceled
 
 from s3_migration.ledger import copying, deletion
 from s3_migration.ledger.connection import ReferenceLedger
 from s3_migration.ledger.deletion import Answer, Deletable, Gate
+from s3_migration.model.approval import Decision
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.reference import Reference
 from s3_migration.model.states import Step
 from s3_migration.s3.types import BATCH
+from s3_migration.steps.approval import ask_unless_approved, require_approved, take_decision
 from s3_migration.steps.completeness import require_complete
+from s3_migration.steps.gate_errors import GateClosed, ScopeUnreferenced
 from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.progress import Progress, labelled
 from s3_migration.steps.proof import compare_keys, copy_changed_again, prove
@@ -42,20 +44,18 @@ STORE_TIME = timedelta(seconds=30)
 SIGNATURE_TIME = timedelta(minutes=15)
 
 
-class GateClosed(AirflowFailException):
-    """No object of this run may be deleted now."""
-
-
-class ScopeUnreferenced(GateClosed):
-    """Hardly any row names what the run has listed."""
-
-
-def may_delete(declaration: Declaration, run_id: str, *, retries_left: bool = False) -> bool:
+def may_delete(
+    declaration: Declaration, run_id: str, *, retries_left: bool = False, decision: Decision | None = None
+) -> bool:
     """Whether the mode asks for deletion at all; then whether the gate is open, and the run complete so far.
 
+    :param decision: on what an ApprovalWanted of this run asked.
+    :raises ApprovalWanted: a person is to be asked first.
     :raises GateClosed: nothing may be deleted.
     :raises Incomplete: what is proven may be deleted, but not all is well.
     """
+    if decision is not None:
+        take_decision(declaration, run_id, decision)
     with working(declaration, run_id, "gate", retries_left=retries_left) as run:
         if not run.deletes:
             log.info("mode %s deletes nothing%s", run.mode.value, ", unless asked to" if run.mode.undoes else "")
@@ -67,6 +67,7 @@ def may_delete(declaration: Declaration, run_id: str, *, retries_left: bool = Fa
         if run.mode.deletes:
             _look_for_undeclared(run)
         require_open(run)
+        ask_unless_approved(run, decision)
         require_complete(run, Step.VERIFY)
         return True
 
@@ -200,7 +201,9 @@ def delete_chunk(
     :raises GateClosed: nothing may be deleted (any more).
     """
     with working(declaration, run_id, "delete", chunk, retries_left=retries_left) as run, labelled(run, label):
-        if run.mode.deletes:
+        require_approved(run)
+        # What another run took over while somebody was asked was not what that person saw (an undo's, say).
+        if run.mode.deletes and not run.wants_approval:
             copying.reclaim(run.ledger, run.chunk)
         require_open(run)
         if deletion.has_unproven(run.ledger, run.chunk):
@@ -225,6 +228,7 @@ def delete_proven(run: Run) -> None:
         require_open(run)
         due = deletion.find_deletable(run.ledger, run.chunk, after, SLICE)
         if not due:
+            require_approved(run)
             log.info("%d objects answered", done)
             return
         compare_keys(run, [each.legacy_key for each in due])

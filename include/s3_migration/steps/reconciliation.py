@@ -17,8 +17,10 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.forecast import ENOUGH_TO_OBSERVE
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS, Step, incomplete_states
+from s3_migration.steps.approval import require_approved
 from s3_migration.steps.completeness import require_complete
-from s3_migration.steps.deletion import GateClosed, delete_proven
+from s3_migration.steps.deletion import delete_proven
+from s3_migration.steps.gate_errors import GateClosed
 from s3_migration.steps.proof import compare_all, copy_changed_again, settle_rows
 from s3_migration.steps.run import ListingUnfinished, Run, working
 
@@ -58,6 +60,7 @@ def reconcile(declaration: Declaration, run_id: str, *, last: bool, retries_left
 def _sweep(run: Run) -> None:
     """Delete what a later proof made due in chunks whose task is green, and is not run again."""
     try:
+        require_approved(run)  # before a proof that is too old is taken again for nothing
         delete_proven(run)
     except GateClosed as closed:
         log.info("%s", closed)

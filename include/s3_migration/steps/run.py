@@ -101,6 +101,12 @@ class Run:
         """Of legacy, or of production."""
         return self.mode.deletes or self.record.remove_copies
 
+    @property
+    def wants_approval(self) -> bool:
+        """Whether a person has a say in what it deletes: by its check's declaration or by that of now."""
+        declared = self.record.approve_deletion or self.declaration.approve_deletion
+        return self.mode.deletes and declared is not None
+
     def stop_if_asked(self) -> None:
         """Between two batches.
 

@@ -1,4 +1,4 @@
-"""Who is told of a run: the declared notifiers, when it failed, is late, or has finished the migration.
+"""Who is told of a run: the declared notifiers, when it failed, is late, asks for an approval, or has finished.
 
 A notifier that fails is logged. It never makes a run fail, and never keeps the next one from being told.
 """
@@ -23,8 +23,10 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.account import Account
+from s3_migration.model.approval import Question
 from s3_migration.model.declaration import Declaration, DeclarationError
 from s3_migration.model.declared_alerts import Alerts, Notifier
+from s3_migration.model.field_types import duration_text
 from s3_migration.model.modes import Mode
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ _LONGEST_URI = 1500  # Airflow refuses an asset with a longer one
 class Alert:
     """What there is to tell. A notifier's arguments may name each field: `{{ alert.subject }}`."""
 
-    event: str  # failed, late or finished
+    event: str  # failed, late, approval or finished
     migration: str
     run_id: str
     mode: str  # "unknown" where Airflow does not say
@@ -118,6 +120,17 @@ def tell_finished(declared: Declaration, context: Context) -> None:
     _tell(declared, _alert("finished", declared, account.run_id, account.mode, says), context)
 
 
+def tell_asked(declared: Declaration, context: Context, asked: Question) -> None:
+    """Runs in may_delete, just before it waits for the answer."""
+    run_id, dag_run = str(context["run_id"]), context["dag_run"]
+    mode = _mode(declared, dag_run.run_type, dag_run.conf)
+    says = (
+        f"{asked.subject} Run {run_id} waits for an answer, under Required Actions of its task may_delete, for at most "
+        f"{duration_text(declared.patience)}; then it ends red.\n\n{asked.body}"
+    )
+    _tell(declared, _alert("approval", declared, run_id, mode, says), context)
+
+
 async def tell_late(migration: str, context: Mapping[str, Any]) -> None:
     """Runs in the triggerer, beside every trigger there is: what blocks goes to a thread."""
     await asyncio.to_thread(_tell_late, migration, context)
@@ -173,7 +186,10 @@ def _kind(dotted: str) -> type[BaseNotifier]:
 def _alert(event: str, declared: Declaration, run_id: str, mode: str, says: str) -> Alert:
     base = conf.get("api", "base_url", fallback="http://localhost:8080/").rstrip("/")
     url = f"{base}/dags/migrate_{declared.name}/runs/{quote(run_id)}"
-    subject = f"Migration {declared.name} {'is late' if event == 'late' else event}: run {run_id}"
+    if event == "approval":
+        url += "/tasks/may_delete/required_actions"
+    does = {"late": "is late", "approval": "asks for an approval"}.get(event, event)
+    subject = f"Migration {declared.name} {does}: run {run_id}"
     return Alert(event, declared.name, run_id, mode, url, subject, f"{says}\n\n{url}")
 
 

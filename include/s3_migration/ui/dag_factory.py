@@ -5,12 +5,13 @@ Wiring only. What each task does is in `s3_migration/steps`, what it promises in
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, get_current_context, get_parsing_context, task
 from airflow.sdk.bases.sensor import PokeReturnValue
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration, DeclarationError
@@ -18,7 +19,13 @@ from s3_migration.model.run_request import BadRequest
 from s3_migration.steps import check as checking
 from s3_migration.steps import copying, deletion, listing, switching, verification
 from s3_migration.ui import alerts, trigger_form
+from s3_migration.ui.gate import DeletionGate
 from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
+
+# Runs that Airflow lets begin, and how long check waits for another one's lease. A run that waits for a person must not
+# hold up others (an undo, above all): then the lease alone sees to it that one works at a time.
+ONE_RUN = 1, timedelta(hours=12)
+RUNS_THAT_WAIT = 16, timedelta(days=7)
 
 DOCS = Path(__file__).parents[3] / "docs" / "dag.md"
 
@@ -34,6 +41,7 @@ def set_label(text: str) -> None:
 
 def make_dag(declared: Declaration) -> DAG:
     """The DAG of one migration. Trigger rules: see "The rule of red" in docs/safety.md before touching one."""
+    runs, patience = RUNS_THAT_WAIT if declared.approve_deletion else ONE_RUN
     with DAG(
         dag_id=f"migrate_{declared.name}",
         description=declared.description,
@@ -42,7 +50,7 @@ def make_dag(declared: Declaration) -> DAG:
         # No object is older than S3 itself: a backfill may reach back to any.
         start_date=pendulum.datetime(2006, 1, 1, tz=declared.timezone),
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=runs,
         params=trigger_form.form(declared),
         default_args={
             "owner": ", ".join(declared.owners),
@@ -57,7 +65,7 @@ def make_dag(declared: Declaration) -> DAG:
         auto_register=False,  # it belongs to the DAG file that keeps it, not to each that makes it
     ) as dag:
 
-        @task.sensor(mode="reschedule", poke_interval=30, timeout=12 * 3600)
+        @task.sensor(mode="reschedule", poke_interval=30, timeout=patience.total_seconds())
         def check() -> PokeReturnValue:
             """Fail in seconds when something needed is missing; wait while another run is at work."""
             context = get_current_context()
@@ -88,12 +96,6 @@ def make_dag(declared: Declaration) -> DAG:
             """Both sides looked at again, against the ledger: the proof that deletion rests on."""
             verification.verify_copies(declared, run_id(), retries_left=retries_left())
 
-        @task(trigger_rule="all_done")
-        def may_delete() -> None:
-            """The gate. Skipped when the run is to delete nothing."""
-            if not deletion.may_delete(declared, run_id(), retries_left=retries_left()):
-                raise AirflowSkipException("the mode deletes nothing")
-
         @task(
             trigger_rule="none_skipped",
             pool=declared.pool,
@@ -105,6 +107,7 @@ def make_dag(declared: Declaration) -> DAG:
             deletion.delete_chunk(declared, run_id(), chunk, set_label, retries_left=retries_left())
 
         wait_grace = GracePeriodSensor(task_id="wait_grace", declaration=declared, trigger_rule="all_done")
+        gate = DeletionGate(task_id="may_delete", declaration=declared, trigger_rule="all_done")
         reconcile = ReconciliationSensor(
             task_id="reconcile",
             declaration=declared,
@@ -116,7 +119,7 @@ def make_dag(declared: Declaration) -> DAG:
         )
 
         chunks = list_legacy()
-        verified, gate, deleted = verify_copies(), may_delete(), delete_chunk.expand(chunk=chunks)
+        verified, deleted = verify_copies(), delete_chunk.expand(chunk=chunks)
         check() >> chunks
         copy_chunk.expand(chunk=chunks) >> switch_paths() >> wait_grace >> verified >> gate >> deleted >> reconcile
         verified >> reconcile

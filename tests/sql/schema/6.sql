@@ -79,6 +79,16 @@ CREATE TABLE IF NOT EXISTS s3_migration.run (
     UNIQUE (migration_id, run_id)
 );
 
+-- Since version 6: whose word the deletions of a run need, as declared when it was checked (null: nobody's). When a person
+-- was last asked; whether it was approved (null: nobody has answered), when (Airflow's clock) and by whom. An approval is
+-- for what the run has owned since before it was asked for.
+ALTER TABLE s3_migration.run
+ADD COLUMN IF NOT EXISTS approve_deletion text CHECK (approve_deletion IN ('first', 'every')),
+ADD COLUMN IF NOT EXISTS approval_asked_at timestamptz,
+ADD COLUMN IF NOT EXISTS approved boolean,
+ADD COLUMN IF NOT EXISTS answered_at timestamptz,
+ADD COLUMN IF NOT EXISTS answered_by text;
+
 -- Since version 2: what a run was asked for beyond its mode. A window takes only what was last modified from its start
 -- to before its end (both null: whatever its age); remove_copies is of an undo that empties production of our copies.
 ALTER TABLE s3_migration.run

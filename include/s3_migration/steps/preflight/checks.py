@@ -15,6 +15,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.reference import Reference
 from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.steps.preflight.approvers import check_approvers
 from s3_migration.steps.preflight.canary import check_removal, check_rights
 from s3_migration.steps.preflight.columns import check_reference, check_update
 from s3_migration.steps.preflight.database import check_lag, check_no_pooler, check_set_up, connect
@@ -83,6 +84,8 @@ class Preflight:
             checks += [
                 Check(f"update of {each.name}", partial(update, each), (_column(each), set_up)) for each in references
             ]
+        if self.mode.deletes and self.declaration.approve_deletion is not None:
+            checks.append(Check("approvers", lambda: check_approvers(self.declaration)))
         return [
             *checks,
             Check(legacy, lambda: check_store(self.declaration, "legacy", self.legacy)),

@@ -1,6 +1,6 @@
 -- The next of a chunk that is copied, proven and past its grace period: what legacy holds of it may go. Of an
 -- undo that was asked to, our copy in production may: legacy holds the object, which the product may rewrite by now.
--- The run's proof, its lease and whether deletion is stopped stand in the same statement, so that nothing is found once
+-- The run's proof, its lease, whether deletion is stopped and whose word it needs stand in the same statement, so that nothing is found once
 -- one of them is gone.
 SELECT l.legacy_key, CASE WHEN %(undo)s THEN l.production_etag ELSE l.legacy_etag END AS etag
 FROM s3_migration.ledger AS l
@@ -20,5 +20,7 @@ WHERE
     AND r.verified_at > now() - %(proof_max_age)s
     AND m.deletion_stopped IS NULL
     AND m.lease_run_no = r.run_no
+    -- A move's deletions alone need somebody's word.
+    AND (%(undo)s OR {approved})
 ORDER BY l.legacy_key
 LIMIT %(limit)s

@@ -1,0 +1,23 @@
+"""What may_delete and delete_chunk end with where nothing may be deleted."""
+
+from __future__ import annotations
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from s3_migration.model.approval import Question
+
+
+class GateClosed(AirflowFailException):
+    """No object of this run may be deleted now."""
+
+
+class ScopeUnreferenced(GateClosed):
+    """Hardly any row names what the run has listed."""
+
+
+class ApprovalWanted(GateClosed):
+    """Somebody has to be asked first. Who catches it asks the question, and calls may_delete again with the answer."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.subject)
+        self.question = question

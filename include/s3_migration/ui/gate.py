@@ -1,0 +1,58 @@
+"""may_delete: the gate, which asks a person first where that is declared, and waits without a worker slot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.execution_time.hitl import HITLUser, upsert_hitl_detail
+
+from s3_migration.model.approval import APPROVE, REJECT, Decision, Question
+from s3_migration.model.declaration import Declaration
+from s3_migration.steps.deletion import may_delete
+from s3_migration.steps.gate_errors import ApprovalWanted
+from s3_migration.ui import alerts
+from s3_migration.ui.sensors import retries_left
+
+
+class DeletionGate(BaseOperator):
+    """Skipped when the run is to delete nothing. What it waits for is under Required Actions in the UI."""
+
+    def __init__(self, *, declaration: Declaration, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.declaration = declaration
+
+    def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> None:
+        """:param event: what Airflow has for the question of an earlier call: an answer, or that the time is over."""
+        run_id, decision = str(context["run_id"]), None if event is None else _decision(event)
+        try:
+            if may_delete(self.declaration, run_id, retries_left=retries_left(context), decision=decision):
+                return
+        except ApprovalWanted as wanted:
+            question = wanted.question
+        else:
+            raise AirflowSkipException("the mode deletes nothing")
+        self._ask(question, context)
+
+    def _ask(self, question: Question, context: Context) -> NoReturn:
+        self.log.info("%s\n%s", question.subject, question.body)
+        upsert_hitl_detail(
+            context["ti"].id,
+            options=[APPROVE, REJECT],
+            subject=question.subject,
+            body=question.body,
+            params={},  # absent, the server refuses the request
+            assigned_users=[HITLUser(id=user, name=user) for user in self.declaration.approvers or []],
+        )
+        alerts.tell_asked(self.declaration, context, question)
+        raise TaskAwaitingInput(method_name="execute", timeout=self.declaration.patience)
+
+
+def _decision(event: Mapping[str, Any]) -> Decision:
+    if "error" in event:  # the time is over
+        return Decision(None)
+    user = event["responded_by_user"] or {"id": "?", "name": "somebody"}
+    by = user["name"] if user["name"] == user["id"] else f"{user['name']} ({user['id']})"
+    return Decision(APPROVE in event["chosen_options"], by, event["responded_at"])

@@ -1,0 +1,153 @@
+"""A deletion that a person has to approve, under the real scheduler: by REST, in the browser, and by nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from devstack.airflow import VIEWER
+from devstack.api import AirflowApi
+from tests.support.browser import opened_page
+from tests.support.live_stack import APPROVED, HASTY, Platform, keys, until
+from tests.support.runbook import APPROVAL, BLOCKS
+
+LEGACY, COPIES = keys(3), [key.replace("image/", "avatar/") for key in keys(3)]
+
+
+@pytest.fixture
+def platform(live: Platform) -> Platform:
+    live.quiet()
+    live.reset()
+    live.mail.messages.clear()
+    live.seed(*LEGACY)
+    return live
+
+
+@pytest.fixture
+def page(platform: Platform) -> Iterator[Any]:
+    with opened_page(platform) as page:
+        yield page
+
+
+def waits(platform: Platform, run_id: str) -> None:
+    """Until the run waits for a person."""
+    until(lambda: platform.api.states(APPROVED, run_id)["may_delete"] == ["awaiting_input"])
+    assert platform.objects("legacy").keys() == set(LEGACY)
+    assert platform.rows() == COPIES
+
+
+def details(run_id: str) -> str:
+    return f"/dags/{APPROVED}/dagRuns/{run_id}/taskInstances/may_delete/-1/hitlDetails"
+
+
+def answer(api: AirflowApi, run_id: str, option: str) -> None:
+    api.ask("PATCH", details(run_id), json={"chosen_options": [option], "params_input": {}})
+
+
+def as_the_runbook_says(platform: Platform, run_id: str) -> None:
+    """Its commands as printed, of another DAG."""
+    (block,) = [block.text for block in BLOCKS if block.heading == APPROVAL and block.language == "bash"]
+    commands = f"set -e -o pipefail; {block.replace('migrate_avatars', APPROVED)}"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, **platform.stack.variables(), "RUN_ID": run_id, "PATH": path}
+    done = subprocess.run(["bash", "-c", commands], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["chosen_options"] == ["Approve"]
+
+
+def answered(platform: Platform, run_id: str) -> Any:
+    (row,) = platform.sql("SELECT approved, answered_by FROM s3_migration.run WHERE run_id = %s", run_id)
+    return row
+
+
+def test_by_rest_it_is_refused_and_then_approved(platform: Platform) -> None:
+    api = platform.api
+    run_id = api.trigger(APPROVED)
+    waits(platform, run_id)
+    assert platform.at_work() == set(), "no worker waits with it"
+    (mail,) = until(lambda: platform.mail.mails)
+    assert mail.subject == f"Migration approved asks for an approval: run {run_id}"
+
+    airflow = platform.stack.airflow
+    viewer = AirflowApi(airflow.url, VIEWER, airflow.passwords[VIEWER])
+    assert "delete 3 objects" in viewer.ask("GET", details(run_id))["subject"]
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        answer(viewer, run_id, "Approve")
+    with pytest.raises(httpx.HTTPStatusError, match="400"):
+        answer(api, run_id, "Yes")
+
+    answer(api, run_id, "Reject")
+    assert api.wait(APPROVED, run_id) == "failed"
+    states = api.states(APPROVED, run_id)
+    assert {task for task, found in states.items() if "failed" in found} == {"may_delete", "delete_chunk", "reconcile"}
+    assert "admin rejected the deletion" in api.log(APPROVED, run_id, "may_delete")
+    assert "clear may_delete with its downstream, and it asks again" in api.log(APPROVED, run_id, "may_delete")
+    assert answered(platform, run_id) == (False, "admin")
+    assert platform.objects("legacy").keys() == set(LEGACY)
+
+    api.clear(APPROVED, run_id, "may_delete")
+    waits(platform, run_id)
+    as_the_runbook_says(platform, run_id)
+    assert api.wait(APPROVED, run_id) == "success"
+    assert answered(platform, run_id) == (True, "admin")
+    assert platform.objects("legacy") == {}
+    assert api.account(APPROVED, run_id)["deleted"] == 3
+
+
+def test_in_the_browser_it_is_refused_and_then_approved(platform: Platform, page: Any) -> None:
+    api, url = platform.api, platform.stack.variables()["AIRFLOW_URL"]
+    run_id = api.trigger(APPROVED)
+    for option, state in (("Reject", "failed"), ("Approve", "success")):
+        waits(platform, run_id)
+        page.goto(f"{url}/dags/{APPROVED}/runs/{run_id}/tasks/may_delete/required_actions")
+        page.get_by_text("to be deleted: 3 objects").wait_for()
+        page.get_by_role("button", name=option).click()
+        until(lambda option=option: answered(platform, run_id) == (option == "Approve", "admin"))
+        page.goto("about:blank")  # the page of a run draws itself anew all the time, without a graphics card
+        assert api.wait(APPROVED, run_id) == state
+        if state == "failed":
+            assert platform.objects("legacy").keys() == set(LEGACY)
+            api.clear(APPROVED, run_id, only_failed=True)
+    assert platform.objects("legacy") == {}
+
+
+def test_nobody_answers_in_time(platform: Platform) -> None:
+    run_id, state = platform.run(HASTY)
+    assert state == "failed"
+    log = platform.api.log(HASTY, run_id, "may_delete")
+    assert "nobody answered within approval_timeout (2s) whether 3 objects may be deleted" in log
+    assert "Who could have: whoever may act on the DAG" in log
+    assert platform.objects("legacy").keys() == set(LEGACY)
+
+
+def test_marked_success_by_hand_it_deletes_nothing(platform: Platform) -> None:
+    run_id = platform.api.trigger(APPROVED)
+    waits(platform, run_id)
+    path = f"/dags/{APPROVED}/dagRuns/{run_id}/taskInstances/may_delete"
+    platform.api.ask("PATCH", path, json={"new_state": "success"})
+    assert platform.api.wait(APPROVED, run_id) == "failed"
+    assert set(platform.api.states(APPROVED, run_id)["delete_chunk"]) == {"failed"}
+    assert "nobody has approved the deletion" in platform.api.log(APPROVED, run_id, "delete_chunk", map_index=0)
+    assert platform.objects("legacy").keys() == set(LEGACY)
+
+
+def test_an_undo_need_not_wait_for_it_and_a_late_approval_changes_nothing(platform: Platform) -> None:
+    run_id = platform.api.trigger(APPROVED)
+    waits(platform, run_id)
+    # As minutes later: then nobody works for the run any more.
+    platform.sql("UPDATE s3_migration.migration SET lease_until = now() - interval '1s'")
+    assert platform.run(APPROVED, mode="undo")[1] == "success"
+    assert platform.rows() == LEGACY
+    answer(platform.api, run_id, "Approve")
+    assert platform.api.wait(APPROVED, run_id) == "success"
+    assert "a later run has taken it over" in platform.api.log(APPROVED, run_id, "may_delete")
+    assert platform.rows() == LEGACY
+    assert platform.objects("legacy").keys() == set(LEGACY)
