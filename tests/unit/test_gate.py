@@ -16,7 +16,7 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.api.datamodels import _generated as sdk
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import AwaitInputTask, CreateHITLDetailPayload
+from airflow.sdk.execution_time.comms import AwaitInputTask, CreateHITLDetailPayload, HITLDetailRequestResult
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.approval import Decision, Question
@@ -35,11 +35,15 @@ ANSWERED = {"params_input": {}, "responded_at": NOW, "timedout": False}
 class Supervisor:
     """Takes a task's messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: dict[str, Any]) -> None:
         self.messages: list[Any] = []
+        self.shown = shown
 
-    def send(self, msg: Any) -> None:
+    def send(self, msg: Any) -> Any:
         self.messages.append(msg)
+        if isinstance(msg, CreateHITLDetailPayload):
+            return HITLDetailRequestResult(**{**msg.model_dump(exclude={"type"}), **self.shown})
+        return None
 
 
 Ran = tuple[Any, Any, BaseException | None, list[Any]]
@@ -52,9 +56,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
     handler = signal.getsignal(signal.SIGTERM)  # the task runner sets its own
     monkeypatch.setattr(declarations, "DIRECTORY", tmp_path)
 
-    def ran(step: Callable[..., bool], event: Any = None, **fields: Any) -> Ran:
+    def ran(step: Callable[..., bool], event: Any = None, shown: dict[str, Any] | None = None, **fields: Any) -> Ran:
         (tmp_path / "avatars.yaml").write_text(yaml.safe_dump(LEAST | fields), encoding="utf-8")
-        supervisor = Supervisor()
+        supervisor = Supervisor(shown or {})
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
         monkeypatch.setattr(gate, "may_delete", step)
         known = dict.fromkeys(name for name, each in sdk.DagRun.model_fields.items() if each.is_required())
@@ -102,6 +106,19 @@ def test_it_asks_and_waits_without_a_worker(run: Run) -> None:
     assert asked.defaults is None, "no answer is none"
     assert asked.params == {}, "Airflow's server refuses an absent one"
     assert [user.id for user in asked.assigned_users or []] == ["ada", "bob"]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [{"subject": "delete 3?"}, {"body": "3 objects"}, {"assigned_users": [{"id": "eve", "name": "eve"}]}],
+    ids=str,
+)
+def test_nobody_answers_what_was_true_before(run: Run, shown: dict[str, Any]) -> None:
+    """Airflow shows the first question of a task again, whenever it is cleared."""
+    state, _, error, _ = run(wants, shown=shown, approve_deletion="every")
+    assert state == "failed"
+    assert isinstance(error, GateClosed)
+    assert "Fix: trigger a new run: it takes over what is left" in str(error)
 
 
 def test_whoever_may_act_on_the_dag_is_asked_where_nobody_is_named(run: Run) -> None:
