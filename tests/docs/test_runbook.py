@@ -202,7 +202,7 @@ def test_every_right_is_explained_and_no_other() -> None:
                 said = set().union(*(each for each, on in told if re.search(rf"\b{where}\b", on)))
                 assert rights <= said, (where, rights)
     production = declared.production.model_copy(update={"acl": "public-read"})
-    with_acl = declared.model_copy(update={"production": production})
+    with_acl = declared.model_copy(update={"production": production, "compare": "head"})
     actions = {
         action
         for part in policy(with_acl, undo=True, annotations=True)["Statement"]

@@ -77,6 +77,7 @@ def test_what_differs_beside_what_is_declared_is_found_all_the_same(
             Bucket=product.bucket("legacy"), Key="image/a.png", Tagging={"TagSet": [{"Key": "team", "Value": "a"}]}
         )
 
+    connect_s3(monkeypatch, product.endpoint_url, "comparing")
     with declared(product, monkeypatch, production={"cache_control": "max-age=60"}, compare="head") as flow:
         flow.run(before_delete=tag)
         assert set(product.objects("legacy")) == {"image/a.png"}
@@ -154,7 +155,7 @@ def test_a_key_of_another_region(product: Product, monkeypatch: pytest.MonkeyPat
         # SeaweedFS takes it, and the copy is private: the product would show nothing to anybody.
         ({"acl": "public-read"}, "", "none of them public"),
         ({"storage_class": "STANDARD_IA"}, "x-amz-storage-class", "x-amz-storage-class: STANDARD"),
-        ({"kms_key_id": "my-key"}, "x-amz-server-side-encryption", "x-amz-server-side-encryption: None"),
+        ({"kms_key_id": KMS_KEY}, "x-amz-server-side-encryption", "x-amz-server-side-encryption: None"),
         ({"cache_control": "no-cache"}, "cache-control", "cache-control: None"),
     ],
     ids=["ACL", "class", "key", "cache"],
@@ -261,7 +262,7 @@ def test_a_plan_names_every_class_acl_tag_and_archived_object_before_anything_is
         "e.g. 'image/cold.png', 'image/colder.png'",
         "1 of 9 objects looked at have what their copies will not have: ACL (copies: private, or as declared)",
         "3 of 9 objects looked at have what their copies will not have: storage class (copies: STANDARD",
-        "1 of 9 objects looked at have what copies keep: annotations (kept (s3:GetObjectAnnotation",
+        "1 of 9 objects looked at have what copies keep: annotations (copies need s3:GetObjectAnnotation",
     ):
         assert said in caplog.text
     assert "1 DEEP_ARCHIVE, 1 GLACIER, 6 STANDARD, 1 STANDARD_IA" in account.as_text()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from s3_migration.ledger.connection import Ledger
+from s3_migration.model.copy_settings import CopySettings
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import Version
@@ -548,12 +549,14 @@ def break_copies(monkeypatch: pytest.MonkeyPatch, code: str, *keys: str) -> None
     """The store refuses to copy these (none named: any)."""
     original = BulkS3Hook.copy_objects
 
-    def refused(hook: BulkS3Hook, source: str, bucket: str, copies: Iterable[Copy]) -> Iterator[CopyResult]:
+    def refused(
+        hook: BulkS3Hook, source: str, bucket: str, copies: Iterable[Copy], settings: CopySettings
+    ) -> Iterator[CopyResult]:
         for copy in copies:
             if not keys or copy.key in keys:
                 yield CopyResult(copy, problem="failed", code=code, detail=f"{code}: no")
             else:
-                yield from original(hook, source, bucket, [copy])
+                yield from original(hook, source, bucket, [copy], settings)
 
     monkeypatch.setattr(BulkS3Hook, "copy_objects", refused)
 

@@ -84,7 +84,11 @@ def test_what_is_declared_of_copies_brings_its_rights_and_nothing_else_does() ->
     encrypted = declare().production.model_copy(update={"kms_key_id": key})
     of_endpoint = endpoint_policy(declare().model_copy(update={"production": encrypted}))
     assert all(part["Resource"].startswith("arn:aws:s3:::") for part in of_endpoint["Statement"])
-    assert more(kms_key_id="the-store's-own-name-of-it") == set()
+    compared = grants(policy(declare().model_copy(update={"compare": "head"})))
+    assert compared - usual == {("s3:GetObjectTagging", f"{production}/avatar/*")}
+    with_key: Any = {"side": "legacy", "kms_legacy": key}
+    assert ("kms:Decrypt", key) not in grants(policy(declare(), **with_key))
+    assert ("kms:Decrypt", key) in grants(policy(declare().model_copy(update={"verify": "checksum"}), **with_key))
     assert more(annotations=True) == {
         ("s3:GetObjectAnnotation", "arn:aws:s3:::legacy-s3/image/*"),
         ("s3:PutObjectAnnotation", f"{production}/avatar/*"),

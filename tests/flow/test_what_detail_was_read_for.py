@@ -26,7 +26,9 @@ def test_a_copy_that_met_a_conflict_of_conditions_at_each_try_is_tried_again_by_
 ) -> None:
     """Its detail begins with the number of tries, and not with the code."""
 
-    def conflicting(hook: BulkS3Hook, source: str, bucket: str, copies: Iterable[Copy]) -> Iterator[CopyResult]:
+    def conflicting(
+        hook: BulkS3Hook, source: str, bucket: str, copies: Iterable[Copy], settings: object
+    ) -> Iterator[CopyResult]:
         for copy in copies:
             said = "5 tries, last ConditionalRequestConflict: again"
             yield CopyResult(copy, problem="failed", code="ConditionalRequestConflict", detail=said)

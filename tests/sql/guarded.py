@@ -148,8 +148,7 @@ DELETABLE = Guarded(
         "bytes to be proven": ({"checksum_share": 1.0}, NOTHING),
         "bytes to be proven of a share, just with it": ({"checksum_share": SHARE_WITH_A}, NOTHING),
         "bytes to be proven of a share, just without it": ({"checksum_share": SHARE_WITHOUT_A}, LEGACY_MAY_GO),
-        "bytes seen to differ": ({"checksum_share": 1.0, "object.same_bytes": False}, NOTHING),
-        "bytes proven": ({"checksum_share": 1.0, "object.same_bytes": True}, LEGACY_MAY_GO),
+        "bytes proven": ({"checksum_share": 1.0, "object.bytes_proven": True}, LEGACY_MAY_GO),
         "undo, bytes not proven": ({**UNDO, "checksum_share": 1.0}, COPY_MAY_GO),
         **{case: (facts, LEGACY_MAY_GO) for case, facts in WITH_WORD.items()},
         **{case: (facts, NOTHING) for case, facts in WITHOUT_WORD.items()},
@@ -402,12 +401,12 @@ MARK_COPIED = Guarded(
             {"object.rewritten": True},
             {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED, "rewritten": False}},
         ),
-        "copied, of whose earlier copy the bytes were known": (
-            {"object.same_bytes": True},
-            {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED, "same_bytes": None}},
+        "copied, of whose earlier copy the bytes were proven": (
+            {"object.bytes_proven": True},
+            {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED, "bytes_proven": False}},
         ),
-        "the bytes of an earlier copy are known, and the new one is refused": (
-            {**FAILED, "object.same_bytes": True},
+        "the bytes of an earlier copy are proven, and the new one is refused": (
+            {**FAILED, "object.bytes_proven": True},
             {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
         ),
         "written again, and the copy is refused": (
@@ -592,11 +591,12 @@ MARK_REWRITTEN = Guarded(
 UNPROVEN: Effect = {"answers": [("image/a", "v1", "p1")]}
 NEXT_UNPROVEN: Effect = {"answers": [("image/b", "v1", "p1")]}
 FIND_UNPROVEN_BYTES = Guarded(
-    {**COPIED, "after": "", "limit": 1, "checksum_share": 1.0},
+    {**COPIED, "after": "", "first_key": "", "last_key": "image/b", "limit": 1, "checksum_share": 1.0},
     {
         "not proven": ({}, UNPROVEN),
-        "seen to differ before": ({"object.same_bytes": False}, UNPROVEN),
-        "proven": ({"object.same_bytes": True}, NEXT_UNPROVEN),
+        "proven": ({"object.bytes_proven": True}, NEXT_UNPROVEN),
+        "before the chunk": ({"first_key": "image/aa"}, NEXT_UNPROVEN),
+        "after the chunk": ({"first_key": "image/aa", "last_key": "image/aa"}, NOTHING),
         "just of the share": ({"checksum_share": SHARE_WITH_A}, UNPROVEN),
         "just not of the share": ({"checksum_share": SHARE_WITHOUT_A}, NOTHING),
         "not declared": ({"checksum_share": 0.0}, NOTHING),
@@ -623,8 +623,16 @@ MARK_BYTES = Guarded(
         },
     },
     {
-        "the same": ({}, {"image/a": {"same_bytes": True, "detail": None}}),
-        "others": ({"sames": [False]}, {"image/a": {"same_bytes": False, "problem": "damaged", "detail": "why"}}),
+        "the same": ({}, {"image/a": {"bytes_proven": True, "detail": "why"}}),
+        "others": (
+            {"sames": [False]},
+            {"image/a": {"rewritten": True, "problem": "damaged", "detail": "why"}},
+        ),
+        "nobody could tell": ({"sames": [None]}, {"image/a": {"detail": "why"}}),
+        "known to be proven, and looked at again": (
+            {"object.bytes_proven": True, "sames": [None]},
+            {"image/a": {"bytes_proven": False, "detail": "why"}},
+        ),
         "another version was copied meanwhile": ({"object.copied_etag": "v2", "object.legacy_etag": "v2"}, NOTHING),
         "the copy is another by now": ({"object.production_etag": "p2"}, NOTHING),
         "of another run": ({"object.run_no": 1}, NOTHING),

@@ -592,7 +592,9 @@ CASES: dict[str, Case] = {
         before=MISSPELT + MISSPELT_THEN,
         writes={"ledger": "copied:misspelt listed:misspelt moved:moved"},
     ),
-    "find_unproven_bytes": Case({"checksum_share": 1.0, "after": "", "limit": 9}, "(image/copied v1 p1)"),
+    "find_unproven_bytes": Case(
+        {"checksum_share": 1.0, "after": "", "limit": 9, "first_key": "", "last_key": "~"}, "(image/copied v1 p1)"
+    ),
     "mark_bytes": Case(
         {
             **{"keys": ["image/copied", "image/no"], "legacy_etags": ["v1", "v1"], "production_etags": ["p1", "p1"]},
@@ -644,9 +646,9 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger failed, kept": "detail=null error_code=null legacy_modified=2020-01-01 problem=null",
     },
     "judge_unlisted_rows": {
-        "ledger only-row": "copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now problem=dangling "
-        "rewritten=False run_no=2",
-        "ledger only-there": "copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now "
+        "ledger only-row": "bytes_proven=False copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now "
+        "problem=dangling rewritten=False run_no=2",
+        "ledger only-there": "bytes_proven=False copy_missing=False legacy_gone_at=now migration_id=1 owned_since=now "
         "production_etag=x production_modified=2020-01-01 rewritten=False run_no=2",
     },
     "answer_approval": {
@@ -712,12 +714,13 @@ WRITES: dict[str, dict[str, str]] = {
         "migration avatars": "lease_until=+1h",
     },
     "insert_listed": {
-        "ledger new": "copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 "
+        "ledger new": "bytes_proven=False copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 "
         "legacy_size=1 migration_id=1 owned_since=now rewritten=False run_no=2",
-        "ledger taken": "copy_missing=False detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
+        "ledger taken": "bytes_proven=False copy_missing=False detail=text legacy_etag=v1 legacy_modified=2020-01-01 "
         "legacy_size=1 migration_id=1 owned_since=now problem=conflict rewritten=False run_no=2",
-        "ledger there": "copied_etag=v1 copy_missing=False legacy_etag=v1 legacy_modified=2020-01-01 legacy_size=1 "
-        "migration_id=1 owned_since=now production_etag=v1 production_modified=2020-01-01 rewritten=False run_no=2",
+        "ledger there": "bytes_proven=False copied_etag=v1 copy_missing=False legacy_etag=v1 "
+        "legacy_modified=2020-01-01 legacy_size=1 migration_id=1 owned_since=now production_etag=v1 "
+        "production_modified=2020-01-01 rewritten=False run_no=2",
     },
     "invalidate_run": {
         "run now": "listed_at=null verified_at=null",
@@ -795,7 +798,7 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger moved": "detail=null problem=null",
     },
     "mark_bytes": {
-        "ledger copied": "detail=text problem=damaged same_bytes=False",
+        "ledger copied": "detail=text problem=damaged rewritten=True",
     },
     "mark_rewritten": {
         "ledger copied": "detail=text problem=changed rewritten=True",

@@ -27,6 +27,12 @@ def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
+def _comparing() -> Identity:
+    """Who has the rights that compare: head needs beside."""
+    shipped = policy(declare("legacy-any", "production-any", compare="head"))
+    return Identity("comparing", "comparing", "secret", json.loads(json.dumps(shipped).replace("-any", "-*")))
+
+
 def _identity(without: str = "", side: str | None = None) -> Identity:
     """Who has the shipped rights on the buckets of all tests (`*` for their random part), less one right; or those of
     one connection, with the right to remove copies."""
@@ -46,6 +52,7 @@ def identities() -> tuple[Identity, ...]:
     return (
         Identity("admin", "admin", "secret"),
         _identity(),
+        _comparing(),
         *map(_identity, RIGHTS),
         *(_identity(side=side) for side in SIDES),
     )

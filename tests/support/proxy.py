@@ -174,6 +174,12 @@ def without(*names: str) -> Fault:
     return fault
 
 
+def without_checksums(request: Request, forward: Forward) -> Answer:
+    """A store that has none."""
+    got = forward(request)
+    return replace(got, headers=[each for each in got.headers if "x-amz-checksum" not in each[0].lower()])
+
+
 def without_etags(request: Request, forward: Forward) -> Answer:
     """A store that ignores the ETags in a DeleteObjects body."""
     return forward(signed(replace(request, body=re.sub(rb"<ETag>.*?</ETag>", b"", request.body))))

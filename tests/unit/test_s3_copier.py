@@ -88,6 +88,7 @@ def test_a_copy_of_ours_that_is_gone_is_made_anew(stores: Stores) -> None:
 def test_a_source_rewritten_between_two_looks_is_copied_as_it_is_now(stores: Stores) -> None:
     stores.put_target(b"12345")
     listed = stores.put(b"abcde")
+    stores.proxy.fault("HeadObject", faults.without_checksums)  # so that both are fetched
     stores.proxy.fault("GetObject", faults.before(lambda: stores.put(b"12345")), times=1)
     result = stores.copy(listed)
     assert (result.problem, result.requested, result.copy.version) == (
@@ -95,6 +96,19 @@ def test_a_source_rewritten_between_two_looks_is_copied_as_it_is_now(stores: Sto
         False,
         Version(5, result.copy.version.etag),
     )
+    assert result.copy.version != listed
+
+
+def test_a_source_rewritten_between_a_look_and_its_checksums_is_copied_as_it_is_now(stores: Stores) -> None:
+    stores.put_target(b"12345")
+    listed = stores.put(b"abcde")
+
+    def of_checksums(request: faults.Request) -> bool:
+        return request.method == "HEAD" and "x-amz-checksum-mode" in request.headers
+
+    stores.proxy.fault(of_checksums, faults.before(lambda: stores.put(b"12345")), times=1)
+    result = stores.copy(listed)
+    assert (result.problem, result.requested) == (None, False)
     assert result.copy.version != listed
 
 

@@ -21,7 +21,7 @@ _LEGACY, _PRODUCTION = frozenset({"legacy"}), frozenset({"production"})
 NEEDED: dict[str, tuple[frozenset[str], str]] = {
     "ListLegacy": (_BOTH, ""),
     "ReadLegacy": (_BOTH, ""),
-    "ReadLegacyTags": (_PRODUCTION, ""),
+    "ReadLegacyTags": (_BOTH, ""),  # a HEAD tells their number only to whoever may read them
     "SeeLegacyAclsAndAnnotations": (_LEGACY, ""),  # a plan says what copies will not have, or need rights for
     "ReadLegacyAnnotations": (_PRODUCTION, "annotations"),
     "SeeWhetherLegacyIsAWebsite": (_PRODUCTION, ""),
@@ -29,12 +29,13 @@ NEEDED: dict[str, tuple[frozenset[str], str]] = {
     "WriteTheLegacyCanary": (_LEGACY, ""),
     "ListProduction": (_PRODUCTION, ""),
     "ReadAndWriteProduction": (_PRODUCTION, ""),
+    "SeeProductionTags": (_PRODUCTION, "head"),
     "WriteProductionAnnotations": (_PRODUCTION, "annotations"),
     "SetProductionAcls": (_PRODUCTION, "acl"),
     "ReadTheAclOfTheProductionCanary": (_PRODUCTION, "acl"),  # check sees whether it arrives
     "DeleteTheProductionCanary": (_PRODUCTION, "no undo"),  # RemoveCopies includes it
     "RemoveCopies": (_PRODUCTION, "undo"),
-    "ReadWithTheLegacyKey": (_PRODUCTION, "kms_legacy"),
+    "ReadWithTheLegacyKey": (_PRODUCTION, "kms_legacy"),  # … and legacy, where checksums are asked for
     "WriteTheCanaryWithTheLegacyKey": (_LEGACY, "kms_legacy"),
     "WriteWithTheProductionKey": (_PRODUCTION, "kms_production"),
     "ConnectToTheDatabase": (_BOTH, "rds"),
@@ -62,8 +63,7 @@ def policy(
     :param rds: ARN of the database user, to connect with IAM database authentication.
     """
     keys, declared = declaration.keys, declaration.production
-    if kms_production is None and (declared.kms_key_id or "").startswith("arn:"):
-        kms_production = declared.kms_key_id
+    kms_production = kms_production or declared.kms_key_id
     arns = {"kms_legacy": kms_legacy, "kms_production": kms_production, "rds": rds}
     literal = {
         "legacy_prefix": keys.legacy_prefix,
@@ -82,8 +82,11 @@ def policy(
     quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
     whole: Policy = json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted))
     acl = declared.acl is not None
-    printed = {"": True, "undo": undo, "no undo": not undo, "annotations": annotations, "acl": acl, **arns}
-    parts = [(part, *NEEDED[part["Sid"]]) for part in whole["Statement"]]
+    head, checksums = declaration.compare == "head", declaration.verify == "checksum"
+    options = {"undo": undo, "no undo": not undo, "annotations": annotations, "acl": acl, "head": head}
+    printed = {"": True, **options, **arns}
+    needed_by = {**NEEDED, **({"ReadWithTheLegacyKey": (_BOTH, "kms_legacy")} if checksums else {})}
+    parts = [(part, *needed_by[part["Sid"]]) for part in whole["Statement"]]
     needed = [part for part, senders, option in parts if printed[option] and (side is None or side in senders)]
     return {**whole, "Statement": needed}
 

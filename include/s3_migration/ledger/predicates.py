@@ -92,11 +92,7 @@ WRITTEN_LATER = """coalesce(
 
 # Of these objects the bytes are to be proven, as declared: always the same ones of a share. And that they were.
 BYTES_ASKED = "(hashtextextended(l.legacy_key, 0) & 65535) < %(checksum_share)s * 65536"
-BYTES_PROVEN = f"(%(undo)s OR l.same_bytes IS TRUE OR NOT {BYTES_ASKED})"
-# Our copy, which was seen to hold other bytes than its original, and was not written since.
-BYTES_DIFFER = """(
-    NOT l.same_bytes AND p.etag = l.production_etag AND p.modified < l.production_modified + interval '1 second'
-)"""
+BYTES_PROVEN = f"(%(undo)s OR l.bytes_proven OR NOT {BYTES_ASKED})"
 # Whether an object of a move may go as far as people are concerned. Declared is what the run was checked with, and
 # what is declared now: the stricter one holds.
 APPROVED = """CASE
@@ -165,7 +161,6 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "written_later": WRITTEN_LATER,
         "bytes_asked": BYTES_ASKED,
         "bytes_proven": BYTES_PROVEN,
-        "bytes_differ": BYTES_DIFFER,
         "spelt": SPELT,
         "problem_of_copy": _problem(copy_refusal.PROBLEM_OF_COPY),
         "problem_without_copy": _problem(copy_refusal.PROBLEM_WITHOUT_COPY),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from s3_migration.ledger.connection import RunLedger
+from s3_migration.ledger.run import Chunk
 
 
 class KnownCopy(NamedTuple):
@@ -21,11 +22,11 @@ class Unproven(NamedTuple):
 
 
 class Proven(NamedTuple):
-    """What became of one of them: the same bytes, or not, and why."""
+    """What became of one of them: the same bytes, or not (None: nobody could tell), and why."""
 
     of: Unproven
-    same: bool
-    detail: str
+    same: bool | None
+    detail: str | None = None
 
 
 def begin_verification(ledger: RunLedger) -> None:
@@ -51,9 +52,9 @@ def mark_rewritten(ledger: RunLedger, keys: list[str], details: list[str]) -> No
     ledger.execute("mark_rewritten", keys=keys, details=details)
 
 
-def find_unproven_bytes(ledger: RunLedger, after: str, limit: int) -> list[Unproven]:
-    """The next ones after this key, where it is declared that bytes are to be proven."""
-    return ledger.rows(Unproven, "find_unproven_bytes", after=after, limit=limit)
+def find_unproven_bytes(ledger: RunLedger, chunk: Chunk, after: str, limit: int) -> list[Unproven]:
+    """The next ones of a chunk after this key, where it is declared that bytes are to be proven."""
+    return ledger.rows(Unproven, "find_unproven_bytes", **chunk.bounds, after=after, limit=limit)
 
 
 def mark_bytes(ledger: RunLedger, proven: Sequence[Proven]) -> None:

@@ -181,10 +181,7 @@ class Account:
                 ("misspelt", f"{self.misspelt_forecast:,} (rows name them in another spelling; they will be kept)"),
                 *done[-2:],
                 ("classes", _listed(self.classes) or "none"),
-                (
-                    "sample",
-                    f"of {self.sampled:,} objects looked at: {_listed(self.sample) or 'as their copies will be'}",
-                ),
+                ("sample", f"of {self.sampled:,} objects looked at: {_sampled(self)}"),
                 *(Forecast(**self.forecast).as_lines() if self.forecast else []),
             ]
         if self.mode == "undo":
@@ -209,6 +206,11 @@ class Account:
         lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
         return "\n".join(lines)
+
+
+def _sampled(account: Account) -> str:
+    nothing = "as their copies will be" if account.sampled else "nothing is known"
+    return _listed(account.sample) or nothing
 
 
 def _proven_line(proven: Mapping[str, int]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -26,6 +27,13 @@ def _readable(storage_class: str) -> str:
     if storage_class in ARCHIVES:
         raise ValueError("copies in it cannot be read at once, so the product would show nothing; GLACIER_IR can")
     return storage_class
+
+
+def _key(arn: str) -> str:
+    """No alias: what a copy was encrypted with is told by the key's own ARN."""
+    if not re.fullmatch(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+", arn):
+        raise ValueError("expected arn:aws:kms:REGION:ACCOUNT:key/ID, no alias (aws kms describe-key tells it)")
+    return arn
 
 
 def _by_suffix(types: dict[str, str]) -> dict[str, str]:
@@ -67,7 +75,7 @@ class Production(Store):
         Field(description="of each copy, such as INTELLIGENT_TIERING; absent: STANDARD, whatever the source has"),
     ] = None
     kms_key_id: Annotated[
-        Header | None,
+        Annotated[str, AfterValidator(_key)] | None,
         Field(description="ARN of the KMS key of each copy; absent: as production's bucket encrypts by default"),
     ] = None
     cache_control: Annotated[

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
     from mypy_boto3_s3 import S3Client
 
+# Headers of a HEAD, names in small letters.
+Look = Mapping[str, str]
 # Pages of one listing that are asked for at once; threads beside the Common Runtime.
 LANES, THREADS = 16, 32
 log = logging.getLogger(__name__)
@@ -124,20 +126,13 @@ class BulkS3Hook(S3Hook):
         asked = [self.transport.threads.submit(shown_properties, self.client, bucket, key) for key in keys]
         return [each.result() for each in asked]
 
-    def look(self, bucket: str, keys: Sequence[str]) -> dict[str, Mapping[str, str]]:
-        """All headers of a HEAD, checksums included, by key of those that are there. Many at once.
+    def look(self, bucket: str, keys: Sequence[str]) -> dict[str, Look | Exception | None]:
+        """By key all headers of a HEAD, checksums included; None where nothing is; or the refusal. Many at once."""
 
-        :raises ClientError: the store refuses.
-        """
+        def start(key: str, pipeline: Pipeline[tuple[str, Look | Exception | None]]) -> None:
+            self.transport.start_look(bucket, key, lambda found: pipeline.answer((key, found)), pipeline.given_up)
 
-        def start(key: str, pipeline: Pipeline[tuple[str, Mapping[str, str] | None]]) -> None:
-            def answered(found: Mapping[str, str] | Exception | None) -> None:
-                pipeline.answer(found if isinstance(found, Exception) else (key, found))
-
-            self.transport.start_look(bucket, key, answered, pipeline.given_up)
-
-        found = Pipeline[tuple[str, Mapping[str, str] | None]](self.requests_in_flight).run(start, keys)
-        return {key: headers for key, headers in found if headers is not None}
+        return dict(Pipeline[tuple[str, Look | Exception | None]](self.requests_in_flight).run(start, keys))
 
     def same_bytes(self, source_bucket: str, source: KeyAndEtag, bucket: str, target: KeyAndEtag) -> bool:
         """Whether both versions hold the same bytes: all of them are fetched, in the thread that asks.

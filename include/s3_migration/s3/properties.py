@@ -107,6 +107,8 @@ def read_lines(client: S3Client, bucket: str, key: str, if_match: str, names: tu
     :raises ClientError: they cannot be read.
     """
     found = client.head_object(Bucket=bucket, Key=key, IfMatch=if_match)["ResponseMetadata"]["HTTPHeaders"]
+    if (unshown := found.get("x-amz-missing-meta", "0")) != "0" and "metadata" in names:
+        raise CannotCopy(HEADER_NOT_UTF8, f"{unshown} metadata headers that no answer can show, and so nobody can set")
     return {name: _text(value) for name, value in found.items() if _is_of(names, name)}
 
 

@@ -22,7 +22,7 @@ _LAYOUTS: tuple[tuple[re.Pattern[str], Callable[[_Found], _Found]], ...] = (
         re.compile(
             r"<Contents><Key>([^<]*)</Key><LastModified>([^<]*)</LastModified>"
             rf"<ETag>{_QUOTE}([^<&\"]*){_QUOTE}</ETag>(?:<Checksum(?:Algorithm|Type)>[^<]*</Checksum(?:Algorithm|Type)>)*"
-            r"<Size>(\d+)</Size>(?:<StorageClass>([^<]*)</StorageClass>)?"
+            r"<Size>(\d+)</Size>(?:<Owner>(?:<[^<]*>[^<]*)*?</Owner>)?(?:<StorageClass>([^<]*)</StorageClass>)?"
         ),
         itemgetter(0, 3, 2, 1, 4),
     ),

@@ -24,6 +24,8 @@ class IncompleteRetryable(AirflowException):
 
 def _why(run: Run, problem: Problem) -> str:
     """Of a state that says nothing by itself."""
+    if problem.state == "copied" and run.declaration.verify == "checksum":
+        return "its bytes may not be proven: clear verify_copies with its downstream"
     if problem.state != "listed" or run.chunk.number:
         return "no detail"
     chunk = find_chunk_of(run.ledger, problem.legacy_key)

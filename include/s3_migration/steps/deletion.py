@@ -20,6 +20,7 @@ from s3_migration.model.reference import Reference
 from s3_migration.model.states import Step
 from s3_migration.s3.types import BATCH
 from s3_migration.steps.approval import ask_unless_approved, require_approved, take_decision
+from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.gate_errors import GateClosed, ScopeUnreferenced
 from s3_migration.steps.inventory import SLICE
@@ -209,6 +210,7 @@ def delete_chunk(
         if deletion.has_unproven(run.ledger, run.chunk):
             why = "a later run had taken over some of these objects since the proof"
             _prove_unless(run, lambda: not deletion.has_unproven(run.ledger, run.chunk), why)
+        prove_bytes(run)  # of what was copied again since
         deletion.retry_refused_deletes(run.ledger, run.chunk)
         delete_proven(run)
         # What the store refused to delete, since it was rewritten: copied again, for a later run to delete.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from s3_migration.model.checksums import checksums
+from s3_migration.model.checksums import checksums as full_checksums
 from s3_migration.model.copy_settings import ENCRYPTION, KMS_KEY, STORAGE_CLASS, USUAL_ACL, CopySettings
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.declared_store import ARCHIVES
 from s3_migration.model.objects import STANDARD, S3Object
 from s3_migration.s3.acl import canned
-from s3_migration.s3.errors import STORE_ERRORS, error_code
+from s3_migration.s3.errors import STORE_ERRORS, error_code, error_status
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.properties import PROPERTIES, count_annotations
 from s3_migration.steps.inventory import Pages
@@ -28,6 +30,7 @@ SAMPLE = 100
 NAMED = 5
 # Of these names a copy has what its source has; all else that is counted it has not.
 KEPT = ("tags", "annotations", "website redirect")
+ARCHIVED = "archived: cannot be copied before it is restored"
 # Header, and what it says, of an archived object that can be copied for some days.
 _RESTORED = ("x-amz-restore", 'ongoing-request="false"')
 
@@ -38,30 +41,33 @@ class Sample:
     def __init__(self, settings: CopySettings) -> None:
         self._settings = settings
         self.read_first = 0  # objects whose headers a copy has to read before it replaces one
-        self.objects: list[S3Object] = []
         self.classes: Counter[str] = Counter()
         self.archived: list[str] = []
-        self._pages = 0
+        self._chosen: list[tuple[float, S3Object]] = []  # a heap: those with the greatest numbers of chance
 
     @property
     def keys(self) -> list[str]:
-        return [each.key for each in self.objects]
+        return [entry.key for _, entry in self._chosen]
 
     def of(self, pages: Pages) -> Iterator[list[S3Object]]:
         """The pages as they are; a few objects of each are remembered."""
         for page in pages:
-            self._pages += 1
             self.classes.update(entry.storage_class for entry in page)
             if self._settings.replaces:
                 self.read_first += sum(bool(self._settings.replaced(entry.key)) for entry in page)
             if len(self.archived) < NAMED and not self.classes.keys().isdisjoint(ARCHIVES):
                 self.archived += [entry.key for entry in page if entry.storage_class in ARCHIVES]
                 del self.archived[NAMED:]
-            wanted = min(len(page), max(1, SAMPLE // self._pages))
-            self.objects += random.sample(page, wanted)
-            if len(self.objects) > SAMPLE:
-                self.objects = random.sample(self.objects, SAMPLE)
+            for entry in page:
+                self._choose(random.random(), entry)  # noqa: S311 - of no secret
             yield page
+
+    def _choose(self, number: float, entry: S3Object) -> None:
+        """Of all objects that ever came each has the same chance to be among the SAMPLE."""
+        if len(self._chosen) < SAMPLE:
+            heapq.heappush(self._chosen, (number, entry))
+        elif number > self._chosen[0][0]:
+            heapq.heapreplace(self._chosen, (number, entry))
 
 
 @dataclass(frozen=True)
@@ -88,11 +94,17 @@ def tell(run: Run, sample: Sample) -> None:
             ", ".join(map(repr, sample.archived)),
         )
     threads = run.legacy.transport.threads
-    asked = [threads.submit(_look, run.legacy, run.legacy_bucket, entry.key) for entry in sample.objects]
-    looks = [look for each in asked if (look := each.result())]
+    proves = run.declaration.verify == "checksum"
+    asked = [threads.submit(_look, run.legacy, run.legacy_bucket, key, proves) for key in sample.keys]
+    seen = [each.result() for each in asked]
+    looks = [look for look in seen if isinstance(look, Look)]
+    for code, number in Counter(code for code in seen if isinstance(code, str)).items():
+        log.warning(
+            "%d of %d objects cannot be looked at (HeadObject: %s): nothing is known of them", number, len(seen), code
+        )
     settings = run.declaration.production.copy_settings
     found = Counter(name for look in looks for name in differing(look, settings))
-    if run.declaration.verify == "checksum" and (none := sum(not checksums(look.headers) for look in looks)):
+    if proves and (none := sum(not full_checksums(look.headers) for look in looks)):
         run.tally("sample no checksum", none, add=False)
         log.warning(
             "%d of %d objects looked at have no checksum over the whole object: in its place verify: checksum compares "
@@ -142,7 +154,7 @@ def differing(look: Look, settings: CopySettings) -> Iterator[str]:
     if "x-amz-archive-status" in headers or (
         headers.get(STORAGE_CLASS) in ARCHIVES and _RESTORED[1] not in headers.get(_RESTORED[0], "")
     ):
-        yield "archived: cannot be copied before it is restored"
+        yield ARCHIVED
     yield from (each.name for each in PROPERTIES if each.name in {"object lock", *KEPT} and each.is_of(headers))
     if look.annotations:
         yield "annotations"
@@ -153,20 +165,29 @@ def _copies_have(name: str, settings: CopySettings) -> str:
         "ACL": settings.acl,
         "storage class": settings.storage_class,
         "encryption": settings.kms_key_id,
-        **settings.replaced(""),
+        "cache-control": settings.cache_control,
+        "content-type": ", ".join(settings.content_types.values()),
     }
     if said := declared.get(name):
         return f"copies: {said}, as declared"
+    if name == ARCHIVED:
+        return "docs/runbook.md, InvalidObjectState"
+    if name == "annotations":
+        return "copies need s3:GetObjectAnnotation and s3:PutObjectAnnotation: setup NAME --iam --annotations"
     usual = next((each.single.removeprefix("lost: ") for each in PROPERTIES if each.name == name), "docs/runbook.md")
     return usual if name in KEPT else f"copies: {usual}"
 
 
-def _look(hook: BulkS3Hook, bucket: str, key: str) -> Look | None:
-    """None: it is gone, or archived beyond a HEAD: the copy will say it."""
+def _look(hook: BulkS3Hook, bucket: str, key: str, checksums: bool) -> Look | str | None:
+    """None: it is gone by now. A text: the code with which the store refuses.
+
+    :param checksums: of SSE-KMS objects these need a right more, so they are asked for where they are used.
+    """
+    asked: Any = {"ChecksumMode": "ENABLED"} if checksums else {}
     try:
-        answer = hook.client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-    except STORE_ERRORS:
-        return None
+        answer = hook.client.head_object(Bucket=bucket, Key=key, **asked)
+    except STORE_ERRORS as error:
+        return None if error_status(error) == 404 else error_code(error)
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     acl, annotations, unknown = "", 0, []
     try:

@@ -122,9 +122,9 @@ CREATE TABLE IF NOT EXISTS s3_migration.ledger (
     PRIMARY KEY (migration_id, legacy_key)
 );
 
--- Since version 6: whether the copy was proven to hold the bytes of its original, by checksum or byte by byte (verify:
--- checksum); null: it was not asked. Of the very pair of ETags: a new copy makes it null.
-ALTER TABLE s3_migration.ledger ADD COLUMN IF NOT EXISTS same_bytes boolean;
+-- Since version 6: the copy was proven to hold the bytes of its original, by checksum or byte by byte (verify: checksum). Of the
+-- very pair of ETags: a new copy is not. A copy of other bytes is `rewritten`, so that it is made anew.
+ALTER TABLE s3_migration.ledger ADD COLUMN IF NOT EXISTS bytes_proven boolean NOT NULL DEFAULT false;
 
 -- Since version 3: what text `detail` was read for. error_code is the store's, of failed, or the SQLSTATE, of row_refused.
 -- copy_missing: of the copy that the columns tell of, production was seen to hold nothing.
@@ -194,7 +194,7 @@ BEGIN
 END
 $$;
 
--- Since version 5: legacy holds the content that was copied, written again since the copy, so that its properties may differ.
+-- Since version 5: the copy is to be made anew: legacy holds the content that was copied, written again since the copy, so that its properties may differ.
 ALTER TABLE s3_migration.ledger ADD COLUMN IF NOT EXISTS rewritten boolean NOT NULL DEFAULT false;
 
 -- What contradicts itself is refused. Each rule has a name that says what must be so.

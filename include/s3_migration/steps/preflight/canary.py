@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,7 +17,13 @@ from s3_migration.model.key_mapping import CANARY, canaries, canary
 from s3_migration.s3.errors import as_boto3, error_status, needs_judging
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.properties import LINES
-from s3_migration.steps.preflight.declared_copies import lines_of_canary, require_arrived, require_region, rights_of
+from s3_migration.steps.preflight.declared_copies import (
+    KEPT_METADATA,
+    lines_of_canary,
+    require_arrived,
+    require_region,
+    rights_of,
+)
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.preflight.stores import explained
 
@@ -47,11 +54,16 @@ def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, pro
         return explained(declaration, what, right, store)
 
     with need(f"write the canary s3://{source}/{old}", "s3:PutObject (that key alone)", declaration.legacy):
-        etag = legacy.client.put_object(Bucket=source, Key=old, Body=b"canary")["ETag"]
+        etag = legacy.client.put_object(Bucket=source, Key=old, Body=b"canary", Metadata={"canary": KEPT_METADATA})[
+            "ETag"
+        ]
     with need(f"delete the canary s3://{target}/{new}", "s3:DeleteObject (that key alone)", declaration.production):
         production.client.delete_object(Bucket=target, Key=new)
-    with need(f"read s3://{source}/{old}", "s3:GetObject", declaration.legacy):
-        legacy.client.head_object(Bucket=source, Key=old)
+    # Of SSE-KMS objects the checksums need a right more.
+    asked: Any = {"ChecksumMode": "ENABLED"} if declaration.verify == "checksum" else {}
+    also = ", kms:Decrypt of the bucket's key where it has one" if asked else ""
+    with need(f"read s3://{source}/{old}", f"s3:GetObject{also}", declaration.legacy):
+        legacy.client.head_object(Bucket=source, Key=old, **asked)
 
     def copy(**conditions: str) -> None:
         production.client.copy_object(
@@ -68,8 +80,8 @@ def _probe_rights(declaration: Declaration, run_id: str, legacy: BulkS3Hook, pro
         declaration.production,
     ):
         _refused(lambda: copy(IfNoneMatch="*", CopySourceIfMatch=etag))  # it was made, and the answer lost: seen below
-    with need(f"read s3://{target}/{new}", "s3:GetObject", declaration.production):
-        copied = production.client.head_object(Bucket=target, Key=new)
+    with need(f"read s3://{target}/{new}", f"s3:GetObject{also}", declaration.production):
+        copied = production.client.head_object(Bucket=target, Key=new, **asked)
     require_arrived(declaration, production, new, copied["ResponseMetadata"]["HTTPHeaders"])
 
     ignored = []

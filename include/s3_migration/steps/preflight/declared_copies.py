@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3_migration.model.copy_settings import ACL, CACHE_CONTROL, ENCRYPTION, KMS_KEY, STORAGE_CLASS
+from s3_migration.model.copy_settings import ACL, CACHE_CONTROL, CONTENT_TYPE, ENCRYPTION, KMS_KEY, STORAGE_CLASS
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.objects import STANDARD
 from s3_migration.s3.hook import BulkS3Hook
@@ -12,12 +12,16 @@ from s3_migration.s3.properties import REPLACE
 from s3_migration.steps.preflight.errors import PreflightFailed
 from s3_migration.steps.preflight.stores import explained
 
+# Of the canary: what replaces a header has to send all others as well.
+METADATA, KEPT_METADATA = "x-amz-meta-canary", "kept"
 _FIELDS = {
     ACL: "acl",
     STORAGE_CLASS: "storage_class",
     ENCRYPTION: "kms_key_id",
     KMS_KEY: "kms_key_id",
     CACHE_CONTROL: "cache_control",
+    CONTENT_TYPE: "content_type",
+    METADATA: "content_type",
 }
 _USUAL = {STORAGE_CLASS: STANDARD}
 # What a canned ACL lets groups do. The others let nobody do more whom every store knows.
@@ -31,8 +35,12 @@ _GROUPS = {
 def lines_of_canary(declaration: Declaration) -> dict[str, str]:
     """Header lines of the canary's copy: all that is declared of every copy."""
     settings = declaration.production.copy_settings
-    replaced = {CACHE_CONTROL: settings.cache_control} if settings.cache_control is not None else {}
-    return {**replaced, **settings.lines, **(REPLACE if replaced else {})}
+    if not settings.replaces:
+        return settings.lines
+    cache = {CACHE_CONTROL: settings.cache_control} if settings.cache_control is not None else {}
+    first = next(iter(settings.content_types.values()), None)
+    types = {} if first is None else {CONTENT_TYPE: first}
+    return {**cache, **types, METADATA: KEPT_METADATA, **settings.lines, **REPLACE}
 
 
 def rights_of(declaration: Declaration) -> str:
@@ -46,7 +54,7 @@ def rights_of(declaration: Declaration) -> str:
 def require_region(declaration: Declaration, production: BulkS3Hook) -> None:
     """:raises PreflightFailed: the KMS key is in another region than the bucket."""
     arn, region = (declaration.production.kms_key_id or "").split(":"), production.client.meta.region_name
-    if arn[0] == "arn" and len(arn) > 3 and arn[3] != region:
+    if len(arn) > 3 and arn[3] != region:
         raise PreflightFailed(
             f"Migration {declaration.name}: production.kms_key_id is a key of region {arn[3]}, and bucket "
             f"{declaration.production.bucket!r} is in {region}: S3 encrypts with keys of the bucket's region alone. "
@@ -61,8 +69,8 @@ def require_arrived(declaration: Declaration, production: BulkS3Hook, key: str, 
     :raises PreflightFailed: the store ignored something of it.
     """
     for name, wanted in lines_of_canary(declaration).items():
-        if name not in _FIELDS or name == ACL or (name == KMS_KEY and not wanted.startswith("arn:")):
-            continue  # a key may be named in several ways; that it is encrypted by one is seen
+        if name not in _FIELDS or name == ACL:
+            continue
         if (found := headers.get(name, _USUAL.get(name))) != wanted:
             raise _ignored(declaration, production, _FIELDS[name], f"a HEAD of it shows {name}: {found}")
     acl = declaration.production.acl

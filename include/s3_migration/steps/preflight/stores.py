@@ -174,6 +174,8 @@ def explained(declaration: Declaration, what: str, right: str, store: Store) -> 
             "ConnectionError": f"see that the store is up, or correct endpoint_url of {connection}",
         }.get(code) or (
             f"correct production.kms_key_id {declared.kms_key_id!r}: it must be an enabled key of the bucket's region"
+            if code.startswith("KMS.") and store is declared and declared.kms_key_id
+            else f"see the KMS key that bucket {store.bucket!r} encrypts with by default: it must be enabled"
             if code.startswith("KMS.")
             else f"see that the bucket exists, and allow {right} there: {_policy(declaration)}"
         )

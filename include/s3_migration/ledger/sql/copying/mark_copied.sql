@@ -16,7 +16,7 @@ SET
     error_code = CASE WHEN b.problem = 'failed' THEN b.error_code END,
     copy_missing = false,
     rewritten = l.rewritten AND b.problem IS NOT NULL,
-    same_bytes = CASE WHEN b.problem IS NOT NULL THEN l.same_bytes END,
+    bytes_proven = l.bytes_proven AND b.problem IS NOT NULL,
     detail = b.detail
 FROM s3_migration.run AS r,
 unnest(

@@ -1,5 +1,4 @@
--- Whether something that might be deleted came to the run after its proof was taken (taken back from a later run), or its
--- bytes are still to be proven.
+-- Whether something that might be deleted came to the run after its proof was taken: taken back from a later run.
 SELECT EXISTS (
     SELECT
     FROM s3_migration.ledger AS l
@@ -8,5 +7,5 @@ SELECT EXISTS (
         l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
         AND l.legacy_key >= %(first_key)s AND l.legacy_key <= %(last_key)s
         AND {may_be_deleted}
-        AND (l.owned_since > r.verified_at OR NOT {bytes_proven})
+        AND l.owned_since > r.verified_at
 )

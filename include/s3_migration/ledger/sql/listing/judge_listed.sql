@@ -14,7 +14,7 @@ SET
     error_code = NULL,
     copy_missing = j.copy_missing,
     rewritten = j.rewritten,
-    same_bytes = j.same_bytes,
+    bytes_proven = j.bytes_proven,
     detail = j.detail
 FROM (
     SELECT s.key, s.size, s.etag, s.modified, w.*
@@ -35,12 +35,9 @@ FROM (
             CASE
                 WHEN l.copied_etag = s.etag AND p.etag = l.production_etag THEN l.switched_at
             END AS switched_at,
-            CASE
-                WHEN v.ours THEN coalesce({problem_of_copy}, CASE WHEN s.etag = l.copied_etag AND {bytes_differ} THEN 'damaged' END)
-                ELSE {problem_without_copy}
-            END AS problem,
+            CASE WHEN v.ours THEN {problem_of_copy} ELSE {problem_without_copy} END AS problem,
             -- Of another version on either side nothing is known.
-            CASE WHEN s.etag = l.copied_etag AND p.etag = l.production_etag THEN l.same_bytes END AS same_bytes,
+            coalesce(l.bytes_proven AND s.etag = l.copied_etag AND p.etag = l.production_etag, false) AS bytes_proven,
             v.ours AND v.holds = 'nothing' AS copy_missing,
             v.ours AND s.etag = l.copied_etag AND (l.rewritten OR {written_later}) AS rewritten
     ) AS x
@@ -48,10 +45,10 @@ FROM (
     WHERE
         (
             l.legacy_size, l.legacy_etag, l.legacy_modified, l.legacy_gone_at, l.copied_etag, l.production_etag,
-            l.production_modified, l.switched_at, l.problem, l.copy_missing, l.rewritten, l.same_bytes, l.detail
+            l.production_modified, l.switched_at, l.problem, l.copy_missing, l.rewritten, l.bytes_proven, l.detail
         ) IS DISTINCT FROM (
             s.size, s.etag, s.modified, NULL, w.copied_etag, w.production_etag, w.production_modified, w.switched_at,
-            w.problem, w.copy_missing, w.rewritten, w.same_bytes, w.detail
+            w.problem, w.copy_missing, w.rewritten, w.bytes_proven, w.detail
         )
     ORDER BY s.key
 ) AS j

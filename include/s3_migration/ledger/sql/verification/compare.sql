@@ -24,7 +24,6 @@ FROM (
                     'legacy holds ETag %%s since %%s, ETag %%s of %%s was copied',
                     s.etag, s.modified, l.copied_etag, l.legacy_modified
                 )
-            WHEN w.problem = 'damaged' AND v.holds IN ('same', 'known') THEN l.detail
             WHEN w.problem IS NOT NULL THEN {held}
         END AS detail
     FROM s3_migration.ledger AS l
@@ -37,7 +36,6 @@ FROM (
             CASE
                 WHEN s.key IS NOT NULL AND (s.etag IS DISTINCT FROM l.copied_etag OR l.rewritten OR {written_later})
                     THEN 'changed'
-                WHEN s.key IS NOT NULL AND {bytes_differ} THEN 'damaged'
             END
         ) AS problem
     ) AS w

@@ -1,9 +1,11 @@
--- What the bytes of some copies were found to be, of the very versions that were looked at. Other bytes are damage.
+-- What the bytes of some copies were found to be, of the very versions that were looked at. Other bytes are damage, and the
+-- copy is to be made anew; of what nobody could tell (null) only the reason is kept, for people.
 UPDATE s3_migration.ledger AS l
 SET
-    same_bytes = b.same,
+    bytes_proven = coalesce(b.same, false),
+    rewritten = coalesce(NOT b.same, false),
     problem = CASE WHEN NOT b.same THEN 'damaged' END,
-    detail = CASE WHEN NOT b.same THEN b.detail END
+    detail = b.detail
 FROM unnest(
     %(keys)s::text[], %(legacy_etags)s::text[], %(production_etags)s::text[], %(sames)s::boolean[], %(details)s::text[]
 ) AS b (key, legacy_etag, production_etag, same, detail)
