@@ -634,9 +634,7 @@ def test_the_command_calls_nothing_whole_that_it_could_not_judge(moved: Product,
     assert (code, json.loads(out)["whole"]) == (1, False)
 
 
-def test_the_command_says_what_was_kept_as_declared(
-    moved: Product, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_says_what_was_kept_as_declared(moved: Product, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _declares(unreferenced="keep")(moved, monkeypatch)
     moved.put("legacy", "image/unnamed.png")
     code, out, _ = run("avatars")
@@ -659,8 +657,8 @@ def test_a_column_that_names_nothing_of_ours_is_declared_wrongly(
     code, out, error = run("avatars")
     assert (code, out) == (2, "")
     assert (
-        "none of the 1 values of posts.url names anything of ours (e.g. https://img.example/1.png), as those of other "
-        "references do. Fix: correct its path_prefix" in error
+        "none of the 1 values of posts.url names anything of ours (e.g. 'https://img.example/1.png'), as those of "
+        "other references do. Fix: correct its path_prefix" in error
     )
     assert "values of posts.empty names" not in error
     moved.sql("UPDATE posts SET url = 'avatar/1.png'")

@@ -10,7 +10,6 @@ from s3_migration.second_opinion.finding import Finding
 from s3_migration.second_opinion.judgement import Fault, Object, judge_left, judge_row
 from s3_migration.second_opinion.scratch import Found, RowAt
 
-
 # Rows of one rest that differ and are kept to be looked at again: `default.png?v=<n>` may be one for each user.
 MOST_ROWS = 100
 

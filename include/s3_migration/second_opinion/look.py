@@ -111,7 +111,8 @@ def _refuse_what_names_nothing(finding: Finding) -> None:
     strange = {name: each for name, each in finding.readings.items() if each.values and each.foreign == each.values}
     if strange and any(each.foreign < each.values for each in finding.readings.values()):
         told = " and ".join(
-            f"none of the {each.values:,} values of {name} names anything of ours (e.g. {each.foreign_examples[0][:200]})"
+            f"none of the {each.values:,} values of {name} names anything of ours "
+            f"(e.g. {each.foreign_examples[0][:200]!r})"
             for name, each in strange.items()
         )
         raise CannotJudge(
