@@ -154,7 +154,10 @@ class Demo:
         return not broken
 
     def _second_opinion(self) -> bool:
-        """Whether verify finds the one thing that is wrong: rows that named no object before the move either."""
+        """Whether verify finds what is wrong, and no more.
+
+        Rows that named no object before the move either; and rows of somebody else's, which only look like ours.
+        """
         command = [sys.executable, "-m", "s3_migration", "verify", "avatars", "--json"]
         url = ["--url", self.stack.variables()["DB_CONN_STRING"]]
         environment = self.stack.airflow.environment()
@@ -172,6 +175,11 @@ class Demo:
         examples = {each["legacy_key"] for fault in found.values() for each in fault["examples"]}
         if set(found) != {"dangling"} or examples != known:
             print(f"  BROKEN: verify found {set(found)} of {examples}, expected dangling of {known}")
+            return False
+        spelt = {name: rows["otherwise"] for name, rows in told["rows"].items() if rows["otherwise"]}
+        foreign = sum("image/" in (path or "").lower() for path in awkward.FOREIGN_PATHS)
+        if told["whole"] or spelt != {"avatars.path": foreign}:
+            print(f"  BROKEN: verify found rows in another spelling: {spelt}, expected {foreign} of avatars.path")
             return False
         self.say(f"   the seed has it so, on purpose; all else is whole: {told['objects']['production']:,} objects")
         return True

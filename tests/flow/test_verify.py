@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -29,6 +31,7 @@ from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.key_mapping import canary
 from s3_migration.model.modes import Mode
+from s3_migration.second_opinion import join as joining
 from s3_migration.second_opinion import look as looking
 from s3_migration.second_opinion import scratch, second_look
 from s3_migration.second_opinion.errors import CannotJudge
@@ -82,6 +85,15 @@ def moved(product: Product, flow: Flow) -> Product:
 
 def faults(found: Finding) -> dict[Fault, int]:
     return dict(+found.faults)
+
+
+def fields_with(product: Product, **changed: Any) -> dict[str, Any]:
+    fields = product.declaration.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    return fields | {part: fields[part] | to if isinstance(to, dict) else to for part, to in changed.items()}
+
+
+def declared_with(product: Product, **changed: Any) -> Declaration:
+    return Declaration.model_validate({"name": "avatars", **fields_with(product, **changed)})
 
 
 def upload(product: Product, side: str, key: str, body: bytes = LARGE) -> None:
@@ -195,12 +207,67 @@ def test_etags_of_uploads_in_parts_tell_nothing_and_bytes_do(moved: Product, loo
     assert found.examples[Fault.DIFFERS] == [Example("image/other", "avatar/other")]
 
 
-def test_a_row_in_another_spelling_is_no_fault_and_is_named(moved: Product, look: Look) -> None:
+def test_a_row_in_another_spelling_may_be_a_broken_picture_and_nothing_is_called_whole(
+    moved: Product, look: Look
+) -> None:
     moved.row("/avatar/1.png", "https://legacy.example/IMAGE/1.png", "x")
     found = look()
-    assert found.whole
+    assert (found.whole, faults(found)) == (False, {})
     assert found.readings["avatars.path"].otherwise == 2
     assert found.readings["avatars.path"].examples == ["/avatar/1.png", "https://legacy.example/IMAGE/1.png"]
+
+
+def test_values_that_name_nothing_of_ours_are_counted_and_shown(moved: Product, look: Look) -> None:
+    moved.row(*[f"elsewhere/{n}.png" for n in range(7)], None, "/avatar/1.png")
+    reading = look().readings["avatars.path"]
+    assert (reading.values, reading.production, reading.otherwise, reading.foreign) == (11, 3, 1, 7)
+    assert len(set(reading.foreign_examples)) == 5
+    assert all(value.startswith("elsewhere/") for value in reading.foreign_examples)
+
+
+def test_where_unnamed_objects_are_kept_by_declaration_they_are_no_fault(moved: Product, look: Look) -> None:
+    """Whatever production holds. What a row names, on either side, is none of them."""
+    keep = declared_with(moved, unreferenced="keep")
+    for key in ("image/unnamed.png", "image/copied once.png"):
+        moved.put("legacy", key)
+    moved.put("production", "avatar/copied once.png")
+    found = look(keep)
+    assert (found.whole, found.kept, found.legacy_objects) == (True, 2, 2)
+    assert faults(look()) == {Fault.ONLY_IN_LEGACY: 1, Fault.LEFT: 1}
+    moved.put("legacy", "image/1.png", b"body of image/1.png")
+    moved.put("legacy", "image/named.png")
+    moved.row("image/named.png")
+    found = look(keep)
+    assert (found.kept, faults(found)) == (2, {Fault.LEFT: 1, Fault.NOT_MOVED: 1, Fault.ONLY_IN_LEGACY: 1})
+
+
+def test_a_collation_to_which_two_values_are_one_settles_nothing(product: Product, look: Look) -> None:
+    try:
+        product.sql("CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this PostgreSQL was built without ICU")
+    product.sql("CREATE TABLE posts (path text COLLATE any_case)")
+    product.sql("GRANT SELECT ON posts TO migrator")
+    product.sql("INSERT INTO posts VALUES ('avatar/a.png'), ('avatar/A.png'), ('avatar/A.png')")
+    product.put("production", "avatar/a.png")
+    found = look(declared_with(product, database={"references": [{"table": "posts", "column": "path"}]}))
+    assert (faults(found), found.settled) == ({Fault.BROKEN: 2}, 0)
+
+
+def test_of_many_spellings_of_one_object_some_are_looked_at_again_and_all_are_counted(
+    moved: Product, look: Look, between: Callable[[Callable[[], object]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "MOST_ROWS", 3)
+    encoded = {"table": "avatars", "column": "path", "path_encoding": "url"}
+    declaration = declared_with(moved, database={"references": [encoded]})
+    moved.sql("DELETE FROM avatars")
+    moved.row(*[f"avatar/lost.png?v={n}" for n in range(10)], "image/lost.png?v=1", "image/lost.png?v=2")
+    found = look(declaration)
+    assert faults(found) == {Fault.BROKEN: 10, Fault.DANGLING: 2}
+    assert found.seen_once == {Fault.BROKEN: 7, Fault.DANGLING: 2}
+    assert {each.reference for each in found.examples[Fault.DANGLING]} == {"avatars.path"}
+    between(lambda: moved.put("production", "avatar/lost.png"))
+    assert faults(look(declaration)) == {Fault.UNSWITCHED: 2}, "all are judged by the objects of now"
 
 
 # -- the kinds of references --------------------------------------------------------------------------------------
@@ -297,15 +364,34 @@ def test_an_awkward_key_is_the_one_that_it_is(product: Product, look: Look) -> N
 
 
 class Stub(BaseHTTPRequestHandler):
-    """A store that holds one object in legacy, whose key is no UTF-8: no server of ours does."""
+    """A store as no server of ours is. Legacy holds one object, whose key is no UTF-8.
+
+    To `cut` it lists one page of more; to `endless` the same page again and again, fifty times; to `backwards` five
+    pages of an object each, the last one first. As AWS does, it refuses what is longer than a key can be.
+    """
+
+    PAGES = MappingProxyType({"cut": 1, "endless": 50, "backwards": 5})
 
     def do_GET(self) -> None:
-        held = "<Contents><Key>image/%FF+%2B.png</Key><Size>1</Size><ETag>e</ETag></Contents>"
-        body = (
+        if len(self.path) > 1500:
+            return self._answer(400, "<Error><Code>KeyTooLongError</Code><Message>too long</Message></Error>")
+        who = next((who for who in self.PAGES if who in self.headers["Authorization"]), "")
+        page = int((re.findall(r"continuation-token=(\d+)", self.path) or [0])[0]) + 1
+        key = f"{9 - page}.png" if who == "backwards" else "%FF+%2B.png"
+        held = f"<Contents><Key>image/{key}</Key><Size>1</Size><ETag>e</ETag></Contents>"
+        more = page < self.PAGES[who] if who in {"endless", "backwards"} else who == "cut"
+        token = f"<NextContinuationToken>{page}</NextContinuationToken>" if more and who != "cut" else ""
+        self._answer(
+            200,
             f"<ListBucketResult><EncodingType>url</EncodingType>{held if '/legacy' in self.path else ''}"
-            f"<IsTruncated>{str('cut' in self.headers['Authorization']).lower()}</IsTruncated></ListBucketResult>"
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}</ListBucketResult>",
         )
-        self.send_response(200)
+
+    def do_HEAD(self) -> None:
+        self._answer(400 if len(self.path) > 1100 else 404, "")
+
+    def _answer(self, status: int, body: str) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
@@ -339,6 +425,32 @@ def test_a_listing_that_breaks_off_is_no_listing(
     connect_s3(monkeypatch, stub, "cut")
     with pytest.raises(CannotJudge, match="breaks off: IsTruncated, and no NextContinuationToken"):
         look()
+
+
+def test_a_listing_that_does_not_go_on_is_no_listing(
+    product: Product, look: Look, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_s3(monkeypatch, stub, "endless")
+    with pytest.raises(CannotJudge, match=r"the listing of s3://legacy-.* does not go on: .*image/.xff \+\.png"):
+        look()
+
+
+def test_a_listing_in_another_order_is_one(
+    product: Product, look: Look, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_s3(monkeypatch, stub, "backwards")
+    monkeypatch.setattr(second_look, "MOST_AGAIN", 0)
+    assert faults(look()) == {Fault.ONLY_IN_LEGACY: 5}
+
+
+def test_a_key_that_is_longer_than_one_can_be_is_nowhere(
+    product: Product, look: Look, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store refuses to be asked for it, and one such row would keep all others from being judged."""
+    connect_s3(monkeypatch, stub)
+    product.row(f"avatar/{'x' * 2000}", f"image/{'y' * 1024}")
+    found = look()
+    assert faults(found) == {Fault.BROKEN: 1, Fault.DANGLING: 1, Fault.ONLY_IN_LEGACY: 1}
 
 
 def test_so_is_one_that_seaweedfs_does_not_hold(product: Product, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -495,18 +607,62 @@ def run(product: Product, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def test_the_command_says_whole_first_and_what_it_cannot_judge(moved: Product, run: Run) -> None:
-    moved.row("/avatar/1.png")
+    moved.row("elsewhere/1.png")
     code, out, error = run("avatars")
     assert code == 0
     assert out.startswith(
-        "Migration avatars: WHOLE for the product, but for 1 rows in another spelling, which could not be judged.\n"
+        "Migration avatars: WHOLE for the product.\n"
         "4 values of 1 columns, 3 objects in production and 0 in legacy were looked at, in "
     )
     assert "              3  contents without an original: it is gone, or never was in legacy\n" in out
-    assert "              1  rows of avatars.path in another spelling: they hold a prefix" in out
-    assert "e.g. /avatar/1.png" in out
+    assert "              1  values of avatars.path that name nothing of ours: they hold no prefix" in out
+    assert "e.g. elsewhere/1.png" in out
     assert "columns that are not declared: python -m s3_migration survey avatars finds them" in out
     assert "Scratch files: about " in error
+
+
+def test_the_command_calls_nothing_whole_that_it_could_not_judge(moved: Product, run: Run) -> None:
+    moved.row("/avatar/1.png")
+    code, out, _ = run("avatars")
+    assert code == 1
+    assert out.startswith(
+        "Migration avatars: NOT WHOLE for the product: 1 rows in another spelling, which could not be judged.\n"
+    )
+    assert "              1  rows of avatars.path in another spelling: they hold a prefix" in out
+    assert "e.g. /avatar/1.png" in out
+    code, out, _ = run("avatars", "--json")
+    assert (code, json.loads(out)["whole"]) == (1, False)
+
+
+def test_the_command_says_what_was_kept_as_declared(moved: Product, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _declares(unreferenced="keep")(moved, monkeypatch)
+    moved.put("legacy", "image/unnamed.png")
+    code, out, _ = run("avatars")
+    assert code == 0
+    assert "              1  objects in legacy that no row names: kept, as declared\n" in out
+    code, out, _ = run("avatars", "--json")
+    assert (code, json.loads(out)["objects"]["legacy_kept"]) == (0, 1)
+
+
+def test_a_column_that_names_nothing_of_ours_is_declared_wrongly(
+    moved: Product, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pictures may all be broken: the others tell nothing of it."""
+    moved.sql("CREATE TABLE posts (url text, empty text)")
+    moved.sql("INSERT INTO posts VALUES ('https://img.example/1.png', NULL)")
+    moved.sql("GRANT SELECT ON posts TO migrator")
+    columns = [("avatars", "path"), ("posts", "url"), ("posts", "empty")]
+    references = [{"table": table, "column": column} for table, column in columns]
+    _declares(database={"references": references})(moved, monkeypatch)
+    code, out, error = run("avatars")
+    assert (code, out) == (2, "")
+    assert (
+        "none of the 1 values of posts.url names anything of ours (e.g. 'https://img.example/1.png'), as those of "
+        "other references do. Fix: correct its path_prefix" in error
+    )
+    assert "values of posts.empty names" not in error
+    moved.sql("UPDATE posts SET url = 'avatar/1.png'")
+    assert run("avatars")[0] == 0
 
 
 def test_the_command_names_each_fault_with_examples(moved: Product, run: Run) -> None:
@@ -538,8 +694,20 @@ def test_the_command_prints_one_json_document(moved: Product, run: Run) -> None:
         }
     ]
     assert told["faults"]["unproven"]["number"] == 1
-    assert told["rows"]["avatars.path"] == {"values": 5, "production": 3, "legacy": 0, "otherwise": 1}
-    assert told["objects"] == {"legacy": 1, "production": 2, "production_unnamed": 0, "canaries": 0}
+    assert told["rows"]["avatars.path"] == {
+        "values": 5,
+        "production": 3,
+        "legacy": 0,
+        "otherwise": 1,
+        "nothing_of_ours": 1,
+    }
+    assert told["objects"] == {
+        "legacy": 1,
+        "legacy_kept": 0,
+        "production": 2,
+        "production_unnamed": 0,
+        "canaries": 0,
+    }
     numbers = {each["what"]: each["number"] for each in told["not_judged"]}
     assert numbers["rows of avatars.path in another spelling"] == 1
     assert numbers["ETags that cannot tell"] == 1
@@ -565,10 +733,7 @@ def _port(product: Product) -> int:
 
 def _declares(**changed: Any) -> Any:
     def acted(product: Product, patch: pytest.MonkeyPatch) -> list[str]:
-        fields = product.declaration.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-        for part, values in changed.items():
-            fields[part] |= values
-        (declarations.DIRECTORY / "avatars.yaml").write_text(yaml.safe_dump(fields))
+        (declarations.DIRECTORY / "avatars.yaml").write_text(yaml.safe_dump(fields_with(product, **changed)))
         return []
 
     return acted

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from s3_migration.model.declaration import Declaration
 from s3_migration.second_opinion import scratch
 from s3_migration.second_opinion.finding import Finding
-from s3_migration.second_opinion.join import join
+from s3_migration.second_opinion.join import MOST_ROWS, join
 from s3_migration.second_opinion.judgement import Fault, Object, judge_left, judge_row
 from s3_migration.second_opinion.scratch import Found, Parts, RowAt
 from s3_migration.second_opinion.spelling import MOST_CHARACTERS, Named, Otherwise, Side, reader
@@ -219,6 +219,35 @@ def test_memory_does_not_grow_with_the_objects(tmp_path: Path, monkeypatch: pyte
     for name, value in (("_BUFFER", 512), ("_BITS", 4), ("PARTS", 16)):
         monkeypatch.setattr(scratch, name, value)
     assert peak(tmp_path, 40_000) < 2 * peak(tmp_path, 10_000)
+
+
+def spellings(number: int) -> int:
+    """Bytes of memory at the most, of so many rows that name one object that is lost, each in a spelling of its own."""
+    rows = (RowAt(0, Named(PRODUCTION, b"default.png", b"default.png?v=%d" % each)) for each in range(number))
+    tracemalloc.start()
+    (suspect,) = join([], rows, is_canary, Finding())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(suspect.rows) == MOST_ROWS
+    assert sum(faulty for _, _, faulty in suspect.faults()) == number
+    return most
+
+
+def test_memory_does_not_grow_with_the_spellings_of_one_object() -> None:
+    assert spellings(20_000) < 2 * spellings(2_000)
+
+
+def test_rows_are_counted_however_many_spellings_were_kept() -> None:
+    """Of one that is kept each more counts; of the others each side has one to show."""
+    versions = [Named(side, b"a", b"a?%d" % (each % 150)) for each in range(450) for side in Side]
+    (suspect,) = join([], (RowAt(0, each) for each in versions), is_canary, Finding())
+    counted: Counter[Fault] = Counter()
+    for fault, row, number in suspect.faults():
+        assert row is not None
+        counted[fault] += number
+    assert counted == {Fault.BROKEN: 450, Fault.DANGLING: 450}
+    assert len(suspect.rows) == MOST_ROWS
+    assert {row.named.side for row in suspect.others} == set(Side)
 
 
 # -- both listings ------------------------------------------------------------------------------------------------

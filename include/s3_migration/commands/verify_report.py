@@ -45,7 +45,18 @@ def unjudged(declaration: Declaration, finding: Finding) -> list[Unjudged]:
         for name, reading in finding.readings.items()
         if reading.otherwise
     ]
+    foreign = [
+        Unjudged(
+            f"values of {name} that name nothing of ours",
+            reading.foreign,
+            "they hold no prefix and no bucket of ours",
+            [_shown(value) for value in reading.foreign_examples],
+        )
+        for name, reading in finding.readings.items()
+        if reading.foreign
+    ]
     counted = [
+        Unjudged("objects in legacy that no row names", finding.kept, "kept, as declared", []),
         Unjudged("contents without an original", finding.without_original, "it is gone, or never was in legacy", []),
         Unjudged("ETags that cannot tell", finding.faults[Fault.UNPROVEN], "in parts, or encrypted with a key", []),
         Unjudged(
@@ -62,7 +73,7 @@ def unjudged(declaration: Declaration, finding: Finding) -> list[Unjudged]:
         Unjudged("earlier versions and delete markers", None, "only what a reader gets now was looked at", []),
         Unjudged("rows written since it began", None, "all rows were read as they were at one moment", []),
     ]
-    return [*spelt, *(each for each in counted if each.number), *always]
+    return [*spelt, *foreign, *(each for each in counted if each.number), *always]
 
 
 def report(declaration: Declaration, finding: Finding) -> str:
@@ -71,7 +82,7 @@ def report(declaration: Declaration, finding: Finding) -> str:
 
 
 def _lines(declaration: Declaration, finding: Finding) -> Iterator[str]:
-    spelt = f", but for {finding.otherwise:,} rows in another spelling, which could not be judged"
+    spelt = f": {finding.otherwise:,} rows in another spelling, which could not be judged"
     yield (
         f"Migration {declaration.name}: {'WHOLE' if finding.whole else 'NOT WHOLE'} for the product"
         f"{spelt if finding.otherwise else ''}."
@@ -131,11 +142,13 @@ def document(declaration: Declaration, finding: Finding) -> dict[str, Any]:
                 "production": reading.production,
                 "legacy": reading.legacy,
                 "otherwise": reading.otherwise,
+                "nothing_of_ours": reading.foreign,
             }
             for name, reading in finding.readings.items()
         },
         "objects": {
             "legacy": finding.legacy_objects,
+            "legacy_kept": finding.kept,
             "production": finding.production_objects,
             "production_unnamed": finding.unnamed,
             "canaries": finding.canaries,

@@ -10,6 +10,7 @@ from s3_migration.second_opinion.judgement import Fault
 
 # Of each kind; more tell a person nothing new.
 EXAMPLES = 20
+FOREIGN_EXAMPLES = 5
 
 
 class Example(NamedTuple):
@@ -30,6 +31,12 @@ class Reading:
     legacy: int = 0
     otherwise: int = 0  # hold a prefix or bucket of ours, and do not begin as declared
     examples: list[str] = field(default_factory=list)  # of these
+    foreign_examples: list[str] = field(default_factory=list)  # of those that name nothing of ours
+
+    @property
+    def foreign(self) -> int:
+        """How many name nothing of ours at all."""
+        return self.values - self.production - self.legacy - self.otherwise
 
 
 @dataclass
@@ -39,6 +46,7 @@ class Finding:
     readings: dict[str, Reading] = field(default_factory=dict)  # by the reference's name
     legacy_objects: int = 0  # without canaries
     production_objects: int = 0
+    kept: int = 0  # objects of legacy that no row names, and that are declared to stay
     canaries: int = 0  # of killed checks, on both sides
     without_original: int = 0  # objects of production that legacy does not hold
     unnamed: int = 0  # objects of production that no row names
@@ -51,7 +59,8 @@ class Finding:
 
     @property
     def whole(self) -> bool:
-        return not +self.faults
+        """Whether every row was judged, and nothing is wrong: a picture in another spelling may be a broken one."""
+        return not +self.faults and not self.otherwise
 
     @property
     def values(self) -> int:

@@ -10,6 +10,9 @@ from s3_migration.second_opinion.finding import Finding
 from s3_migration.second_opinion.judgement import Fault, Object, judge_left, judge_row
 from s3_migration.second_opinion.scratch import Found, RowAt
 
+# Rows of one rest that differ and are kept to be looked at again: `default.png?v=<n>` may be one for each user.
+MOST_ROWS = 100
+
 
 class Suspect(NamedTuple):
     """A rest that is not as it should be: what both sides show, and the rows that are wrong, with their number."""
@@ -17,11 +20,18 @@ class Suspect(NamedTuple):
     rest: bytes
     legacy: Object | None
     production: Object | None
-    rows: dict[RowAt, int]
+    rows: Counter[RowAt]
+    others: Counter[RowAt]  # too many to be kept: of each side one of them, with the number of all
+
+    def add(self, row: RowAt) -> None:
+        if row in self.rows or len(self.rows) < MOST_ROWS:
+            self.rows[row] += 1
+        else:
+            self.others[next((each for each in self.others if each.named.side is row.named.side), row)] += 1
 
     def faults(self) -> Iterator[tuple[Fault, RowAt | None, int]]:
         """Of each row, and of what legacy holds."""
-        for row, number in self.rows.items():
+        for row, number in (*self.rows.items(), *self.others.items()):
             if fault := judge_row(row.named.side, self.legacy, self.production):
                 yield fault, row, number
         if self.legacy:
@@ -29,11 +39,17 @@ class Suspect(NamedTuple):
 
 
 def join(
-    objects: Iterable[Found], rows: Iterable[RowAt], is_canary: Callable[[bytes], bool], finding: Finding
+    objects: Iterable[Found],
+    rows: Iterable[RowAt],
+    is_canary: Callable[[bytes], bool],
+    finding: Finding,
+    *,
+    keep_unnamed: bool = False,
 ) -> Iterator[Suspect]:
     """Count into the finding what one part holds; answer what is suspect in it.
 
     :param objects: all those with the rests of the rows, and each once a side.
+    :param keep_unnamed: of legacy, what no row names stays there, and is not suspect.
     """
     sides: tuple[dict[bytes, Object], dict[bytes, Object]] = ({}, {})
     for side, rest, shown in objects:
@@ -44,16 +60,22 @@ def join(
     legacy, production = sides
 
     named = set()
-    wrong: dict[bytes, Counter[RowAt]] = {}
+    wrong: dict[bytes, Suspect] = {}
     for row in rows:
         rest = row.named.rest
         named.add(rest)
         if judge_row(row.named.side, legacy.get(rest), production.get(rest)):
-            wrong.setdefault(rest, Counter())[row] += 1
+            if rest not in wrong:
+                wrong[rest] = Suspect(rest, legacy.get(rest), production.get(rest), Counter(), Counter())
+            wrong[rest].add(row)
 
     finding.legacy_objects += len(legacy)
     finding.production_objects += len(production)
     finding.without_original += len(production.keys() - legacy.keys())
     finding.unnamed += len(production.keys() - named)
-    for rest in wrong.keys() | legacy.keys():
-        yield Suspect(rest, legacy.get(rest), production.get(rest), wrong.get(rest, Counter()))
+    yield from wrong.values()
+    for rest in legacy.keys() - wrong.keys():
+        if keep_unnamed and rest not in named:
+            finding.kept += 1
+        else:
+            yield Suspect(rest, legacy[rest], production.get(rest), Counter(), Counter())

@@ -14,7 +14,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.key_mapping import CANARY
 from s3_migration.second_opinion import rows
 from s3_migration.second_opinion.errors import CannotJudge
-from s3_migration.second_opinion.finding import EXAMPLES, Finding, Reading
+from s3_migration.second_opinion.finding import EXAMPLES, FOREIGN_EXAMPLES, Finding, Reading
 from s3_migration.second_opinion.join import Suspect, join
 from s3_migration.second_opinion.rows import Database
 from s3_migration.second_opinion.scratch import BYTES_A_ROW, BYTES_AN_OBJECT, Parts, RowAt
@@ -48,6 +48,7 @@ def look(
     with _scratch(directory) as parts:
         # Rows before objects: what a row names is there before the row is, and stays for as long as the row does.
         _read_rows(declaration, database, parts, finding, directory, progress)
+        _refuse_what_names_nothing(finding)
         listings = read_at_once([bucket.pages() for bucket in buckets])
         with progress.stage("objects") as advance, closing(listings):
             for page in listings:
@@ -60,7 +61,7 @@ def look(
     for bucket in buckets:
         bucket.try_out()  # of a bucket that is gone by now every object looked lost
     finding.seconds = time.monotonic() - begun
-    if finding.whole and not any(reading.production for reading in finding.readings.values()):
+    if not +finding.faults and not any(reading.production for reading in finding.readings.values()):
         raise CannotJudge(
             f"no row names an object: of {finding.values:,} values {finding.otherwise:,} hold a prefix of ours in "
             f"another spelling; production holds {finding.production_objects:,} objects. Fix: see whether the "
@@ -91,7 +92,10 @@ def _read_rows(
                         if len(reading.examples) < EXAMPLES:
                             reading.examples.append(value)
                         continue
-                    if named:
+                    if named is None:
+                        if len(reading.foreign_examples) < FOREIGN_EXAMPLES:
+                            reading.foreign_examples.append(value)
+                    else:
                         parts.add_row(RowAt(number, named))
                         if named.side is Side.PRODUCTION:
                             reading.production += 1
@@ -99,16 +103,35 @@ def _read_rows(
                             reading.legacy += 1
 
 
+def _refuse_what_names_nothing(finding: Finding) -> None:
+    """A column that is declared wrongly looks as if it had nothing to do with us: all its pictures may be broken.
+
+    :raises CannotJudge: of a reference no value names anything of ours, while others' do.
+    """
+    strange = {name: each for name, each in finding.readings.items() if each.values and each.foreign == each.values}
+    if strange and any(each.foreign < each.values for each in finding.readings.values()):
+        told = " and ".join(
+            f"none of the {each.values:,} values of {name} names anything of ours "
+            f"(e.g. {each.foreign_examples[0][:200]!r})"
+            for name, each in strange.items()
+        )
+        raise CannotJudge(
+            f"{told}, as those of other references do. Fix: correct its path_prefix in the declaration, or remove the "
+            f"reference."
+        )
+
+
 def _suspects(
     declaration: Declaration, parts: Parts, finding: Finding, advance: Callable[[int], object]
 ) -> Iterator[Suspect]:
     canary, keys = CANARY[:-1].encode(), declaration.keys
+    keep = declaration.unreferenced == "keep"
 
     def is_canary(rest: bytes) -> bool:
         return rest.startswith(canary) and keys.is_canary(keys.legacy_prefix + rest.decode(errors="replace"))
 
     for part in parts.split():
-        yield from join(part.objects(), part.rows(), is_canary, finding)
+        yield from join(part.objects(), part.rows(), is_canary, finding, keep_unnamed=keep)
         advance(1)
 
 

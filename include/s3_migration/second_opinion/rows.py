@@ -104,8 +104,12 @@ def read(connection: Connection[Any], reference: Reference) -> Iterator[str]:
 
 
 def count_now(connection: Connection[Any], reference: Reference, values: Sequence[str]) -> dict[str, int]:
-    """How many times each of the values is there now; those that are nowhere are left out."""
-    query = sql.SQL("SELECT value, count(*) FROM ({}) AS v WHERE value = ANY({}::text[]) GROUP BY value")
+    """How many times each of the values is there now, with those that the column's collation takes for the same.
+
+    Those that are nowhere are left out. Compared by the column's collation, so that its index serves, and told apart by
+    their bytes: to a nondeterministic one a lost `A.png` is the `a.png` that is there.
+    """
+    query = sql.SQL('SELECT value COLLATE "C", count(*) FROM ({}) AS v WHERE value = ANY({}::text[]) GROUP BY 1')
     return dict(connection.execute(query.format(_values(reference), sql.Literal(list(values)))).fetchall())
 
 

@@ -82,7 +82,7 @@ class SecondLook:
             same = both[0] == both[1] if all(both) else None
         return _Now(legacy, production, same)
 
-    def _rows_now(self, batch: list[Suspect]) -> list[dict[RowAt, int]]:
+    def _rows_now(self, batch: list[Suspect]) -> list[Counter[RowAt]]:
         """Of each suspect its rows that are still there, with their number."""
         asked: defaultdict[int, set[str]] = defaultdict(set)
         for suspect in batch:
@@ -94,17 +94,17 @@ class SecondLook:
                 for number, values in asked.items():
                     there[number] = count_now(connection, self._references[number], sorted(values))
         return [
-            {row: count for row in suspect.rows if (count := there[row.reference].get(self._value(row), 0))}
+            Counter({row: count for row in suspect.rows if (count := there[row.reference].get(self._value(row), 0))})
             for suspect in batch
         ]
 
-    def _judge(self, suspect: Suspect, objects: _Now, rows: dict[RowAt, int]) -> None:
-        now = Suspect(suspect.rest, objects.legacy, objects.production, rows)
+    def _judge(self, suspect: Suspect, objects: _Now, rows: Counter[RowAt]) -> None:
+        now = Suspect(suspect.rest, objects.legacy, objects.production, rows, suspect.others)
         faults = list(now.faults())
         for fault, row, number in faults:
             if fault is Fault.UNPROVEN and objects.same is not None:
                 fault = Fault.LEFT if objects.same else Fault.DIFFERS
-            self._finding.add(fault, number, self._example(now, row))
+            self._finding.add(fault, number, self._example(now, row), seen_twice=row not in now.others)
         first = [fault for fault, _, _ in suspect.faults()]
         if faults:
             self._seen_twice.update(first)  # as the others of its kind are seen at first

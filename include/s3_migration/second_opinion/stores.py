@@ -27,6 +27,8 @@ T = TypeVar("T")
 # Pages that wait to be written down.
 _WAITING = 8
 _BLOCK = 1 << 20
+# Bytes. No longer key can exist, and stores refuse to be asked for one.
+_LONGEST_KEY = 1024
 
 
 class Bucket:
@@ -66,13 +68,26 @@ class Bucket:
         with self._explained():
             # Encoded by the store, since XML cannot say every key. Decoded here: boto3 spoils what is no UTF-8.
             asked = {"Bucket": self.store.bucket, "Prefix": self.store.prefix, "EncodingType": "url"}
+            listing = f"the listing of s3://{self.store.bucket}/{self.store.prefix}"
+            before: set[bytes] = set()
             for page in self._client.get_paginator("list_objects_v2").paginate(**cast("Any", asked)):
-                yield list(self._found(page))
-                if page.get("IsTruncated") and not page.get("NextContinuationToken"):
+                found = list(self._found(page))
+                yield found
+                if not page.get("IsTruncated"):
+                    continue
+                if not page.get("NextContinuationToken"):
                     raise CannotJudge(
-                        f"the listing of s3://{self.store.bucket}/{self.store.prefix} breaks off: IsTruncated, and no "
-                        f"NextContinuationToken. Fix: try again; else the store cannot be listed"
+                        f"{listing} breaks off: IsTruncated, and no NextContinuationToken. Fix: try again; else the "
+                        f"store cannot be listed"
                     )
+                # Not by their order, which some stores do not keep.
+                rests = {each.rest for each in found}
+                if rests and rests <= before:
+                    raise CannotJudge(
+                        f"{listing} does not go on: after {self.key(found[-1].rest)} it shows nothing but objects of "
+                        f"the page before. Fix: try again; else the store cannot be listed"
+                    )
+                before = rests
 
     def _found(self, page: Any) -> Iterator[Found]:
         encoded = page.get("EncodingType") == "url"
@@ -95,6 +110,8 @@ class Bucket:
 
         :param first: what the listing showed, for a key that boto3 cannot ask for: one that is no UTF-8.
         """
+        if first is None and len(self._prefix + rest) > _LONGEST_KEY:
+            return None
         try:
             key = (self._prefix + rest).decode()
         except UnicodeDecodeError:
