@@ -330,6 +330,20 @@ def test_what_a_later_proof_makes_due_needs_a_word_as_well(product: Product, flo
 
 
 @every
+def test_what_waited_when_it_was_asked_goes_with_a_late_answer_and_the_question_says_so(
+    product: Product, flow: Flow
+) -> None:
+    product.seed(*KEYS)
+    early = "UPDATE s3_migration.ledger SET switched_at = now() - interval '3h' WHERE legacy_key < 'image/2'"
+    flow.attempt(grace_period=timedelta(hours=1), before_verify=lambda: product.sql(early))
+    assert "to be deleted: 2 objects" in asked(flow).body
+    assert "waiting for their grace period: 2; those whose grace period ends before the deletion go" in asked(flow).body
+    hours_later(product, proof="2h", switch="3h")
+    decide(flow, YES)
+    assert (flow.red, product.objects("legacy")) == ({}, {})
+
+
+@every
 def test_the_question_is_the_account_so_far(product: Product, flow: Flow) -> None:
     product.seed(*KEYS)
     odd = "image/a `b` | <b>.png"
