@@ -31,6 +31,7 @@ class Decision:
     approved: bool | None
     by: str = ""
     at: datetime | None = None
+    user_id: str | None = None  # as Airflow's auth manager has it
 
 
 def question(
