@@ -189,6 +189,22 @@ def test_another_run_was_approved_while_this_one_waited(product: Product, flow: 
     assert len(product.objects("legacy")) == 2
 
 
+@first
+def test_once_approved_a_cleared_run_takes_back_what_a_later_one_left(product: Product, flow: Flow) -> None:
+    product.seed("image/canary.png")
+    flow.attempt()
+    decide(flow, YES)
+    product.seed(*KEYS)
+    product.sql("UPDATE s3_migration.migration SET deletion_stopped = 'audit'")
+    flow.attempt()
+    run_id, red = flow.run_id, flow.red
+    flow.attempt()
+    product.sql("UPDATE s3_migration.migration SET deletion_stopped = NULL")
+    flow.run_id, flow.red = run_id, red
+    flow.clear_failed()
+    assert (flow.red, product.objects("legacy")) == ({}, {})
+
+
 @pytest.fixture
 def _may_remove_copies(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     connect_s3(monkeypatch, product.endpoint_url, "admin", "secret")
