@@ -16,7 +16,7 @@ import pytest
 
 from devstack.ports import free_port
 from devstack.postgres import Postgres
-from s3_migration.commands import session
+from s3_migration.commands import session, stop_deletion
 from s3_migration.commands.stop_deletion import resume_all, stop_all
 from s3_migration.model.modes import Mode
 from s3_migration.steps import deletion
@@ -144,6 +144,20 @@ def test_a_batch_that_does_not_end_is_not_waited_for_for_ever(
         told = json.loads(run("stop", "avatars", "--reason", "audit, Ada", "--json").out)
     assert "one is being written down since 200ms and more. Fix: see whether a run is at work" in out
     assert (code, told["nothing_on_its_way"]) == (1, False)
+    assert stopped(product) == "audit, Ada"
+
+
+@pytest.mark.parametrize("fails", ["lock_migration", "wait_for_deletions", "find_lease_holder"])
+def test_once_it_is_stopped_every_error_says_so(
+    product: Product, run: Run, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def lost(*_: object) -> None:
+        raise psycopg.OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(stop_deletion, fails, lost)
+    said = refused(run, "stop", "avatars", "--reason", "audit, Ada")
+    assert "it is stopped: no further batch begins. But nobody saw the last batch end: the server closed the" in said
+    assert "Fix: stop again" in said
     assert stopped(product) == "audit, Ada"
 
 
