@@ -197,7 +197,8 @@ def test_no_way_to_the_database_is_named(
     connect_database(monkeypatch, free_port(), product.database.info.dbname)
     assert "no connection to the database" in refused(run, command, "avatars", "--json")
     monkeypatch.delenv("AIRFLOW_CONN_PRODDATABASE")
-    assert "Airflow has no connection 'proddatabase'" in refused(run, command, "avatars")
+    said = refused(run, command, "avatars")
+    assert "Airflow has no connection 'proddatabase'. Fix: run the command where Airflow is configured; or correct" in said
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason"], ["--reason", " "]], ids=str)
