@@ -198,7 +198,9 @@ def test_no_way_to_the_database_is_named(
     assert "no connection to the database" in refused(run, command, "avatars", "--json")
     monkeypatch.delenv("AIRFLOW_CONN_PRODDATABASE")
     said = refused(run, command, "avatars")
-    assert "Airflow has no connection 'proddatabase'. Fix: run the command where Airflow is configured; or correct" in said
+    assert (
+        "Airflow has no connection 'proddatabase'. Fix: run the command where Airflow is configured; or correct" in said
+    )
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason"], ["--reason", " "]], ids=str)

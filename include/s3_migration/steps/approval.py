@@ -23,7 +23,9 @@ NAMED = 10
 HOW = "docs/runbook.md#approving-a-deletion"
 ASKS_AGAIN = f"clear may_delete with its downstream, and it asks again ({HOW})"
 # Of a question that may be another one by now: Airflow shows the first one of a task for ever.
-ASKS_ANEW = f"trigger a new run, which takes over what is left, and asks; or, if nothing has changed since, {ASKS_AGAIN}"
+ASKS_ANEW = (
+    f"trigger a new run, which takes over what is left, and asks; or, if nothing has changed since, {ASKS_AGAIN}"
+)
 
 
 def take_decision(declaration: Declaration, run_id: str, decision: Decision) -> None:
