@@ -79,6 +79,7 @@ def test_a_rejection_keeps_all_and_says_who_and_what_next(product: Product, flow
     assert set(flow.red) == RED
     said = str(flow.red["gate", 0])
     assert "bob (7) rejected the deletion, 2026-01-02 03:04 UTC" in said
+    assert "Then trigger a new run, which takes over what is left, and asks; or, if nothing has changed since, " in said
     assert "clear may_delete with its downstream, and it asks again" in said
     assert "bob (7) rejected the deletion of 4 objects" in str(flow.red["delete", 1])
     assert set(product.objects("legacy")) == set(KEYS)
@@ -88,6 +89,33 @@ def test_a_rejection_keeps_all_and_says_who_and_what_next(product: Product, flow
     assert set(product.objects("legacy")) == set(KEYS), "while it is asked again"
     decide(flow, YES)
     assert (flow.red, product.objects("legacy")) == ({}, {})
+
+
+@every
+def test_the_word_of_somebody_else_than_the_approvers_does_not_count(product: Product, flow: Flow) -> None:
+    """They were declared while it waited, say."""
+    product.seed(*KEYS)
+    flow.attempt()
+    flow.declaration = flow.declaration.model_copy(update={"approvers": ["7", "bob"]})
+    decide(flow, Decision(True, "eve (8)", THEN, "8"))
+    assert set(flow.red) == RED
+    said = str(flow.red["gate", 0])
+    assert "eve (8) approved the deletion, 2026-01-02 03:04 UTC, and is none of the approvers (7, bob)" in said
+    assert "Fix: one of them answers: trigger a new run" in said
+    assert record(product, flow)[1:] == (None, None, None)
+    assert set(product.objects("legacy")) == set(KEYS)
+    decide(flow, Decision(True, "ada (7)", THEN, "7"))
+    assert (flow.red, product.objects("legacy")) == ({}, {})
+
+
+@every
+@pytest.mark.parametrize("user", ["bob", "eve"])
+def test_whoever_rejects_it_is_heard(product: Product, flow: Flow, user: str) -> None:
+    product.seed(*KEYS)
+    flow.attempt()
+    flow.declaration = flow.declaration.model_copy(update={"approvers": ["bob"]})
+    decide(flow, Decision(False, user, THEN, user))
+    assert record(product, flow)[1:] == (False, user, THEN)
 
 
 @every
@@ -104,6 +132,7 @@ def test_a_time_out_says_who_could_have_answered(
     said = str(flow.red["gate", 0])
     assert "nobody answered within approval_timeout (1d) whether 4 objects may be deleted" in said
     assert f"Who could have: {named}." in said
+    assert "then trigger a new run, which takes over what is left" in said
     assert record(product, flow)[1:] == (None, None, None)
     assert set(product.objects("legacy")) == set(KEYS)
 
@@ -158,6 +187,22 @@ def test_another_run_was_approved_while_this_one_waited(product: Product, flow: 
     decide(flow, NOBODY)
     assert flow.red == {}
     assert len(product.objects("legacy")) == 2
+
+
+@first
+def test_once_approved_a_cleared_run_takes_back_what_a_later_one_left(product: Product, flow: Flow) -> None:
+    product.seed("image/canary.png")
+    flow.attempt()
+    decide(flow, YES)
+    product.seed(*KEYS)
+    product.sql("UPDATE s3_migration.migration SET deletion_stopped = 'audit'")
+    flow.attempt()
+    run_id, red = flow.run_id, flow.red
+    flow.attempt()
+    product.sql("UPDATE s3_migration.migration SET deletion_stopped = NULL")
+    flow.run_id, flow.red = run_id, red
+    flow.clear_failed()
+    assert (flow.red, product.objects("legacy")) == ({}, {})
 
 
 @pytest.fixture
@@ -330,6 +375,20 @@ def test_what_a_later_proof_makes_due_needs_a_word_as_well(product: Product, flo
 
 
 @every
+def test_what_waited_when_it_was_asked_goes_with_a_late_answer_and_the_question_says_so(
+    product: Product, flow: Flow
+) -> None:
+    product.seed(*KEYS)
+    early = "UPDATE s3_migration.ledger SET switched_at = now() - interval '3h' WHERE legacy_key < 'image/2'"
+    flow.attempt(grace_period=timedelta(hours=1), before_verify=lambda: product.sql(early))
+    assert "to be deleted: 2 objects" in asked(flow).body
+    assert "waiting for their grace period: 2; those whose grace period ends before the deletion go" in asked(flow).body
+    hours_later(product, proof="2h", switch="3h")
+    decide(flow, YES)
+    assert (flow.red, product.objects("legacy")) == ({}, {})
+
+
+@every
 def test_the_question_is_the_account_so_far(product: Product, flow: Flow) -> None:
     product.seed(*KEYS)
     odd = "image/a `b` | <b>.png"
@@ -386,11 +445,22 @@ def test_an_approval_that_nobody_may_give_is_refused_before_anything_is_touched(
 
 
 @every
+def test_approvers_are_refused_where_everybody_may_answer(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(monkeypatch, "ada:admin", all_admins="True")
+    flow.declaration = flow.declaration.model_copy(update={"approvers": ["ada"]})
+    with pytest.raises(PreflightFailed, match=r"everybody may answer.*Fix: set that to false"):
+        flow.begin()
+    flow.declaration = flow.declaration.model_copy(update={"approvers": None})
+    flow.begin()
+
+
+@every
 @pytest.mark.parametrize(
     ("users", "manager", "all_admins"),
     [
         ("ada:user,bob:viewer", "", "False"),
-        ("bob:viewer", "", "True"),
         ("bob:viewer", "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager", "False"),
     ],
 )

@@ -195,6 +195,15 @@ def test_a_store_that_carries_out_what_is_late_is_waited_for_longer(checked: Che
     assert checked.product.sql(asked) == [(False,)]
 
 
+def test_what_was_seen_of_expiry_is_kept_although_a_later_check_fails(checked: Checked) -> None:
+    checked.product.sql("UPDATE s3_migration.migration SET requests_expire = false")
+    stores = {side: checked.product.bucket(side) for side in ("legacy", "production")}
+    undo = Request(Mode.UNDO, remove_copies=True)  # the right to remove is asked for after the others
+    with pytest.raises(PreflightFailed, match="--undo"):
+        check(declare(**stores), f"test__{next(_runs)}", undo)
+    assert checked.product.sql("SELECT requests_expire FROM s3_migration.migration") == [(True,)]
+
+
 def test_while_another_run_is_at_work_nothing_is_probed(checked: Checked, proxy: Proxy) -> None:
     assert checked.run()
     proxy.clear()

@@ -202,6 +202,17 @@ def test_whoever_interrupts_it_gets_no_answer(run: Run, monkeypatch: pytest.Monk
     assert refused(run, "status", "avatars") == "Error: interrupted\n"
 
 
+def test_a_mistake_in_a_command_is_no_answer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(status, "look", mistaken)
+    code, out, error = run("status", "avatars", "--json")
+    assert (code, out) == (2, "")
+    assert "Traceback" in error
+    assert "RuntimeError: a mistake" in error
+
+
 MISTAKE = """
 import runpy, sys
 from s3_migration.commands import program

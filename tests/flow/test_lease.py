@@ -87,7 +87,7 @@ def waits_for_a_lock(product: Product) -> bool:
 
 def test_another_run_waits_and_is_told_for_whom(product: Product, opened: Open) -> None:
     take(opened("first"))
-    with pytest.raises(LeaseHeld, match=r"avatars is held by run first \(mode move\)"):
+    with pytest.raises(LeaseHeld, match=r"avatars is held by run first \(mode move\).* Fix: wait for that run"):
         take(opened("second"))
     assert holder(product) == "first"
 
@@ -336,7 +336,7 @@ def test_a_former_holder_writes_nothing(
 
     known = state()
     monkeypatch.setattr(Lease, "fence", steal_first)
-    with pytest.raises(LeaseHeld, match="held by run second"):
+    with pytest.raises(LeaseHeld, match=r"held by run second.* Fix: wait for that run to end, then clear this task"):
         getattr(flow, step)()
     assert stolen
     assert state() == known

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowException
 
 from s3_migration.ledger.connection import Ledger
+from s3_migration.model.approval import Decision
 from s3_migration.model.modes import Mode
 from s3_migration.steps import hooks
+from s3_migration.steps.deletion import may_delete
 from tests.support.command_line import Run, declare_in, run_here
 from tests.support.flow import Flow, lapse
 from tests.support.product import Product
@@ -139,6 +144,38 @@ def test_what_waits_and_until_when(status: Run, product: Product, flow: Flow) ->
     ((same,),) = product.sql("SELECT %s::timestamptz = %s", document["waits_until"], until)
     assert same
     assert "\n  3 waiting: a move after 20" in status().out
+
+
+@pytest.mark.declared(approve_deletion="every")
+def test_a_person_that_is_waited_for(status: Run, flow: Flow) -> None:
+    def seen(approved: bool | None, answered_by: str | None, *, waits: bool, said: str) -> None:
+        last = told(status)["last_run"]
+        assert (last["approved"], last["answered_by"], last["waits_for_a_person"]) == (approved, answered_by, waits)
+        assert f"Run {flow.run_id} asked at {last['approval_asked_at'][:10]} " in status().out
+        assert f" whether objects may be deleted: {said}" in status().out
+
+    def answer(user: str, *, approved: bool) -> None:
+        decision = Decision(approved, user, datetime.now(timezone.utc), user)
+        with suppress(AirflowException):
+            may_delete(flow.declaration, flow.run_id, decision=decision)
+
+    def waiting() -> None:
+        seen(None, None, waits=True, said="nobody has answered yet")
+        assert told(status)["left"] == [
+            f"run {flow.run_id} waits for a person: approve or reject (docs/runbook.md#approving-a-deletion)",
+            "3 objects are copied: what is proven of them is deleted once that is approved",
+        ]
+
+    assert "asked at" not in status().out
+    flow.attempt(before_delete=waiting)
+    seen(None, None, waits=False, said="nobody answered\n")
+    assert "trigger a run" in status().out
+    answer("bob", approved=False)
+    seen(False, "bob", waits=False, said="rejected by bob, 20")
+    flow.work_off([("gate", 0)])
+    seen(False, "bob", waits=True, said="nobody has answered yet")
+    answer("ada", approved=True)
+    seen(True, "ada", waits=False, said="approved by ada, 20")
 
 
 def test_the_reason_of_a_stop_is_told(status: Run, run: Run) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from devstack.ports import free_port
 from devstack.postgres import Postgres
-from s3_migration.commands import session
+from s3_migration.commands import session, stop_deletion
 from s3_migration.commands.stop_deletion import resume_all, stop_all
 from s3_migration.model.modes import Mode
 from s3_migration.steps import deletion
@@ -147,6 +147,20 @@ def test_a_batch_that_does_not_end_is_not_waited_for_for_ever(
     assert stopped(product) == "audit, Ada"
 
 
+@pytest.mark.parametrize("fails", ["lock_migration", "wait_for_deletions", "find_lease_holder"])
+def test_once_it_is_stopped_every_error_says_so(
+    product: Product, run: Run, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def lost(*_: object) -> None:
+        raise psycopg.OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(stop_deletion, fails, lost)
+    said = refused(run, "stop", "avatars", "--reason", "audit, Ada")
+    assert "it is stopped: no further batch begins. But nobody saw the last batch end: the server closed the" in said
+    assert "Fix: stop again" in said
+    assert stopped(product) == "audit, Ada"
+
+
 def test_a_lock_on_the_row_is_named(product: Product, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "LOCK_TIMEOUT", "200ms")
     with psycopg.connect(product.database_uri) as other:
@@ -183,7 +197,10 @@ def test_no_way_to_the_database_is_named(
     connect_database(monkeypatch, free_port(), product.database.info.dbname)
     assert "no connection to the database" in refused(run, command, "avatars", "--json")
     monkeypatch.delenv("AIRFLOW_CONN_PRODDATABASE")
-    assert "Airflow has no connection 'proddatabase'" in refused(run, command, "avatars")
+    said = refused(run, command, "avatars")
+    assert (
+        "Airflow has no connection 'proddatabase'. Fix: run the command where Airflow is configured; or correct" in said
+    )
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason"], ["--reason", " "]], ids=str)

@@ -8,6 +8,8 @@ import pytest
 
 from s3_migration.commands.policies import policy
 from s3_migration.model.modes import Mode
+from s3_migration.model.run_request import Request
+from s3_migration.steps.check import check
 from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.preflight.errors import PreflightFailed
@@ -137,6 +139,20 @@ def test_the_schedule_does_not_move_again_what_a_person_has_undone(product: Prod
     assert flow.run(Mode.MOVE).deleted == 5
     product.seed("image/new.png")
     assert flow.run(Mode.MOVE, scheduled=True).deleted == 1
+
+
+def test_an_undo_that_waited_for_its_turn_is_the_last_run_all_the_same(product: Product, flow: Flow) -> None:
+    """It has a smaller number than who worked before it."""
+    flow.begin(Mode.COPY)
+    assert not check(flow.declaration, "waits", Request(Mode.UNDO))
+    flow.work_off(flow.tasks())
+    flow.run(Mode.SWITCH)
+    flow.run_id = "waits"
+    assert check(flow.declaration, "waits", Request(Mode.UNDO))
+    flow.list()
+    flow.work_off(flow.tasks())
+    assert flow.run(Mode.MOVE, scheduled=True).mode == "plan"
+    assert product.rows() == list(KEYS)
 
 
 def test_without_the_right_to_remove_copies_nothing_is_touched(

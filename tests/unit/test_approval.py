@@ -45,7 +45,8 @@ def test_what_will_be_deleted_and_what_stays_is_told() -> None:
     assert "- **to be deleted: 12,000 objects, 3,456 bytes**, below `s3://legacy-s3/image/`" in lines
     assert "- from `image/a` to `image/z`" in lines
     assert "- done by this run: 11,000 objects copied, 12,500 rows switched" in lines
-    assert "- waiting for their grace period, and not deleted now: 7" in lines
+    waiting = "- waiting for their grace period: 7; those whose grace period ends before the deletion go as well"
+    assert waiting in lines
     assert "- problems, which stay in legacy: 2 conflict" in lines
     assert "- others that are not deleted: 1 superseded" in lines
     assert "- conflict: `image/x`: `production holds other content`" in lines

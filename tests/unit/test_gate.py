@@ -130,12 +130,12 @@ def test_whoever_may_act_on_the_dag_is_asked_where_nobody_is_named(run: Run) -> 
 @pytest.mark.parametrize(
     ("event", "decision"),
     [
-        ({**ANSWERED, "chosen_options": ["Approve"], "responded_by_user": ADA}, Decision(True, "ada (7)", NOW)),
+        ({**ANSWERED, "chosen_options": ["Approve"], "responded_by_user": ADA}, Decision(True, "ada (7)", NOW, "7")),
         (
             {**ANSWERED, "chosen_options": ["Reject"], "responded_by_user": {"id": "bob", "name": "bob"}},
-            Decision(False, "bob", NOW),
+            Decision(False, "bob", NOW, "bob"),
         ),
-        ({**ANSWERED, "chosen_options": [], "responded_by_user": ADA}, Decision(False, "ada (7)", NOW)),
+        ({**ANSWERED, "chosen_options": [], "responded_by_user": ADA}, Decision(False, "ada (7)", NOW, "7")),
         ({"error": "The response timeout has passed", "error_type": "timeout"}, Decision(None)),
         (None, None),
     ],

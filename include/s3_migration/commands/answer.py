@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from functools import wraps
@@ -76,10 +77,19 @@ def answers(work: Callable[..., Answer]) -> Callable[..., None]:
         try:
             with redirect_stdout(sys.stderr):
                 answer = work(context.obj, **options)
+            text = json.dumps(answer.document, indent=2) if as_json else answer.text
+            click.echo(text.removesuffix("\n"))
         except (CommandError, DeclarationError) as error:
             raise Undone(f"Migration {context.obj.name}: {error}") from error
-        text = json.dumps(answer.document, indent=2) if as_json else answer.text
-        click.echo(text.removesuffix("\n"))
+        except click.ClickException:
+            raise
+        except Exception as error:
+            # A mistake of ours, or nobody reads stdout. Python, and of some errors Click, would end with 1: an answer.
+            traceback.print_exc()
+            raise Undone(
+                f"Migration {context.obj.name}: there is no answer: {type(error).__name__}: {error}. "
+                f"Fix: try again; else report what stands above."
+            ) from error
         context.exit(0 if answer.yes else 1)
 
     return run

@@ -51,7 +51,8 @@ def connect(declaration: Declaration) -> Ledger:
         return Ledger.connect(declaration)
     except AirflowNotFoundException as error:
         raise CommandError(
-            f"Airflow has no connection {conn_id!r}. Fix: run the command where Airflow is configured."
+            f"Airflow has no connection {conn_id!r}. Fix: run the command where Airflow is configured; or correct "
+            f"it, if it is defined there."
         ) from error
     except Error as error:
         raise CommandError(

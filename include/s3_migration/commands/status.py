@@ -45,14 +45,16 @@ def look(declaration: Declaration) -> Status:
         at_work = holder if holder and holder.at_work else None
         counts = count_all_states(ledger)
         unacknowledged = {count.state: count.objects - count.acknowledged for count in counts}
+        latest = find_latest_run(ledger)
+        asked = latest.run_id if latest and latest.waits_for_a_person else None
         return Status(
             migration=declaration.name,
             deletion_stopped=known.deletion_stopped,
             at_work=at_work,
             steps=find_steps_at_work(ledger) if at_work else [],
-            latest=find_latest_run(ledger),
+            latest=latest,
             counts=counts,
-            left=find_unfinished(find_last_run(ledger), unacknowledged, Rows(), []),
+            left=find_unfinished(find_last_run(ledger), unacknowledged, Rows(), [], asked=asked),
         )
 
 
@@ -70,6 +72,9 @@ def report(status: Status) -> Iterator[str]:
         part = ", a part of legacy" if latest.partial else ""
         ended = f"ended {_time(latest.ended_at)}" if latest.ended_at else "has not come to its end"
         yield f"Last run: {latest.run_id} (mode {latest.mode}{part}), began {_time(latest.started_at)}, {ended}"
+        if latest.approval_asked_at:
+            asked = f"Run {latest.run_id} asked at {_time(latest.approval_asked_at)} whether objects may be deleted"
+            yield f"{asked}: {_answer(latest)}"
     yield f"Objects: {sum(count.objects for count in status.counts):,}"
     for kind, objects in status.problems.items():
         yield f"  {objects:,} {kind}: {STATES[kind].meaning}"
@@ -100,7 +105,10 @@ def document(status: Status) -> dict[str, Any]:
             "steps": [{**step._asdict(), "since": _iso(step.since)} for step in status.steps],
         },
         "last_run": latest
-        and {**latest._asdict(), "started_at": _iso(latest.started_at), "ended_at": _iso(latest.ended_at)},
+        and {
+            **{name: _iso(value) if isinstance(value, datetime) else value for name, value in latest._asdict().items()},
+            "waits_for_a_person": latest.waits_for_a_person,
+        },
         "problems": status.problems,
         "states": {
             count.state: {"objects": count.objects, "acknowledged": count.acknowledged} for count in status.counts
@@ -109,6 +117,14 @@ def document(status: Status) -> dict[str, Any]:
         "finished": not status.left,
         "left": status.left,
     }
+
+
+def _answer(run: LatestRun) -> str:
+    if run.waits_for_a_person:
+        return "nobody has answered yet"
+    if run.approved is None or run.answered_at is None:
+        return "nobody answered"
+    return f"{'approved' if run.approved else 'rejected'} by {run.answered_by}, {_time(run.answered_at)}"
 
 
 def _time(moment: datetime) -> str:

@@ -11,9 +11,9 @@ import click
 from psycopg.errors import LockNotAvailable
 
 from s3_migration.commands import session
-from s3_migration.commands.answer import PROGRAM, Answer, answers, as_json, migration, not_empty
+from s3_migration.commands.answer import PROGRAM, Answer, CommandError, answers, as_json, migration, not_empty
 from s3_migration.commands.session import open_ledger
-from s3_migration.ledger.connection import MigrationLedger
+from s3_migration.ledger.connection import MigrationLedger, first_line
 from s3_migration.ledger.deletion import allow_deletion, lock_migration, stop_deletion, wait_for_deletions
 from s3_migration.ledger.lease import find_lease_holder
 from s3_migration.model.declaration import Declaration
@@ -22,7 +22,7 @@ from s3_migration.model.declaration import Declaration
 def stop_all(declaration: Declaration, reason: str) -> Answer:
     """Stop all deletion, wait for the batches on their way to end, and say so.
 
-    :raises CommandError: it is not stopped.
+    :raises CommandError: it is not stopped; or it is, as the message then says, and nobody saw the last batch end.
     """
     name = declaration.name
     with _open(declaration) as (ledger, before):
@@ -31,18 +31,19 @@ def stop_all(declaration: Declaration, reason: str) -> Answer:
         if before is not None:
             lines.append(f"It had been stopped before: {before}")
         try:
-            lock_migration(ledger, name)  # a batch that is being written down is written after this
-            for _ in wait_for_deletions(ledger, _say):
-                pass
-            lines.append(f"Nothing is deleted from legacy any more, until: {PROGRAM} resume {name}")
-            at_rest = True
-        except LockNotAvailable:
-            lines.append(
-                f"No further batch begins, but one is being written down since {session.LOCK_TIMEOUT} and more. "
-                f"Fix: see whether a run is at work ({PROGRAM} status {name}), and stop again"
-            )
-            at_rest = False
-        holder = find_lease_holder(ledger)
+            at_rest = _see_the_last_batch_end(ledger, name)
+            holder = find_lease_holder(ledger)
+        except (Exception, KeyboardInterrupt) as error:
+            raise CommandError(
+                f"it is stopped: no further batch begins. But nobody saw the last batch end: {first_line(error)}. "
+                f"Fix: stop again: it answers once nothing is deleted any more."
+            ) from error
+        lines.append(
+            f"Nothing is deleted from legacy any more, until: {PROGRAM} resume {name}"
+            if at_rest
+            else f"No further batch begins, but one is being written down since {session.LOCK_TIMEOUT} and more. "
+            f"Fix: see whether a run is at work ({PROGRAM} status {name}), and stop again"
+        )
         at_work = holder if holder and holder.at_work else None
         if at_work:
             lines.append(f"Run {at_work.run} is at work.")
@@ -57,6 +58,17 @@ def stop_all(declaration: Declaration, reason: str) -> Answer:
             },
             yes=at_rest,
         )
+
+
+def _see_the_last_batch_end(ledger: MigrationLedger, name: str) -> bool:
+    """False: it does not end."""
+    try:
+        lock_migration(ledger, name)  # a batch that is being written down is written after this
+    except LockNotAvailable:
+        return False
+    for _ in wait_for_deletions(ledger, _say):
+        pass
+    return True
 
 
 def _say(left: timedelta) -> None:

@@ -25,7 +25,7 @@ STAGING = ("legacy", "production", "rows")
 Row = TypeVar("Row")
 
 
-def first_line(error: Error) -> str:
+def first_line(error: BaseException) -> str:
     """What PostgreSQL says, without its hints and where in the statement it was."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 

@@ -16,6 +16,8 @@ from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
 TTL = timedelta(minutes=3)
 # For a batch of the lease's former holder to end.
 TAKE_TIMEOUT = "30s"
+# Of a task that Airflow does not try again.
+FIX = "Fix: wait for that run to end, then clear this task with its downstream."
 
 
 class LeaseHeld(AirflowException):
@@ -109,7 +111,7 @@ class Lease:
             holders = how_to_end_lock_holders(self._ledger, "s3_migration.migration")
             raise LeaseHeld(f"{self._held_by()} Its row is locked. Fix: {holders}") from error
         if token is None:
-            raise LeaseHeld(self._held_by())
+            raise LeaseHeld(f"{self._held_by()} {FIX}")
         return token
 
     def _held_by(self) -> str:
@@ -134,7 +136,7 @@ class Lease:
             name = self._ledger.declaration.name
             raise LeaseHeld(f"Migration {name}: its row is locked. Fix: an administrator ends {holders}") from error
         if not ours:
-            raise LeaseHeld(self._held_by())
+            raise LeaseHeld(f"{self._held_by()} {FIX}")
 
     def hold(self, pause: timedelta) -> None:
         """Keep the lease while the run has no task at work."""

@@ -138,6 +138,18 @@ class LatestRun(NamedTuple):
     partial: bool  # a canary or a slice
     started_at: datetime
     ended_at: datetime | None  # None: it is at work, or was killed, or never came to its end
+    approval_asked_at: datetime | None  # when it last asked a person whether objects may be deleted
+    approved: bool | None  # by `answered_by`; None: nobody has answered
+    answered_by: str | None
+    answered_at: datetime | None
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """It has asked, and has neither been answered nor ended since. A rejection is kept while it asks again."""
+        asked_at = self.approval_asked_at
+        if asked_at is None or self.approved:
+            return False
+        return all(since is None or since < asked_at for since in (self.answered_at, self.ended_at))
 
 
 class StepAtWork(NamedTuple):

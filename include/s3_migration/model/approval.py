@@ -31,6 +31,7 @@ class Decision:
     approved: bool | None
     by: str = ""
     at: datetime | None = None
+    user_id: str | None = None  # as Airflow's auth manager has it
 
 
 def question(
@@ -62,7 +63,8 @@ def question(
         f"- from {code(_short(first))} to {code(_short(last))}",
         f"- their copies, which the rows name: below {code(production)}",
         f"- done by this run: {_listed(done)}",
-        f"- waiting for their grace period, and not deleted now: {states.get('waiting', 0):,}",
+        f"- waiting for their grace period: {states.get('waiting', 0):,}; those whose grace period ends before the "
+        f"deletion go as well",
         f"- problems, which stay in legacy: {_listed(kept) or 'none'}",
     ]
     others = {name: states[name] for name in ("superseded", "unreferenced", "dangling") if states.get(name)}

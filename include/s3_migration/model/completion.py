@@ -19,6 +19,11 @@ _FIXES = {
     "copied": _MOVE,
     "waiting": "their grace period is not over: a move after that deletes them",
 }
+_HOW_TO_ANSWER = "docs/runbook.md#approving-a-deletion"
+_FIXES_ASKED = {
+    "listed": f"once that is answered, {_MOVE}",
+    "copied": "what is proven of them is deleted once that is approved",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ def unfinished_states(states: Mapping[str, int]) -> dict[str, int]:
     return {state: number for state, number in states.items() if number and not STATES[state].final}
 
 
-def find_unfinished(last: LastRun | None, states: Mapping[str, int], rows: Rows, legacy: Sequence[str]) -> list[str]:
+def find_unfinished(
+    last: LastRun | None, states: Mapping[str, int], rows: Rows, legacy: Sequence[str], *, asked: str | None = None
+) -> list[str]:
     """What keeps the migration from being finished, each with how to go on.
 
     | last run                     | objects, less acknowledged problems | rows, legacy     | finished |
@@ -62,11 +69,17 @@ def find_unfinished(last: LastRun | None, states: Mapping[str, int], rows: Rows,
 
     :param states: objects by state, less those whose problem was acknowledged.
     :param legacy: the first keys that legacy holds for no reason that is known.
+    :param asked: the run that waits for a person's word: until then no other is to be triggered.
     """
+    fixes = _FIXES if asked is None else _FIXES | _FIXES_ASKED
     return [
-        *_left_by(last),
         *(
-            f"{number} objects are {state}: {_FIXES.get(state, _PROBLEM)}"
+            _left_by(last)
+            if asked is None
+            else [f"run {asked} waits for a person: approve or reject ({_HOW_TO_ANSWER})"]
+        ),
+        *(
+            f"{number} objects are {state}: {fixes.get(state, _PROBLEM)}"
             for state, number in unfinished_states(states).items()
         ),
         *(

@@ -22,15 +22,27 @@ log = logging.getLogger(__name__)
 NAMED = 10
 HOW = "docs/runbook.md#approving-a-deletion"
 ASKS_AGAIN = f"clear may_delete with its downstream, and it asks again ({HOW})"
+# Of a question that may be another one by now: Airflow shows the first one of a task for ever.
+ASKS_ANEW = (
+    f"trigger a new run, which takes over what is left, and asks; or, if nothing has changed since, {ASKS_AGAIN}"
+)
 
 
 def take_decision(declaration: Declaration, run_id: str, decision: Decision) -> None:
     """Write it down, before anything that may fail and be tried again.
 
-    :raises GateClosed: it was no.
+    :raises GateClosed: it was no; or yes, by somebody who may not say so.
     """
     if decision.approved is None or decision.at is None:
         return
+    approvers = declaration.approvers
+    if decision.approved and approvers is not None and decision.user_id not in approvers:
+        # Airflow asked those who were declared then, and where all are admins, everybody.
+        raise GateClosed(
+            f"Migration {declaration.name}: {decision.by} approved the deletion, {decision.at:%Y-%m-%d %H:%M %Z}, and "
+            f"is none of the approvers ({', '.join(approvers)}), so this does not count, and run {run_id} deletes "
+            f"nothing. Fix: one of them answers: {ASKS_ANEW}; or correct approvers in the declaration."
+        )
     with closing(Ledger.connect(declaration)) as ledger:
         deletion.answer_approval(
             ledger,
@@ -43,8 +55,7 @@ def take_decision(declaration: Declaration, run_id: str, decision: Decision) -> 
     if not decision.approved:
         raise GateClosed(
             f"Migration {declaration.name}: {decision.by} rejected the deletion, {decision.at:%Y-%m-%d %H:%M %Z}, so "
-            f"run {run_id} deletes nothing; rows and copies stay as they are. Fix: find out why. Then "
-            f"{ASKS_AGAIN}; or leave it: a later run takes over what is left."
+            f"run {run_id} deletes nothing; rows and copies stay as they are. Fix: find out why. Then {ASKS_ANEW}."
         )
     log.info("the deletion was approved by %s, %s", decision.by, decision.at)
 
@@ -69,7 +80,7 @@ def ask_unless_approved(run: Run, decision: Decision | None) -> None:
         raise GateClosed(
             f"Migration {run.declaration.name}: nobody answered within approval_timeout ({timeout}) whether "
             f"{found.objects} objects may be deleted, so nothing is deleted. Who could have: {who}. Fix: see that one "
-            f"of them has a login to Airflow that may act on the DAG, and is told (docs/alerts.md); then {ASKS_AGAIN}."
+            f"of them has a login to Airflow that may act on the DAG, and is told (docs/alerts.md); then {ASKS_ANEW}."
         )
     deletion.ask_for_approval(run.ledger)
     raise ApprovalWanted(_question(run, found))
@@ -87,7 +98,7 @@ def require_approved(run: Run) -> None:
         by = f"{run.record.answered_by} rejected" if run.record.approved is False else "nobody has approved"
         raise GateClosed(
             f"Migration {run.declaration.name}: {by} the deletion of {found.objects} objects of run {run.run_id}, "
-            f"so these are kept. Fix: {ASKS_AGAIN}."
+            f"so these are kept. Fix: {ASKS_AGAIN if run.record.approved is None else ASKS_ANEW}."
         )
 
 

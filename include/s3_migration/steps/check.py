@@ -61,9 +61,11 @@ def _open(preflight: Preflight, request: Request, *, scheduled: bool) -> bool:
     try:
         with Lease(of_run) as lease:
             try:
-                _ask(preflight.of_the_run())
-                if preflight.expires is not None:
-                    set_requests_expire(of_migration, expire=preflight.expires)
+                try:
+                    _ask(preflight.of_the_run())
+                finally:  # whichever of them fails: how long deletions are waited for rests on it
+                    if preflight.expires is not None:
+                        set_requests_expire(of_migration, expire=preflight.expires)
                 _acknowledge(of_run, request)
                 _keep_declared(of_migration)
             except BaseException:

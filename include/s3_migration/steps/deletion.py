@@ -203,8 +203,8 @@ def delete_chunk(
     """
     with working(declaration, run_id, "delete", chunk, retries_left=retries_left) as run, labelled(run, label):
         require_approved(run)
-        # What another run took over while somebody was asked was not what that person saw (an undo's, say).
-        if run.mode.deletes and not run.wants_approval:
+        # What another run took over after somebody was asked is not what that person saw (an undo's, say).
+        if run.mode.deletes and not run.wants_approval_of_each:
             copying.reclaim(run.ledger, run.chunk)
         require_open(run)
         if deletion.has_unproven(run.ledger, run.chunk):

@@ -107,6 +107,11 @@ class Run:
         declared = self.record.approve_deletion or self.declaration.approve_deletion
         return self.mode.deletes and declared is not None
 
+    @property
+    def wants_approval_of_each(self) -> bool:
+        """Whether that is for what the run owned when it asked (`every`), and for nothing else."""
+        return self.mode.deletes and "every" in (self.record.approve_deletion, self.declaration.approve_deletion)
+
     def stop_if_asked(self) -> None:
         """Between two batches.
 

@@ -22,11 +22,6 @@ from s3_migration.ui import alerts, trigger_form
 from s3_migration.ui.gate import DeletionGate
 from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
 
-# Runs that Airflow lets begin, and how long check waits for another one's lease. A run that waits for a person must not
-# hold up others (an undo, above all): then the lease alone sees to it that one works at a time.
-ONE_RUN = 1, timedelta(hours=12)
-RUNS_THAT_WAIT = 16, timedelta(days=7)
-
 DOCS = Path(__file__).parents[3] / "docs" / "dag.md"
 
 
@@ -41,7 +36,6 @@ def set_label(text: str) -> None:
 
 def make_dag(declared: Declaration) -> DAG:
     """The DAG of one migration. Trigger rules: see "The rule of red" in docs/safety.md before touching one."""
-    runs, patience = RUNS_THAT_WAIT if declared.approve_deletion else ONE_RUN
     with DAG(
         dag_id=f"migrate_{declared.name}",
         description=declared.description,
@@ -50,7 +44,7 @@ def make_dag(declared: Declaration) -> DAG:
         # No object is older than S3 itself: a backfill may reach back to any.
         start_date=pendulum.datetime(2006, 1, 1, tz=declared.timezone),
         catchup=False,
-        max_active_runs=runs,
+        max_active_runs=1,  # in the order they were asked for, behind one that waits for a person too
         params=trigger_form.form(declared),
         default_args={
             "owner": ", ".join(declared.owners),
@@ -65,7 +59,7 @@ def make_dag(declared: Declaration) -> DAG:
         auto_register=False,  # it belongs to the DAG file that keeps it, not to each that makes it
     ) as dag:
 
-        @task.sensor(mode="reschedule", poke_interval=30, timeout=patience.total_seconds())
+        @task.sensor(mode="reschedule", poke_interval=30, timeout=timedelta(hours=12).total_seconds())
         def check() -> PokeReturnValue:
             """Fail in seconds when something needed is missing; wait while another run is at work."""
             context = get_current_context()

@@ -73,4 +73,4 @@ def _decision(event: Mapping[str, Any]) -> Decision:
         return Decision(None)
     user = event["responded_by_user"] or {"id": "?", "name": "somebody"}
     by = user["name"] if user["name"] == user["id"] else f"{user['name']} ({user['id']})"
-    return Decision(APPROVE in event["chosen_options"], by, event["responded_at"])
+    return Decision(APPROVE in event["chosen_options"], by, event["responded_at"], str(user["id"]))

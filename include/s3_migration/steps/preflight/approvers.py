@@ -21,7 +21,13 @@ def check_approvers(declaration: Declaration) -> None:
     if not conf.get("core", "auth_manager").endswith(_SIMPLE):
         return
     if conf.getboolean("core", "simple_auth_manager_all_admins"):
-        return
+        if declaration.approvers is None:
+            return
+        raise PreflightFailed(
+            f"Migration {declaration.name}: approvers is declared, and core.simple_auth_manager_all_admins is true: "
+            f"everybody may answer, and nobody is told from another. Nothing was touched. Fix: set that to false "
+            f"(core.simple_auth_manager_users has the users), or leave out approvers."
+        )
     entries = [entry.split(":") for entry in conf.getlist("core", "simple_auth_manager_users")]
     roles = {entry[0]: entry[1].lower() for entry in entries if len(entry) > 1}
     able = [user for user, role in roles.items() if role != _LOOKS_ON]
