@@ -166,7 +166,7 @@ def test_people_are_told_that_an_answer_is_wanted(run: Run, monkeypatch: pytest.
         run(wants, approve_deletion="every", alerts={"emails": ["ops@example.com"]})
         (mail,) = sink.mails
     assert mail.subject == f"Migration avatars asks for an approval: run {RUN}"
-    assert "for at most 1d; then it ends red" in mail.html
+    assert "for at most 1d; then it ends red. Other runs of the DAG are queued until then." in mail.html
     assert "a &lt;b&gt;.png" in mail.html
     page = "runs/manual__2026-05-01T10%3A00%3A00%2B00%3A00/tasks/may_delete/required_actions"
     assert f'<a href="http://airflow.example/dags/migrate_avatars/{page}">' in mail.html

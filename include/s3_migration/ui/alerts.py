@@ -126,7 +126,8 @@ def tell_asked(declared: Declaration, context: Context, asked: Question) -> None
     mode = _mode(declared, dag_run.run_type, dag_run.conf)
     says = (
         f"{asked.subject} Run {run_id} waits for an answer, under Required Actions of its task may_delete, for at most "
-        f"{duration_text(declared.patience)}; then it ends red.\n\n{asked.body}"
+        f"{duration_text(declared.patience)}; then it ends red. Other runs of the DAG are queued until then.\n\n"
+        f"{asked.body}"
     )
     _tell(declared, _alert("approval", declared, run_id, mode, says), context)
 
