@@ -36,9 +36,11 @@ from s3_migration.second_opinion import look as looking
 from s3_migration.second_opinion import scratch, second_look
 from s3_migration.second_opinion.errors import CannotJudge
 from s3_migration.second_opinion.finding import Example, Finding
-from s3_migration.second_opinion.judgement import Fault
+from s3_migration.second_opinion.judgement import Fault, Object
 from s3_migration.second_opinion.rows import Database
 from s3_migration.second_opinion.second_look import SecondLook
+from s3_migration.second_opinion.spelling import Side
+from s3_migration.second_opinion.stores import Bucket
 from tests.support import ROOT
 from tests.support.connections import client, connect_database, connect_s3
 from tests.support.flow import Flow, shared_clients
@@ -223,6 +225,12 @@ def test_values_that_name_nothing_of_ours_are_counted_and_shown(moved: Product, 
     assert (reading.values, reading.production, reading.otherwise, reading.foreign) == (11, 3, 1, 7)
     assert len(set(reading.foreign_examples)) == 5
     assert all(value.startswith("elsewhere/") for value in reading.foreign_examples)
+
+
+def test_where_no_column_names_anything_of_ours_faults_are_told_all_the_same(moved: Product, look: Look) -> None:
+    moved.sql("UPDATE avatars SET path = 'elsewhere/1.png'")
+    moved.put("legacy", "image/new.png")
+    assert faults(look()) == {Fault.ONLY_IN_LEGACY: 1}
 
 
 def test_where_unnamed_objects_are_kept_by_declaration_they_are_no_fault(moved: Product, look: Look) -> None:
@@ -451,6 +459,8 @@ def test_a_key_that_is_longer_than_one_can_be_is_nowhere(
     product.row(f"avatar/{'x' * 2000}", f"image/{'y' * 1024}")
     found = look()
     assert faults(found) == {Fault.BROKEN: 1, Fault.DANGLING: 1, Fault.ONLY_IN_LEGACY: 1}
+    shown = Object(1, "e")
+    assert Bucket(Side.LEGACY, product.declaration.legacy).look_up(b"x" * 2000, shown) == shown, "a store that lists it"
 
 
 def test_so_is_one_that_seaweedfs_does_not_hold(product: Product, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 # Pages that wait to be written down.
 _WAITING = 8
 _BLOCK = 1 << 20
-# Bytes. No longer key can exist, and stores refuse to be asked for one.
+# Bytes. In S3 no longer key can exist, and stores refuse to be asked for one.
 _LONGEST_KEY = 1024
 
 
@@ -108,10 +108,10 @@ class Bucket:
     def look_up(self, rest: bytes, first: Object | None) -> Object | None:
         """The object now.
 
-        :param first: what the listing showed, for a key that boto3 cannot ask for: one that is no UTF-8.
+        :param first: what the listing showed, for a key that nobody can ask for: one that is too long, or no UTF-8.
         """
-        if first is None and len(self._prefix + rest) > _LONGEST_KEY:
-            return None
+        if len(self._prefix + rest) > _LONGEST_KEY:
+            return first
         try:
             key = (self._prefix + rest).decode()
         except UnicodeDecodeError:
