@@ -16,10 +16,12 @@ from devstack.postgres import Postgres
 from devstack.s3 import SeaweedFS
 
 from .support.command_line import Run, run_here
+from .support.connections import connect_s3
 from .support.flow import Flow, shared_clients
 from .support.identities import identities
 from .support.preloaded.light_clients import make_light
 from .support.product import Product, made_product
+from .support.proxy import Proxy
 from .support.servers import made_postgres
 
 # Those that last longest first, and small ones last, so that all processes of xdist end together.
@@ -100,6 +102,14 @@ def product(postgres: Postgres, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) 
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """`python -m s3_migration` in this process."""
     return partial(run_here, capsys)
+
+
+@pytest.fixture
+def proxy(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Both connections of the product go through it."""
+    with Proxy(product.endpoint_url) as made:
+        connect_s3(monkeypatch, made.endpoint_url)
+        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,14 +42,6 @@ def checking(
     product.seed("image/1.png", "image/ä b.png")
     declare_in(tmp_path, product.declaration, monkeypatch)
     return partial(run_here, capsys, "check", "avatars")
-
-
-@pytest.fixture
-def proxy(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """Both connections go through it."""
-    with Proxy(product.endpoint_url) as made:
-        connect_s3(monkeypatch, made.endpoint_url)
-        yield made
 
 
 def look(product: Product) -> dict[str, Any]:

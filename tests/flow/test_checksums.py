@@ -14,7 +14,6 @@ from s3_migration.model.modes import Mode
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support import proxy as faults
-from tests.support.connections import connect_s3
 from tests.support.flow import Flow, Killed, shared_clients
 from tests.support.product import Product
 from tests.support.proxy import Answer, Forward, Proxy, Request
@@ -22,13 +21,6 @@ from tests.support.proxy import Answer, Forward, Proxy, Request
 MIB = 1024 * 1024
 KEYS = tuple(f"image/{number}.png" for number in range(6))
 BAD = "image/3.png"
-
-
-@pytest.fixture
-def proxy(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with Proxy(product.endpoint_url) as proxy:
-        connect_s3(monkeypatch, proxy.endpoint_url)
-        yield proxy
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from devstack.postgres import Postgres
 from s3_migration.model.modes import Mode
@@ -19,18 +17,12 @@ from s3_migration.steps.preflight.errors import PreflightFailed
 from tests.support import proxy as faults
 from tests.support.connections import connect_s3
 from tests.support.flow import Flow, shared_clients
+from tests.support.moto_server import made_moto
 from tests.support.product import Product, made_product
 from tests.support.proxy import Answer, Forward, Proxy, Request
 
 KEYS = ("image/a.png", "image/b.PNG", "image/c.gif")
 KMS_KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-
-
-@pytest.fixture
-def proxy(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with Proxy(product.endpoint_url) as proxy:
-        connect_s3(monkeypatch, proxy.endpoint_url)
-        yield proxy
 
 
 @contextmanager
@@ -185,12 +177,8 @@ def test_a_store_that_ignores_it_is_refused(
 
 @pytest.fixture(scope="module")
 def moto_url() -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with made_moto() as url:
+        yield url
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_a_batch_that_does_not_end_is_not_waited_for_for_ever(
     assert stopped(product) == "audit, Ada"
 
 
-@pytest.mark.parametrize("fails", ["lock_migration", "wait_for_deletions", "find_lease_holder"])
+@pytest.mark.parametrize("fails", ["lock_migration", "wait_for_deletions", "find_run_at_work"])
 def test_once_it_is_stopped_every_error_says_so(
     product: Product, run: Run, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:

@@ -15,7 +15,6 @@ from s3_migration.model.modes import Mode
 from s3_migration.s3 import crt_client
 from s3_migration.steps.run import StoreRefused, StoreRetryable
 from tests.support import proxy as faults
-from tests.support.connections import connect_s3
 from tests.support.flow import Flow, lapse, shared_clients
 from tests.support.product import Product
 from tests.support.proxy import Answer, Forward, Proxy, Request
@@ -34,12 +33,11 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
-def proxy(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with Proxy(product.endpoint_url) as made:
-        monkeypatch.setattr(retryhandler, "delay_exponential", lambda *args, **kwargs: 0)
-        monkeypatch.setattr(crt_client, "pause", lambda tries: 0)
-        connect_s3(monkeypatch, made.endpoint_url)
-        yield made
+def proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
+    """Behind which no retry is waited for."""
+    monkeypatch.setattr(retryhandler, "delay_exponential", lambda *args, **kwargs: 0)
+    monkeypatch.setattr(crt_client, "pause", lambda tries: 0)
+    return proxy
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-import logging
 import os
 import re
 import signal
@@ -23,7 +22,6 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
 from devstack.product import set_up
 from s3_migration.__main__ import main as program
@@ -44,6 +42,7 @@ from s3_migration.second_opinion.stores import Bucket
 from tests.support import ROOT
 from tests.support.connections import client, connect_database, connect_s3
 from tests.support.flow import Flow, shared_clients
+from tests.support.moto_server import made_moto
 from tests.support.product import Product
 
 KEYS = ("image/1.png", "image/2 b.png", "image/\u00e4\U0001f600.png")
@@ -464,20 +463,18 @@ def test_a_key_that_is_longer_than_one_can_be_is_nowhere(
 
 
 def test_so_is_one_that_seaweedfs_does_not_hold(product: Product, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint_url, kept = f"http://{host}:{port}", product.s3
-    connect_s3(monkeypatch, endpoint_url, "admin")
-    product.s3 = client(endpoint_url)
-    for side in ("legacy", "production"):
-        product.s3.create_bucket(Bucket=product.bucket(side))
-    try:
-        judged(product, look, ["a//b.png", "/a.png", "a\\b.png", "./a/./b.png", "../../a.png", "x" * 1000, "a/", "a"])
-    finally:
-        product.s3 = kept
-        server.stop()
+    kept = product.s3
+    with made_moto() as endpoint_url:
+        connect_s3(monkeypatch, endpoint_url, "admin")
+        product.s3 = client(endpoint_url)
+        for side in ("legacy", "production"):
+            product.s3.create_bucket(Bucket=product.bucket(side))
+        try:
+            judged(
+                product, look, ["a//b.png", "/a.png", "a\\b.png", "./a/./b.png", "../../a.png", "x" * 1000, "a/", "a"]
+            )
+        finally:
+            product.s3 = kept
 
 
 # -- beside a live product ----------------------------------------------------------------------------------------

@@ -6,15 +6,14 @@ moto knows no condition of a copy and no ETag in a DeleteObjects: what rests on 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from devstack.s3 import SeaweedFS
 from s3_migration.model.declaration import Engine
 from s3_migration.s3 import crt_client as crt
+from tests.support.moto_server import made_moto
 from tests.support.stores import Stores, made_stores
 
 
@@ -42,13 +41,8 @@ def stores(seaweedfs: Stores) -> Iterator[Stores]:
 @pytest.fixture(scope="module")
 def moto(engine: Engine) -> Iterator[Stores]:
     """On moto's server."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with made_stores(f"http://{host}:{port}", engine) as made:
+    with made_moto() as url, made_stores(url, engine) as made:
         yield made
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,15 @@ def not_empty(_: click.Context, __: click.Parameter, text: str | None) -> str | 
     return text and text.strip()
 
 
+def require_address(url: str) -> None:
+    """:raises CommandError: it is none of a database."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise CommandError(
+            "--url is no address of a database, expected postgresql://USER@HOST:PORT/DATABASE. "
+            "Fix: correct it; a password may stand in PGPASSWORD instead."
+        )
+
+
 migration = click.argument("name", expose_value=False, callback=_load)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else.")
 

@@ -13,32 +13,30 @@ from s3_migration.model.key_mapping import canaries
 
 SIDES = ("legacy", "production")
 _POLICY = Path(__file__).parents[2] / "iam" / "policy.json"
-_BOTH = frozenset(SIDES)
-_LEGACY, _PRODUCTION = frozenset({"legacy"}), frozenset({"production"})
-# Each statement of policy.json: which connection's requests need it, and which option prints it ("": always).
+# Each statement of policy.json: which connection's requests need it, and by which option ("": always).
 # production_s3 sends the copies, so it reads legacy. It may list legacy as well: without that right S3 says 403, and
 # not 404, of an object that is gone.
-NEEDED: dict[str, tuple[frozenset[str], str]] = {
-    "ListLegacy": (_BOTH, ""),
-    "ReadLegacy": (_BOTH, ""),
-    "ReadLegacyTags": (_BOTH, ""),  # a HEAD tells their number only to whoever may read them
-    "SeeLegacyAclsAndAnnotations": (_LEGACY, ""),  # a plan says what copies will not have, or need rights for
-    "ReadLegacyAnnotations": (_PRODUCTION, "annotations"),
-    "SeeWhetherLegacyIsAWebsite": (_PRODUCTION, ""),
-    "DeleteLegacy": (_LEGACY, ""),
-    "WriteTheLegacyCanary": (_LEGACY, ""),
-    "ListProduction": (_PRODUCTION, ""),
-    "ReadAndWriteProduction": (_PRODUCTION, ""),
-    "SeeProductionTags": (_PRODUCTION, "head"),
-    "WriteProductionAnnotations": (_PRODUCTION, "annotations"),
-    "SetProductionAcls": (_PRODUCTION, "acl"),
-    "ReadTheAclOfTheProductionCanary": (_PRODUCTION, "acl"),  # check sees whether it arrives
-    "DeleteTheProductionCanary": (_PRODUCTION, "no undo"),  # RemoveCopies includes it
-    "RemoveCopies": (_PRODUCTION, "undo"),
-    "ReadWithTheLegacyKey": (_PRODUCTION, "kms_legacy"),  # … and legacy, where checksums are asked for
-    "WriteTheCanaryWithTheLegacyKey": (_LEGACY, "kms_legacy"),
-    "WriteWithTheProductionKey": (_PRODUCTION, "kms_production"),
-    "ConnectToTheDatabase": (_BOTH, "rds"),
+NEEDED: dict[str, dict[str, str]] = {
+    "ListLegacy": {"legacy": "", "production": ""},
+    "ReadLegacy": {"legacy": "", "production": ""},
+    "ReadLegacyTags": {"legacy": "", "production": ""},  # a HEAD tells their number only to whoever may read them
+    "SeeLegacyAclsAndAnnotations": {"legacy": ""},  # a plan says what copies will not have, or need rights for
+    "ReadLegacyAnnotations": {"production": "annotations"},
+    "SeeWhetherLegacyIsAWebsite": {"production": ""},
+    "DeleteLegacy": {"legacy": ""},
+    "WriteTheLegacyCanary": {"legacy": ""},
+    "ListProduction": {"production": ""},
+    "ReadAndWriteProduction": {"production": ""},
+    "SeeProductionTags": {"production": "compare: head"},
+    "WriteProductionAnnotations": {"production": "annotations"},
+    "SetProductionAcls": {"production": "acl"},
+    "ReadTheAclOfTheProductionCanary": {"production": "acl"},  # check sees whether it arrives
+    "DeleteTheProductionCanary": {"production": "no undo"},  # RemoveCopies includes it
+    "RemoveCopies": {"production": "undo"},
+    "ReadWithTheLegacyKey": {"legacy": "kms_legacy, verify: checksum", "production": "kms_legacy"},
+    "WriteTheCanaryWithTheLegacyKey": {"legacy": "kms_legacy"},
+    "WriteWithTheProductionKey": {"production": "kms_production"},
+    "ConnectToTheDatabase": {"legacy": "rds", "production": "rds"},
 }
 Policy = dict[str, Any]
 
@@ -81,13 +79,22 @@ def policy(
     }
     quoted = {name: json.dumps(value)[1:-1] for name, value in values.items()}
     whole: Policy = json.loads(Template(_POLICY.read_text(encoding="utf-8")).substitute(quoted))
-    acl = declared.acl is not None
-    head, checksums = declaration.compare == "head", declaration.verify == "checksum"
-    options = {"undo": undo, "no undo": not undo, "annotations": annotations, "acl": acl, "head": head}
-    printed = {"": True, **options, **arns}
-    needed_by = {**NEEDED, **({"ReadWithTheLegacyKey": (_BOTH, "kms_legacy")} if checksums else {})}
-    parts = [(part, *needed_by[part["Sid"]]) for part in whole["Statement"]]
-    needed = [part for part, senders, option in parts if printed[option] and (side is None or side in senders)]
+    given = {
+        "": True,
+        "undo": undo,
+        "no undo": not undo,
+        "annotations": annotations,
+        "acl": declared.acl,
+        "compare: head": declaration.compare == "head",
+        "kms_legacy, verify: checksum": kms_legacy and declaration.verify == "checksum",
+        **arns,
+    }
+    senders = SIDES if side is None else (side,)
+    needed = [
+        part
+        for part in whole["Statement"]
+        if any(given[option] for sender, option in NEEDED[part["Sid"]].items() if sender in senders)
+    ]
     return {**whole, "Statement": needed}
 
 

@@ -11,7 +11,7 @@ import click
 
 from s3_migration.commands.answer import PROGRAM, Answer, answers, as_json, migration
 from s3_migration.commands.session import open_ledger
-from s3_migration.ledger.lease import LeaseHolder, find_lease_holder
+from s3_migration.ledger.lease import LeaseHolder, find_run_at_work
 from s3_migration.ledger.retirement import StateCount, count_all_states, find_last_run
 from s3_migration.ledger.run import LatestRun, StepAtWork, find_latest_run, find_steps_at_work
 from s3_migration.model.completion import Rows, find_unfinished
@@ -41,8 +41,7 @@ class Status:
 def look(declaration: Declaration) -> Status:
     """:raises CommandError: nobody can tell."""
     with open_ledger(declaration) as (ledger, known):
-        holder = find_lease_holder(ledger)
-        at_work = holder if holder and holder.at_work else None
+        at_work = find_run_at_work(ledger)
         counts = count_all_states(ledger)
         unacknowledged = {count.state: count.objects - count.acknowledged for count in counts}
         latest = find_latest_run(ledger)

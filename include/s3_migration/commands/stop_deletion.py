@@ -15,7 +15,7 @@ from s3_migration.commands.answer import PROGRAM, Answer, CommandError, answers,
 from s3_migration.commands.session import open_ledger
 from s3_migration.ledger.connection import MigrationLedger, first_line
 from s3_migration.ledger.deletion import allow_deletion, lock_migration, stop_deletion, wait_for_deletions
-from s3_migration.ledger.lease import find_lease_holder
+from s3_migration.ledger.lease import find_run_at_work
 from s3_migration.model.declaration import Declaration
 
 
@@ -32,7 +32,7 @@ def stop_all(declaration: Declaration, reason: str) -> Answer:
             lines.append(f"It had been stopped before: {before}")
         try:
             at_rest = _see_the_last_batch_end(ledger, name)
-            holder = find_lease_holder(ledger)
+            at_work = find_run_at_work(ledger)
         except (Exception, KeyboardInterrupt) as error:
             raise CommandError(
                 f"it is stopped: no further batch begins. But nobody saw the last batch end: {first_line(error)}. "
@@ -44,7 +44,6 @@ def stop_all(declaration: Declaration, reason: str) -> Answer:
             else f"No further batch begins, but one is being written down since {session.LOCK_TIMEOUT} and more. "
             f"Fix: see whether a run is at work ({PROGRAM} status {name}), and stop again"
         )
-        at_work = holder if holder and holder.at_work else None
         if at_work:
             lines.append(f"Run {at_work.run} is at work.")
         return Answer(

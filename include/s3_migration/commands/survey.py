@@ -14,7 +14,7 @@ import psycopg
 from psycopg import Connection, Error
 from psycopg.rows import DictRow, dict_row
 
-from s3_migration.commands.answer import Answer, CommandError, answers, as_json, migration
+from s3_migration.commands.answer import Answer, CommandError, answers, as_json, migration, require_address
 from s3_migration.commands.session import connect
 from s3_migration.ledger.connection import first_line
 from s3_migration.ledger.survey import survey as look
@@ -69,11 +69,7 @@ def _connection(declaration: Declaration, url: str | None, seconds: float) -> It
 
 
 def _as_administrator(url: str) -> Connection[DictRow]:
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise CommandError(
-            "--url is no address of a database, expected postgresql://USER@HOST:PORT/DATABASE. "
-            "Fix: correct it; a password may stand in PGPASSWORD instead."
-        )
+    require_address(url)
     try:
         return psycopg.connect(
             url,

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from s3_migration.commands.answer import Answer, CommandError, answers, as_json, migration
+from s3_migration.commands.answer import Answer, CommandError, answers, as_json, migration, require_address
 from s3_migration.commands.verify_report import document, report
 from s3_migration.model.declaration import Declaration
 from s3_migration.second_opinion.errors import CannotJudge
@@ -50,11 +50,8 @@ def verify(declaration: Declaration, url: str | None, directory: Path | None, co
     Reads every row and both listings, and nothing of the ledger; shares no code with what moves the objects. It changes
     nothing. Ends with 1 where it is not whole.
     """
-    if url is not None and not url.startswith(("postgresql://", "postgres://")):
-        raise CommandError(
-            "--url is no address of a database, expected postgresql://USER@HOST:PORT/DATABASE. "
-            "Fix: correct it; a password may stand in PGPASSWORD instead."
-        )
+    if url is not None:
+        require_address(url)
     scratch = directory or Path(tempfile.gettempdir())
     try:
         finding = look(declaration, Database(declaration, url), scratch, _OnStderr(), compare_bytes=compare_bytes)

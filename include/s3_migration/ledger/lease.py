@@ -44,6 +44,12 @@ def find_lease_holder(ledger: MigrationLedger) -> LeaseHolder | None:
     return ledger.find(LeaseHolder, "find_lease_holder")
 
 
+def find_run_at_work(ledger: MigrationLedger) -> LeaseHolder | None:
+    """Who holds the lease, if it has not lapsed."""
+    holder = find_lease_holder(ledger)
+    return holder if holder and holder.at_work else None
+
+
 class LockHolder(NamedTuple):
     pid: int
     role: str

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 OTHER = "grants of its own"
-_GROUPS = {
-    frozenset(): "private",
-    frozenset({("AllUsers", "READ")}): "public-read",
-    frozenset({("AllUsers", "READ"), ("AllUsers", "WRITE")}): "public-read-write",
-    frozenset({("AuthenticatedUsers", "READ")}): "authenticated-read",
+# What a canned ACL lets groups do. The others let nobody do more whom every store knows.
+GROUPS = {
+    "private": frozenset[tuple[str, str]](),
+    "public-read": frozenset({("AllUsers", "READ")}),
+    "public-read-write": frozenset({("AllUsers", "READ"), ("AllUsers", "WRITE")}),
+    "authenticated-read": frozenset({("AuthenticatedUsers", "READ")}),
 }
 
 
@@ -26,4 +27,5 @@ def canned(answer: Mapping[str, Any]) -> str:
     people = [each["Grantee"] for each in answer["Grants"] if "URI" not in each["Grantee"]]
     if any(each.get("ID") != owner for each in people):
         return OTHER
-    return _GROUPS.get(groups_of(answer["Grants"]), OTHER)
+    may = groups_of(answer["Grants"])
+    return next((name for name, groups in GROUPS.items() if groups == may), OTHER)

@@ -19,6 +19,7 @@ from s3_migration.s3.website import may_be_website
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 NO_LINES: Mapping[str, str] = {}
 _COMPARED_AT_ONCE = 1024 * 1024
@@ -58,12 +59,9 @@ class Boto3Requests:
 
     def head(self, bucket: str, key: str) -> S3Object | None:
         """The object now; None only where the store says 404."""
-        try:
-            answer = self.client.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if error_status(error) == 404 and needs_judging(error):  # and not for want of a bucket
-                return None
-            raise
+        answer = self._head(bucket, key)
+        if answer is None:
+            return None
         return object_of_head(key, answer["ContentLength"], answer["ETag"], answer["LastModified"])
 
     def head_any(self, bucket: str, key: str) -> S3Object | None:
@@ -78,13 +76,16 @@ class Boto3Requests:
 
     def look(self, bucket: str, key: str) -> Mapping[str, str] | None:
         """All headers of a HEAD, checksums included; None: there is no object."""
+        answer = self._head(bucket, key, ChecksumMode="ENABLED")
+        return None if answer is None else answer["ResponseMetadata"]["HTTPHeaders"]
+
+    def _head(self, bucket: str, key: str, **asked: Any) -> HeadObjectOutputTypeDef | None:
         try:
-            answer = self.client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+            return self.client.head_object(Bucket=bucket, Key=key, **asked)
         except ClientError as error:
-            if error_status(error) == 404 and needs_judging(error):
+            if error_status(error) == 404 and needs_judging(error):  # and not for want of a bucket
                 return None
             raise
-        return answer["ResponseMetadata"]["HTTPHeaders"]
 
     def same_bytes(self, source_bucket: str, source: KeyAndEtag, bucket: str, target: KeyAndEtag) -> bool:
         """Whether both hold the same bytes: all of them are fetched.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -60,6 +61,7 @@ class Copier:
         self._copy_limit = copy_limit
         self._multipart = MultipartCopier(requests.client, source_bucket, bucket, part_size, settings)
         self._website, self._settings = website, settings
+        self._lines_of_all = settings.lines
 
     def start(self, copy: Copy, pipeline: Pipeline[CopyResult]) -> None:
         """Start one copy, whose result the pipeline gets."""
@@ -85,8 +87,9 @@ class Copier:
             else:
                 pipeline.answer(outcome)
 
-        lines = self._settings.lines
-        self._transport.start_copy(self._source_bucket, self._bucket, copy, lines, answered, pipeline.given_up)
+        self._transport.start_copy(
+            self._source_bucket, self._bucket, copy, self._lines_of_all, answered, pipeline.given_up
+        )
 
     def _go_on(self, copy: Copy, pipeline: Pipeline[CopyResult], error: Exception | None) -> None:
         """Once it is known whether there may be redirects; or not, since nobody answers."""
@@ -134,15 +137,15 @@ class Copier:
             return self._multipart.copy(copy)
         return self._requests.copy(self._source_bucket, self._bucket, copy, self._lines(copy))
 
-    def _lines(self, copy: Copy) -> dict[str, str]:
+    def _lines(self, copy: Copy) -> Mapping[str, str]:
         """What is said of a copy by a single request: what it does not take from its source by itself."""
         replaced = self._settings.replaced(copy.key)
         if not replaced and not self._website.known:
-            return self._settings.lines
+            return self._lines_of_all
         names = KEPT if replaced else REDIRECT  # who replaces one header has to send all of them
         client, source = self._requests.client, copy.source_condition
         kept = read_lines(client, self._source_bucket, copy.key, source, names)
-        return {**kept, **replaced, **self._settings.lines, **(REPLACE if replaced else {})}
+        return {**kept, **replaced, **self._lines_of_all, **(REPLACE if replaced else {})}
 
     def _judge(self, copy: Copy, source: S3Object | None, target: S3Object | None) -> Verdict:
         verdict = judge_refusal(
@@ -176,7 +179,7 @@ class Copier:
         """SeaweedFS lists folder markers and shows them, but says NoSuchKey to their copy."""
         client = self._requests.client
         kept = read_properties(client, self._source_bucket, copy.key, copy.source_condition, tags=False)
-        kept[LINES] |= {**self._settings.replaced(copy.key), **self._settings.lines}
+        kept[LINES] |= {**self._settings.replaced(copy.key), **self._lines_of_all}
         target = {"Bucket": self._bucket, "Key": copy.target, "Body": b"", **kept}
         try:
             put = client.put_object(**target, **copy.condition)

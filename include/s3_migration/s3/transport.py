@@ -5,7 +5,7 @@ Nobody who asks knows which one it is: an answer is a value, a refusal is the ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Event
@@ -119,35 +119,38 @@ class CrtTransport:
         return listed_page(f"s3://{bucket}/{prefix}", after, token, listed, truncated=truncated, token=following)
 
     def start_head(self, bucket: str, key: str, on_answer: OnAnswer[S3Object | None], given_up: Event) -> None:
+        def shown(headers: Mapping[str, str]) -> S3Object | None:
+            size, modified = int(headers["content-length"]), headers["last-modified"]
+            return object_of_head(key, size, headers["etag"], parsedate_to_datetime(modified))
+
+        self._start_head(bucket, key, shown, on_answer, given_up, self._boto3.start_head)
+
+    def start_look(self, bucket: str, key: str, on_answer: OnAnswer[Mapping[str, str] | None], given_up: Event) -> None:
+        asked = [("x-amz-checksum-mode", "ENABLED")]
+        self._start_head(bucket, key, lambda headers: headers, on_answer, given_up, self._boto3.start_look, asked)
+
+    def _start_head(
+        self,
+        bucket: str,
+        key: str,
+        shown: Callable[[Mapping[str, str]], R | None],
+        on_answer: OnAnswer[R | None],
+        given_up: Event,
+        again: Callable[[str, str, OnAnswer[R | None], Event], None],
+        asked: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """:param again: the same by boto3."""
+
         def answered(answer: Answer) -> None:
             if answer.status == 404 and answer.then is Then.JUDGE:  # and not for want of a bucket
                 on_answer(None)
             elif answer.code:
-                self._boto3.start_head(bucket, key, on_answer, given_up)
+                again(bucket, key, on_answer, given_up)
             else:
-                size, modified = int(answer.headers["content-length"]), answer.headers["last-modified"]
-                on_answer(object_of_head(key, size, answer.headers["etag"], parsedate_to_datetime(modified)))
+                on_answer(shown(answer.headers))
 
-        self.client.send("HeadObject", "HEAD", bucket, key, _guarded(answered, on_answer), given_up=given_up)
-
-    def start_look(self, bucket: str, key: str, on_answer: OnAnswer[Mapping[str, str] | None], given_up: Event) -> None:
-        def answered(answer: Answer) -> None:
-            if answer.status == 404 and answer.then is Then.JUDGE:
-                on_answer(None)
-            elif answer.code:
-                self._boto3.start_look(bucket, key, on_answer, given_up)
-            else:
-                on_answer(answer.headers)
-
-        self.client.send(
-            "HeadObject",
-            "HEAD",
-            bucket,
-            key,
-            _guarded(answered, on_answer),
-            headers=[("x-amz-checksum-mode", "ENABLED")],
-            given_up=given_up,
-        )
+        handle = _guarded(answered, on_answer)
+        self.client.send("HeadObject", "HEAD", bucket, key, handle, headers=asked, given_up=given_up)
 
     def start_copy(
         self,

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3_migration.model.copy_settings import ACL, CACHE_CONTROL, CONTENT_TYPE, ENCRYPTION, KMS_KEY, STORAGE_CLASS
+from s3_migration.model.copy_settings import (
+    ACL,
+    CACHE_CONTROL,
+    CONTENT_TYPE,
+    ENCRYPTION,
+    KMS_KEY,
+    STORAGE_CLASS,
+    USUAL_ACL,
+)
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.objects import STANDARD
+from s3_migration.s3.acl import GROUPS, groups_of
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.properties import REPLACE
 from s3_migration.steps.preflight.errors import PreflightFailed
@@ -24,12 +33,6 @@ _FIELDS = {
     METADATA: "content_type",
 }
 _USUAL = {STORAGE_CLASS: STANDARD}
-# What a canned ACL lets groups do. The others let nobody do more whom every store knows.
-_GROUPS = {
-    "public-read": {("AllUsers", "READ")},
-    "public-read-write": {("AllUsers", "READ"), ("AllUsers", "WRITE")},
-    "authenticated-read": {("AuthenticatedUsers", "READ")},
-}
 
 
 def lines_of_canary(declaration: Declaration) -> dict[str, str]:
@@ -73,13 +76,11 @@ def require_arrived(declaration: Declaration, production: BulkS3Hook, key: str, 
             continue
         if (found := headers.get(name, _USUAL.get(name))) != wanted:
             raise _ignored(declaration, production, _FIELDS[name], f"a HEAD of it shows {name}: {found}")
-    acl = declaration.production.acl
-    if acl in _GROUPS:
-        store = declaration.production
+    store = declaration.production
+    if groups := GROUPS.get(store.acl or USUAL_ACL):
         with explained(declaration, f"see the ACL of s3://{store.bucket}/{key}", "s3:GetObjectAcl", store):
             grants = production.client.get_object_acl(Bucket=store.bucket, Key=key)["Grants"]
-        groups = {(each["Grantee"].get("URI", "").rpartition("/")[2], each["Permission"]) for each in grants}
-        if not groups >= _GROUPS[acl]:
+        if not groups_of(grants) >= groups:
             raise _ignored(declaration, production, "acl", f"its ACL has {len(grants)} grants, none of them public")
 
 
