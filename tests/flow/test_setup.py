@@ -192,7 +192,11 @@ def test_the_role_may_do_what_the_move_does_and_nothing_more(product: Product) -
         ("avatars", "SELECT"),
         *((table, right) for table in ("ledger", "run", "tally", "timing") for right in ("SELECT", "INSERT", "UPDATE")),
         *((table, right) for table in ("chunk", "deletion") for right in ("SELECT", "INSERT", "DELETE")),
-        *(("acknowledged", right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
+        *(
+            (table, right)
+            for table in ("acknowledged", "lane", "place")
+            for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
+        ),
         ("migration", "SELECT"),
         ("schema_version", "SELECT"),
         ("state", "SELECT"),

@@ -11,7 +11,7 @@ BEGIN
         DROP VIEW s3_migration.state;
         DROP TABLE
             s3_migration.acknowledged, s3_migration.timing, s3_migration.tally, s3_migration.chunk, s3_migration.ledger,
-            s3_migration.deletion, s3_migration.run, s3_migration.migration, s3_migration.schema_version;
+            s3_migration.deletion, s3_migration.lane, s3_migration.place, s3_migration.run, s3_migration.migration, s3_migration.schema_version;
         DROP FUNCTION
             s3_migration.possible_keys(text, text[], text), s3_migration.plain_key(text), s3_migration.plain_spelling(text), s3_migration.url_decode(text);
         DROP SCHEMA s3_migration;
@@ -23,6 +23,10 @@ BEGIN
         WHERE r.run_no = t.run_no AND r.migration_id = retired;
         DELETE FROM s3_migration.chunk AS c USING s3_migration.run AS r
         WHERE r.run_no = c.run_no AND r.migration_id = retired;
+        DELETE FROM s3_migration.lane AS a USING s3_migration.run AS r
+        WHERE r.run_no = a.run_no AND r.migration_id = retired;
+        DELETE FROM s3_migration.place AS p USING s3_migration.run AS r
+        WHERE r.run_no = p.run_no AND r.migration_id = retired;
         DELETE FROM s3_migration.deletion WHERE migration_id = retired;
         DELETE FROM s3_migration.ledger WHERE migration_id = retired;
         DELETE FROM s3_migration.run WHERE migration_id = retired;

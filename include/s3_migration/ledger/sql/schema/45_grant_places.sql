@@ -1,0 +1,1 @@
+GRANT SELECT, INSERT, UPDATE, DELETE ON s3_migration.lane, s3_migration.place TO {role}
