@@ -5,6 +5,8 @@ A statement about the rows of one reference names `{table}`, `{column}` and
 * `{paths}`: what stands after FROM: the rows as `a`, each of their paths as `n.path`;
 * `{path}`: the one path of row `a` (none of an array), for an index on it to serve;
 * `{names_from}`, `{from_key}`: whether `n.path` begins as the rows that are switched do; the legacy key that it names;
+* `{names_legacy}`, `{legacy_key}`: the same of the legacy path, whichever way rows are switched;
+* `{names_either}`, `{either_key}`: the same of either path (`{names_legacy}` tells which);
 * `{names_copied}`: whether row `a` holds such a path of an object of `copied`;
 * `{switched_value}`: what its column holds once such paths are switched;
 * `{switched_keys}`: the legacy keys that it names then.
@@ -103,6 +105,10 @@ def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
         "path": path,
         "names_from": _named(reference, _EACH, from_side),
         "from_key": _key(reference, _EACH, from_side),
+        "names_legacy": _named(reference, _EACH, "legacy"),
+        "legacy_key": _key(reference, _EACH, "legacy"),
+        "names_either": _names_either(reference),
+        "either_key": _either_key(reference),
         **row,
     }
 
@@ -119,10 +125,9 @@ def parts_of_all(references: Sequence[Reference], sides: Sides) -> dict[str, sql
         )
 
     def either(reference: Reference) -> sql.Composed:
-        legacy, production = (_named(reference, _EACH, side) for side in MOVE)
-        return sql.SQL(
-            "SELECT {0} AS legacy, CASE WHEN {0} THEN {1} ELSE {2} END AS key FROM {3} WHERE {0} OR {4}"
-        ).format(legacy, *(_key(reference, _EACH, side) for side in MOVE), _paths(reference), production)
+        return sql.SQL("SELECT {} AS legacy, {} AS key FROM {} WHERE {}").format(
+            _named(reference, _EACH, "legacy"), _either_key(reference), _paths(reference), _names_either(reference)
+        )
 
     def otherwise(reference: Reference) -> sql.Composed:
         from_side, to_side = sides
@@ -201,3 +206,13 @@ def _key(reference: Reference, path: sql.Composable, side: str) -> sql.Composed:
     rest = _rest(reference, path, side)
     decoded = sql.SQL("s3_migration.url_decode({})").format(rest) if reference.url_encoded else rest
     return sql.SQL('({} || {}) COLLATE "C"').format(literal(reference.keys.legacy_prefix), decoded)
+
+
+def _names_either(reference: Reference) -> sql.Composed:
+    return sql.SQL("({} OR {})").format(*(_named(reference, _EACH, side) for side in MOVE))
+
+
+def _either_key(reference: Reference) -> sql.Composed:
+    return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
+        _named(reference, _EACH, "legacy"), *(_key(reference, _EACH, side) for side in MOVE)
+    )
