@@ -20,7 +20,7 @@ from s3_migration.ledger.statements import run, statement, takes
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.reference import Reference
 
-# The staging tables of a slice: what legacy holds, what production holds, what legacy does not hold though it was named.
+# The staging tables of a slice: what legacy holds, what production holds, what was named and legacy does not hold.
 STAGING = ("legacy", "production", "rows")
 Row = TypeVar("Row")
 

@@ -130,6 +130,10 @@ class Lease:
             f"This one waits for it."
         )
 
+    @property
+    def token(self) -> int:
+        return self._token
+
     def fence(self) -> None:
         """Make sure, inside a batch, that the lease is still ours; hold off a taker until the batch ends.
 

@@ -5,9 +5,10 @@ A key is of the sample by its hash, so that a row tells by itself whether it can
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from s3_migration.ledger.connection import Ledger, ReferenceLedger, RunLedger
+from s3_migration.ledger.connection import ReferenceLedger, RunLedger
 
 # More are halved: some 60 MB.
 MAX_SAMPLE = 500_000
@@ -48,8 +49,30 @@ class Sample:
                 self.share //= 2
                 self._ledger.execute("thin_sample", share=self.share)
 
+    def mark(self, rows: Mapping[str, int]) -> set[str]:
+        """These keys are named by rows. Answers those that are of the sample.
+
+        :param rows: by key, how many name it by its legacy path.
+        """
+        return set(self._ledger.column("mark_named", keys=list(rows), rows=list(rows.values())))
+
     def count(self) -> Sampled:
         return self._ledger.one(Sampled, "count_sample")
 
     def drop(self) -> None:
         self._ledger.execute("drop_sample")
+
+
+def find_named(rows: ReferenceLedger, share: int, first: str, last: str) -> dict[str, int]:
+    """Keys of the sample in the rows from place `first` to before `last`, and how many name each by the legacy path."""
+    return {found["key"]: found["rows"] for found in rows.execute("find_named", share=share, first=first, last=last)}
+
+
+def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:
+    """The same of keys that the run's listing has not shown."""
+    return {found["key"]: found["rows"] for found in rows.execute("find_unlisted_rows", first=first, last=last)}
+
+
+def mark_referenced(rows: ReferenceLedger, first: str, last: str) -> None:
+    """What they name is not to be kept for being unreferenced."""
+    rows.execute("mark_referenced", first=first, last=last)

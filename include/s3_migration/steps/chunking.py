@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from s3_migration.ledger.chunks import draw_chunks
 from s3_migration.ledger.run import Chunk
-from s3_migration.model.chunking import chunk_length
+from s3_migration.model.chunking import MAX_CHUNKS, chunk_length
 from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.run import Run
 
@@ -14,9 +14,17 @@ from s3_migration.steps.run import Run
 def cut(run: Run, objects: int) -> list[Chunk]:
     """What mapped tasks can do something about, in chunks numbered from 1.
 
-    :param objects: as many as they are at most.
+    :param objects: about as many as they are.
     """
-    length = chunk_length(objects, run.declaration.chunk_size)
+    while True:
+        length = chunk_length(objects, run.declaration.chunk_size)
+        chunks = _of_length(run, length)
+        if len(chunks) <= MAX_CHUNKS:
+            return chunks
+        objects = sum(chunk.objects for chunk in chunks)  # it owns what this listing had no part in as well
+
+
+def _of_length(run: Run, length: int) -> list[Chunk]:
     chunks: list[Chunk] = []
     after, taken = "", 0
     while pieces := draw_chunks(run.ledger, after, taken, length, SLICE):
@@ -28,9 +36,7 @@ def cut(run: Run, objects: int) -> list[Chunk]:
             taken += piece.objects
             if piece.chunk < len(chunks):
                 begun = chunks[piece.chunk]
-                chunks[piece.chunk] = replace(
-                    begun, last_key=piece.last_key, objects=begun.objects + piece.objects
-                )
+                chunks[piece.chunk] = replace(begun, last_key=piece.last_key, objects=begun.objects + piece.objects)
             else:
                 chunks.append(Chunk(piece.chunk + 1, piece.first_key, piece.last_key, piece.objects))
     return chunks

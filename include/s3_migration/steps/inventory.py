@@ -67,7 +67,9 @@ def with_production(run: Run, listed: Iterable[Listed[S3Object]]) -> Iterator[Li
     def slices() -> Iterator[ListedSlice]:
         source = iter(listed)
         while some := list(islice(source, PAGES)):
-            found = [lookup_production(run, sorted(entry.key for entry in part.entries)) for part in some if part.entries]
+            found = [
+                lookup_production(run, sorted(entry.key for entry in part.entries)) for part in some if part.entries
+            ]
             yield ListedSlice(some, chain.from_iterable(found))
 
     return one_ahead(slices())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from s3_migration.ledger import chunks, lanes, listing, staging
-from s3_migration.ledger.run import find_tallies
+from s3_migration.ledger.run import Chunk, find_tallies
 from s3_migration.ledger.sample import Sample
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.error_codes import retryable
@@ -40,7 +40,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         staging.create(ledger)
         if run.mode is Mode.PLAN:
             forecasting.forecast(run)
-            drawn = []
+            drawn: list[Chunk] = []
         else:
             _list_into_ledger(run, goes_on)
             drawn = _chunks(run)
@@ -57,7 +57,9 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
 def _list_into_ledger(run: Run, goes_on: bool) -> None:
     ledger = run.ledger
     sample = Sample(ledger)
-    places = [Place(each.lane, each.start, tuple(each.first), each.last, each.token) for each in lanes.find_lanes(ledger)]
+    places = [
+        Place(each.lane, each.start, tuple(each.first), each.last, each.token) for each in lanes.find_lanes(ledger)
+    ]
     if goes_on:
         log.info("a listing that was interrupted goes on: %d objects are listed already", _found(run))
     try:
@@ -106,7 +108,7 @@ def _found(run: Run) -> int:
     return find_tallies(run.ledger).get(("list", "objects"), 0)
 
 
-def _chunks(run: Run) -> list[chunks.Chunk]:
+def _chunks(run: Run) -> list[Chunk]:
     """An undo adopts what is copied, and nothing else; without copies to remove it has no use for chunks."""
     if run.mode.undoes and not run.record.remove_copies:
         return []

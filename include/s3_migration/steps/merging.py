@@ -26,15 +26,20 @@ def stage(run: Run, legacy: Pages, production: Pages, absent: Sequence[str] = ()
         staging.finish(ledger, side)
 
 
+def ask_for_unlisted_copies(run: Run) -> None:
+    """What is staged of production did not show them: a store need not list all that it holds in order."""
+    if unlisted := listing.find_unlisted_copies(run.ledger):
+        staging.fill(run.ledger, "production", lookup_production(run, unlisted, unlisted))
+        staging.finish(run.ledger, "production")
+
+
 def merge(run: Run, sample: Sample, places: Iterable[Place] = (), *, named: bool = False) -> None:
     """What is staged: adopt what the ledger knows, judge it, add what is new; and where its lanes stand by now.
 
     :param named: rows name what is absent.
     """
     ledger = run.ledger
-    if unlisted := listing.find_unlisted_copies(ledger):
-        staging.fill(ledger, "production", lookup_production(run, unlisted, unlisted))
-        staging.finish(ledger, "production")
+    ask_for_unlisted_copies(run)
     with ledger.batch():
         run.lease.fence()
         listing.one_by_one(ledger)
