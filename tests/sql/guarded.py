@@ -288,9 +288,37 @@ END_DELETION = Guarded(
     },
 )
 
+RESTED_ON = dict.fromkeys(("listed_at", "verified_at", "finished_at", "account"))
+BEGUN: Facts = {"run.listed_at": None, "all run.listing_token": 7, "all run.listing_began_at": Time(-200)}
+FROM_THE_BEGINNING: Effect = {
+    "run 2": {"verified_at": None, "finished_at": None, "account": None, "listing_began_at": NOW},
+    "answers": [(False,)],
+}
 BEGIN_LISTING = Guarded(
-    {**RUN, "all run.finished_at": Time(-10), "all run.account": "{}"},
-    {"what the run rested on": ({}, {"run 2": dict.fromkeys(("listed_at", "verified_at", "finished_at", "account"))})},
+    {**RUN, "all run.finished_at": Time(-10), "all run.account": "{}", "token": 7},
+    {
+        "what the run rested on": (
+            {},
+            {"run 2": {**RESTED_ON, "listing_began_at": NOW, "listing_token": 7}, "answers": [(False,)]},
+        ),
+        "killed": (
+            BEGUN,
+            {"run 2": {"verified_at": None, "finished_at": None, "account": None}, "answers": [(True,)]},
+        ),
+        "killed, and another run has had the lease since": (
+            {**BEGUN, "token": 8},
+            {**FROM_THE_BEGINNING, "run 2": {**FROM_THE_BEGINNING["run 2"], "listing_token": 8}},
+        ),
+        "of an earlier version": (
+            {**BEGUN, "run.listing_token": None},
+            {**FROM_THE_BEGINNING, "run 2": {**FROM_THE_BEGINNING["run 2"], "listing_token": 7}},
+        ),
+        "killed before its first slice": ({**BEGUN, "lane.run_no": 3}, FROM_THE_BEGINNING),
+        "ended": (
+            {**BEGUN, "run.listed_at": NOW},
+            {"run 2": {**RESTED_ON, "listing_began_at": NOW}, "answers": [(False,)]},
+        ),
+    },
 )
 
 BEGIN_VERIFICATION = Guarded({**RUN}, {"an earlier proof": ({}, {"run 2": {"verified_at": None, "damaged": None}})})
@@ -646,17 +674,28 @@ MARK_BYTES = Guarded(
 
 NOT_NAMED: Effect = {"image/a": {"problem": "unreferenced", "detail": None}}
 MARK_UNREFERENCED = Guarded(
-    {**LISTED, "all object.detail": "old", "rows": ["image/b", "avatar/x", None]},
+    {**LISTED, "all object.detail": "old", "staged": ["image/a"]},
     {
-        "named by no row": ({}, NOT_NAMED),
-        "named by its legacy path": ({"rows": ["image/a", "image/b"]}, NOTHING),
-        "named by its path in production": ({"rows": ["avatar/a", "image/b"]}, NOTHING),
-        "named elsewhere, with a rest as long": ({"rows": ["other/a", "image/b"]}, NOT_NAMED),
-        "named elsewhere, with a rest as long as in production": ({"rows": ["others/a", "image/b"]}, NOT_NAMED),
+        "listed": ({}, NOT_NAMED),
+        "not of this slice": ({"staged": ["image/c"]}, NOTHING),
         "of another run": ({"object.run_no": 1}, NOTHING),
         "gone from legacy": ({"object.legacy_gone_at": NOW}, NOTHING),
         "with a problem": ({"object.problem": "conflict"}, NOTHING),
-        "unreferenced before": ({"object.problem": "unreferenced"}, NOTHING),
+    },
+)
+NAMED: Effect = {"image/a": {"problem": None}}
+MARK_REFERENCED = Guarded(
+    {**LISTED, "all object.problem": "unreferenced", "rows": ["image/a", None], "first": "(0,0)", "last": "(1,0)"},
+    {
+        "named by its legacy path": ({}, NAMED),
+        "named by its path in production": ({"rows": ["avatar/a", "avatar/a"]}, NAMED),
+        "named by no row": ({"rows": ["image/c", None]}, NOTHING),
+        "named elsewhere, with a rest as long": ({"rows": ["other/a"]}, NOTHING),
+        "named elsewhere, with a rest as long as in production": ({"rows": ["others/a"]}, NOTHING),
+        "on an earlier page": ({"first": "(0,2)"}, NOTHING),
+        "on a later page": ({"last": "(0,1)"}, NOTHING),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "with another problem": ({"object.problem": "conflict"}, NOTHING),
     },
 )
 
@@ -877,6 +916,7 @@ GUARDED: dict[str, Guarded] = {
     "mark_removed": MARK_REMOVED,
     "mark_rewritten": MARK_REWRITTEN,
     "mark_still_referenced": MARK_STILL_REFERENCED,
+    "mark_referenced": MARK_REFERENCED,
     "mark_unreferenced": MARK_UNREFERENCED,
     "reclaim": RECLAIM,
     "release_lease": of_holder(FREED),

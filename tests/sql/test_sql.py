@@ -173,6 +173,8 @@ KEYS = {
     "tally": ("step", "chunk", "what"),
     "timing": ("step", "chunk"),
     "acknowledged": ("legacy_key",),
+    "lane": ("lane",),
+    "place": ("step", "chunk"),
 }
 Contents = dict[str, dict[Any, dict[str, Any]]]
 
@@ -184,6 +186,7 @@ def contents(ledger: Ledger) -> Contents:
     staged = {
         **{side: ledger.parts[side] for side in STAGING},
         "misspelt": sql.Identifier("pg_temp", "listed_misspelt"),
+        "sample": ledger.parts["sample"],
     }
     for name, table in {**tables, **staged}.items():
         there = ledger.connection.execute("SELECT to_regclass(%s) AS there", [table.as_string()]).fetchone()
@@ -274,6 +277,20 @@ MARKS: dict[str, Any] = {
 }
 COPIED = "UPDATE s3_migration.ledger SET production_etag = 'p1', production_modified = now() WHERE problem IS NULL"
 GIVEN = "UPDATE s3_migration.ledger SET run_no = 2"  # as adopt.sql does
+ABSENT = "INSERT INTO pg_temp.listed_rows VALUES ('image/vanished')"
+SAMPLED = """
+CREATE TEMPORARY TABLE listed_sample (
+    key text COLLATE "C" PRIMARY KEY, named boolean NOT NULL DEFAULT false, rows bigint NOT NULL DEFAULT 0
+);
+INSERT INTO listed_sample VALUES ('image/copied', true, 2), ('image/none', false, 0);
+"""
+SAMPLED_ALL = "INSERT INTO listed_sample SELECT key FROM pg_temp.listed_legacy ON CONFLICT DO NOTHING"
+LANES = "INSERT INTO s3_migration.lane VALUES (2, 0, 'image/', '{image/a,image/b}', 'image/b', 't')"
+LISTING = "UPDATE s3_migration.run SET listing_began_at = now() - interval '151 min' WHERE run_no = 2"
+KEPT = """
+UPDATE s3_migration.ledger SET problem = 'unreferenced' WHERE legacy_key IN ('image/copied', 'image/left')
+"""
+EVERY_PAGE: dict[str, Any] = {"first": "(0,0)", "last": "(9,0)"}
 LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
 ADOPTED = """
 WITH later AS (
@@ -337,15 +354,14 @@ CASES: dict[str, Case] = {
     ),
     "add_tally": Case({**TALLY, "add": True}, writes={"tally": 1}, rewrites={"tally": 1}),
     "adopt": Case(
-        {"takes_all": True},
-        before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2",
+        before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2; " + ABSENT,
         writes={
             "ledger": "changed:changed conflict:conflict copied:copied damaged-named:damaged damaged-unnamed:damaged "
             "failed:failed kept:failed left:copied listed:listed named:still_referenced superseded:superseded "
             "vanished:failed"
         },
     ),
-    "judge_gone": Case(before=GIVEN, writes={"ledger": "vanished:moved"}),
+    "judge_gone": Case(before=f"{GIVEN}; {ABSENT}", writes={"ledger": "vanished:moved"}),
     "judge_listed": Case(
         before=GIVEN,
         writes={
@@ -376,7 +392,12 @@ CASES: dict[str, Case] = {
     "archive_of_runs": Case(
         answers="(run_no,step,chunk,what,number) (2,copy,1,copied,5) (2,copy,2,copied,2)", relation="tally"
     ),
-    "begin_listing": Case(writes={"run": 1}),
+    "begin_listing": Case(
+        {"token": 7},
+        "(True)",
+        before="UPDATE s3_migration.run SET listed_at = NULL, listing_token = 7; " + LANES,
+        writes={"run": 1},
+    ),
     "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
     "begin_verification": Case({}, writes={"run": 1}),
     "check_column": Case(
@@ -402,11 +423,8 @@ CASES: dict[str, Case] = {
     "count_finds": Case({**SEARCHED, "percent": 100}, "(12 3)"),
     "count_gone": Case({}, "(2)"),
     "count_missing": Case({"keys": None}, "(2)"),
-    "count_referenced": Case({}, "(4 4)"),
     "count_pages": Case({}, "(1 1)"),
     "count_rows_left": Case({}, "(avatars.path 5)"),
-    "count_scope": Case({}, "(9)"),
-    "count_staging": Case({}, "(14)", side="legacy"),
     "count_states": Case(
         ALL,
         "(changed 1 0) (conflict 1 0) (copied 1 0) (damaged 2 0) (failed 2 1) (listed 1 0) (moved 1 0) "
@@ -419,7 +437,10 @@ CASES: dict[str, Case] = {
         before="DROP TABLE pg_temp.listed_rows", writes={"rows": "made"}, fails_again=True, side="rows"
     ),
     "create_chunks": Case(
-        {"length": 4}, before="DELETE FROM s3_migration.chunk", writes={"chunk": 3}, fails_again=True
+        {"chunks": [1, 2], "first_keys": ["a", "c"], "last_keys": ["b", "d"], "objects": [3, 4]},
+        before="DELETE FROM s3_migration.chunk",
+        writes={"chunk": 2},
+        fails_again=True,
     ),
     "database_time": Case({}, None, again=None),
     "drop_duplicates": Case(
@@ -455,9 +476,6 @@ CASES: dict[str, Case] = {
     "find_text_columns": Case({}, None),
     "find_failure_codes": Case(ALL, "(AccessDenied)"),
     "find_observed_rate": Case({"enough": 7}, None, again=None),
-    "find_forecast_problems": Case(
-        {"limit": 2}, "(conflict image/conflict) (conflict image/taken) (dangling image/only-row)"
-    ),
     "find_object": Case({"key": "image/conflict"}, "(conflict)"),
     "find_problems": Case(
         {**CHUNK, "states": ["failed", "conflict", "listed"]},
@@ -482,9 +500,9 @@ CASES: dict[str, Case] = {
         before=KNOWN.format("kept"),
     ),
     "find_unlisted_rows": Case(
-        before="DELETE FROM pg_temp.listed_rows", writes={"rows": 3}, rewrites={"rows": 3}
-    ),  # into an empty table
-    "forecast": Case({}, "(14 14 5 2 1)"),
+        EVERY_PAGE, "(image/only-row 1) (image/only-there 1) (image/withdrawn 1)", before=LISTING
+    ),
+    "forecast": Case({}, "(14 14 5 2)"),
     "count_unreferenced": Case(
         {},
         "(9 6)",
@@ -494,7 +512,6 @@ CASES: dict[str, Case] = {
     "find_rows_beside": Case({"limit": 1, "inside": "image/"}),
     "drop_fixed_acknowledgements": Case(before=KNOWN.format("copied"), writes={"acknowledged": 1}),
     "clear_chunks": Case(writes={"chunk": 2}),
-    "drop_listed_rows": Case(before="INSERT INTO pg_temp.listed_rows VALUES ('image/listed')", writes={"rows": 1}),
     "invalidate_run": Case(NAME, writes={"run": 1}),
     "gate": Case({}, None),
     "give_lease_back": Case(NAME, writes={"migration": 1}),
@@ -542,8 +559,6 @@ CASES: dict[str, Case] = {
         "(image/moved True) (image/named False)",
     ),
     "find_unlisted_copies": Case({}, "(image/damaged-named) (image/damaged-unnamed)"),
-    "raise_work_mem": Case({}, "(64MB)", again=""),
-    "staging_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
     "stop_deletion": Case({**NAME, "reason": "why"}, writes={"migration": 1}),
     "switch_rows": Case(
         PAGES,
@@ -585,7 +600,11 @@ CASES: dict[str, Case] = {
     "find_index_starts": Case({"indexes": ["avatars_pkey", "ledger_pkey"]}, "(id)"),
     "find_misspelt": Case(before=SPELT_OTHERWISE, writes={"misspelt": 2}, rewrites={"misspelt": 2}),
     "find_rows_named": Case({"asked": ["image/copied", "image/no"]}, "(image/copied)"),
-    "forecast_misspelt": Case(before=SPELT_OTHERWISE, writes={"misspelt": 2}, rewrites={"misspelt": 2}),
+    "forecast_misspelt": Case(
+        before=SPELT_OTHERWISE + SAMPLED + SAMPLED_ALL,
+        writes={"misspelt": 2},
+        rewrites={"misspelt": 2},
+    ),
     "has_misspelt_rows": Case({}, "(True)", before=OTHERWISE),
     "keep_declared": Case({"declared": "[1]"}, writes={"migration": 1, "run": 1}),
     "mark_misspelt": Case(
@@ -606,9 +625,7 @@ CASES: dict[str, Case] = {
         {"keys": ["image/copied", "image/kept", "image/no"], "details": ["other metadata", "b", "c"]},
         writes={"ledger": "copied:changed"},
     ),
-    "mark_unreferenced": Case(
-        before="UPDATE avatars SET path = NULL WHERE path LIKE '%copied'", writes={"ledger": "copied:unreferenced"}
-    ),
+    "mark_unreferenced": Case(writes={"ledger": "copied:unreferenced listed:unreferenced"}),
     "name_misspelt": Case(
         {"limit": 1},
         "(image/changed avatars.path holds 'image/%63hanged': declare path_encoding: url, if all rows are spelt so; "
@@ -620,6 +637,52 @@ CASES: dict[str, Case] = {
         writes={"ledger": "copied:copied"},
         rewrites={"ledger": "copied:copied"},
     ),
+    "clear_staging": Case(writes={"rows": 2}, side="rows"),
+    "count_ledger_pages": Case({}, "(1)"),
+    "count_sample": Case({}, "(2 1 2)", before=SAMPLED),
+    "create_sample": Case(writes={"sample": "made"}, fails_again=True),
+    "drop_sample": Case(before=SAMPLED, writes={"sample": "dropped"}),
+    "draw_chunks": Case(
+        {"after": "", "limit": 100, "taken": 3, "length": 4},
+        "(0 image/changed image/changed 1) (1 image/conflict image/damaged-unnamed 4) (2 image/failed image/named 4) "
+        "(None image/left image/vanished 3)",
+    ),
+    "fill_absent": Case({"keys": ["image/x"]}, writes={"rows": 1}, rewrites={"rows": 1}),
+    "fill_sample": Case({"share": 65536}, before=SAMPLED, writes={"sample": 13}),
+    "find_conflicts": Case({"limit": 2}, "(image/conflict) (image/taken)"),
+    "find_died_runs": Case({}, "(1)", before="UPDATE s3_migration.run SET verified_at = now()"),
+    "find_finished_of": Case({**EVERY_PAGE, "runs": [2]}, "(image/moved)"),
+    "find_lanes": Case({}, "(0 image/ ['image/a', 'image/b'] image/b t)", before=LANES),
+    "find_named": Case(
+        {**EVERY_PAGE, "share": 65536},
+        "(image/copied 2) (image/damaged-named 0) (image/listed 1) (image/named 1) (image/only-row 1) "
+        "(image/only-there 1) (image/withdrawn 1)",
+    ),
+    "find_unlisted": Case(
+        {"after": "", "limit": 100}, "(image/vanished ['image/left', 'image/vanished'])", before=LISTING
+    ),
+    "find_unlisted_problems": Case({"after": "", "limit": 100}, "", before=LISTING),
+    "forget_lanes": Case(before=LANES, writes={"lane": 1}),
+    "keep_lane": Case(
+        {"lane": 0, "start": "x", "first": ["x"], "last": "image/c", "token": None}, before=LANES, writes={"lane": 1}
+    ),
+    "mark_referenced": Case(EVERY_PAGE, before=KEPT, writes={"ledger": "copied:copied"}),
+    "note_named": Case(
+        {"keys": ["image/copied", "image/no"], "rows": [3, 1]},
+        "(image/copied)",
+        before=SAMPLED,
+        writes={"sample": 1},
+        rewrites={"sample": 1},
+    ),
+    "refill_sample": Case(
+        {"after": "", "limit": 100, "share": 65536}, "(image/vanished)", before=SAMPLED + LISTING, writes={"sample": 9}
+    ),
+    "reset_found": Case(
+        {"found": ["objects"]},
+        before="INSERT INTO s3_migration.tally VALUES (2, 'list', 0, 'objects', 9), (2, 'list', 0, 'S3 HEAD', 9)",
+        writes={"tally": 1},
+    ),
+    "thin_sample": Case({"share": 1}, before=SAMPLED, writes={"sample": 2}),
 }
 
 # By statement, which columns of which rows its case above writes, and what to.
@@ -661,7 +724,19 @@ WRITES: dict[str, dict[str, str]] = {
         "migration avatars": "deletion_stopped=null",
     },
     "begin_listing": {
-        "run now": "listed_at=null verified_at=null",
+        "run now": "verified_at=null",
+    },
+    "forget_lanes": {
+        "lane 0": "gone",
+    },
+    "keep_lane": {
+        "lane 0": "last_key=image/c token=null",
+    },
+    "mark_referenced": {
+        "ledger copied": "problem=null",
+    },
+    "reset_found": {
+        "tally list 0 objects": "number=0",
     },
     "begin_deletion": {
         "deletion 7 2": "deleting_until=+1h migration_id=1 run_no=2",
@@ -685,9 +760,8 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger kept": "detail=null error_code=null problem=null",
     },
     "create_chunks": {
-        "chunk 1": "first_key=image/changed last_key=image/damaged-named objects=4 run_no=2",
-        "chunk 2": "first_key=image/damaged-unnamed last_key=image/listed objects=4 run_no=2",
-        "chunk 3": "first_key=image/named last_key=image/named objects=1 run_no=2",
+        "chunk 1": "first_key=a last_key=b objects=3 run_no=2",
+        "chunk 2": "first_key=c last_key=d objects=4 run_no=2",
     },
     "drop_fixed_acknowledgements": {
         "acknowledged copied": "gone",
@@ -804,7 +878,7 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger copied": "detail=text problem=changed rewritten=True",
     },
     "mark_unreferenced": {
-        "ledger copied": "problem=unreferenced",
+        "ledger copied, listed": "problem=unreferenced",
     },
     "restart_grace": {
         "ledger copied": "switched_at=now",
@@ -936,10 +1010,12 @@ def test_names_and_prefixes_are_never_taken_for_sql(
 
 # What a night with nothing to do asks of the ledger.
 QUIET: dict[str, dict[str, Any]] = {
-    "adopt": {"takes_all": True},
+    "adopt": {},
     "judge_gone": {},
+    "find_unlisted": {"after": "", "limit": 1000},
+    "find_unlisted_problems": {"after": "", "limit": 1000},
+    "draw_chunks": {"after": "", "limit": 1000, "taken": 0, "length": 10},
     "count_missing": {"keys": None},
-    "count_scope": {},
     "count_states": ALL,
     "end_verification": {"since": OLD},
     "find_changed": ALL,

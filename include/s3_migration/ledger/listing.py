@@ -85,7 +85,7 @@ def insert_listed(ledger: RunLedger) -> None:
     ledger.execute("insert_listed")
 
 
-def mark_unreferenced(ledger: MigrationLedger) -> None:
+def mark_unreferenced(ledger: RunLedger) -> None:
     ledger.execute("mark_unreferenced")
 
 

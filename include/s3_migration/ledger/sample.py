@@ -54,7 +54,7 @@ class Sample:
 
         :param rows: by key, how many name it by its legacy path.
         """
-        return set(self._ledger.column("mark_named", keys=list(rows), rows=list(rows.values())))
+        return set(self._ledger.column("note_named", keys=list(rows), rows=list(rows.values())))
 
     def count(self) -> Sampled:
         return self._ledger.one(Sampled, "count_sample")
