@@ -15,7 +15,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.steps import switching
 from s3_migration.steps.preflight.errors import PreflightFailed
-from s3_migration.steps.switching import RowsLocked
+from s3_migration.steps.passes import RowsLocked
 from tests.support.flow import Flow, shared_clients
 from tests.support.product import Product
 

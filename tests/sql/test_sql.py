@@ -277,6 +277,8 @@ MARKS: dict[str, Any] = {
 }
 COPIED = "UPDATE s3_migration.ledger SET production_etag = 'p1', production_modified = now() WHERE problem IS NULL"
 GIVEN = "UPDATE s3_migration.ledger SET run_no = 2"  # as adopt.sql does
+UNSWITCHED = "UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2"
+UNLISTED = "UPDATE s3_migration.run SET listed_at = NULL, listing_token = 7"
 ABSENT = "INSERT INTO pg_temp.listed_rows VALUES ('image/vanished')"
 SAMPLED = """
 CREATE TEMPORARY TABLE listed_sample (
@@ -354,7 +356,7 @@ CASES: dict[str, Case] = {
     ),
     "add_tally": Case({**TALLY, "add": True}, writes={"tally": 1}, rewrites={"tally": 1}),
     "adopt": Case(
-        before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2; " + ABSENT,
+        before=f"{UNSWITCHED}; {ABSENT}",
         writes={
             "ledger": "changed:changed conflict:conflict copied:copied damaged-named:damaged damaged-unnamed:damaged "
             "failed:failed kept:failed left:copied listed:listed named:still_referenced superseded:superseded "
@@ -395,7 +397,7 @@ CASES: dict[str, Case] = {
     "begin_listing": Case(
         {"token": 7},
         "(True)",
-        before="UPDATE s3_migration.run SET listed_at = NULL, listing_token = 7; " + LANES,
+        before=f"{UNLISTED}; {LANES}",
         writes={"run": 1},
     ),
     "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
