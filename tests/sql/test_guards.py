@@ -73,6 +73,7 @@ UNION ALL SELECT concat_ws(' ', 'timing', run_no, step, chunk), ctid::text, to_j
 STAGED = statement("create_misspelt").as_string()
 LEGACY = {"legacy": Identifier("pg_temp", "listed_legacy")}
 STAGING = statement("create_staging", staging=LEGACY["legacy"]).as_string()
+UNNAMED = statement("create_unnamed").as_string()
 
 
 class Database:
@@ -121,6 +122,9 @@ class Database:
             self.connection.execute(
                 "INSERT INTO pg_temp.listed_legacy (key) SELECT unnest(%s::text[])", [facts["staged"]]
             )
+        if "unnamed" in facts:
+            self.connection.execute(UNNAMED)
+            self.connection.execute("INSERT INTO pg_temp.listed_unnamed SELECT unnest(%s::text[])", [facts["unnamed"]])
         if facts.get("kept"):
             self.connection.execute("CREATE TRIGGER kept BEFORE UPDATE ON avatars FOR EACH ROW EXECUTE FUNCTION keep()")
 
@@ -178,7 +182,7 @@ def directed(text: str, facts: Facts) -> str:
 
 
 def test_an_undo_is_the_same_statement_with_the_other_prefixes() -> None:
-    for name in ("switch_rows", "switch_unlocked_rows", "mark_still_referenced"):
+    for name in ("switch_rows", "switch_unlocked_rows", "find_rows_left", "count_rows_left"):
         references = declare().references
         undo = statement(name, **parts_of_all(references, UNDO), **parts(references[0], UNDO)).as_string()
         assert directed(text_of(name), {"undo": True}) == undo

@@ -119,13 +119,3 @@ def find_finished_of(ledger: MigrationLedger, runs: list[int], first_page: int, 
 
 def count_gone(ledger: RunLedger) -> int:
     return int(ledger.value("count_gone"))
-
-
-def count_missing(ledger: RunLedger, keys: list[str] | None = None) -> int:
-    """Copies that are gone from production: of these legacy keys, or of the whole run."""
-    return int(ledger.value("count_missing", keys=keys))
-
-
-def judge_missing(ledger: RunLedger, problem_if_referenced: str | None, keys: list[str] | None = None) -> None:
-    """:param problem_if_referenced: what it is where a row names the copy; None: no problem, it is copied again."""
-    ledger.execute("judge_missing", problem_if_referenced=problem_if_referenced, keys=keys)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from s3_migration.ledger.connection import MigrationLedger, RunLedger
+from s3_migration.ledger.connection import MigrationLedger, ReferenceLedger, RunLedger
 
 
-def count_rows_left(ledger: RunLedger) -> dict[str, int]:
-    """Number by the reference's name; of those that have any."""
-    return {found["reference"]: found["rows"] for found in ledger.execute("count_rows_left")}
+def count_rows_left(ledger: ReferenceLedger, first: str, last: str) -> int:
+    """From place `first` to before `last`."""
+    return int(ledger.value("count_rows_left", first=first, last=last))
 
 
 def count_beyond_undo(ledger: MigrationLedger) -> int:

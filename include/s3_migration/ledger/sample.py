@@ -63,9 +63,9 @@ class Sample:
         self._ledger.execute("drop_sample")
 
 
-def find_named(rows: ReferenceLedger, share: int, first: str, last: str) -> dict[str, int]:
+def find_sampled(rows: ReferenceLedger, share: int, first: str, last: str) -> dict[str, int]:
     """Keys of the sample in the rows from place `first` to before `last`, and how many name each by the legacy path."""
-    return {found["key"]: found["rows"] for found in rows.execute("find_named", share=share, first=first, last=last)}
+    return {found["key"]: found["rows"] for found in rows.execute("find_sampled", share=share, first=first, last=last)}
 
 
 def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from s3_migration.ledger import listing
 from s3_migration.ledger.connection import ReferenceLedger
-from s3_migration.ledger.sample import ALL, Sample, find_named
+from s3_migration.ledger.sample import ALL, Sample, find_sampled
 from s3_migration.ledger.spelling import Misspelt
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import NotInOrder
@@ -49,7 +49,7 @@ def forecast(run: Run) -> None:
     found["rows_to_switch"] = counted.rows * ALL // sample.share
     found["unreferenced"] = unreferenced(found["objects"], counted, sample.share)
     misspelt: list[Misspelt] = []
-    number, misspelt = forecast_misspelt(run, MAX_PROBLEMS)
+    number, misspelt = forecast_misspelt(run, MAX_PROBLEMS, "sample")
     found["misspelt"] = number * ALL // sample.share
     sample.drop()
     for what, number in found.items():
@@ -118,5 +118,5 @@ class Forecasting:
 
 def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str) -> Named:
     """Only what is of the sample can be told from what was listed."""
-    named = find_named(rows, sample.share, first, last)
+    named = find_sampled(rows, sample.share, first, last)
     return Named(named, {key: number for key, number in named.items() if number} if run.takes_all else {})

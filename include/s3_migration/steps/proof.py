@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from s3_migration.ledger import copying, listing, spelling, staging, switching, verification
+from s3_migration.ledger import copying, staging, verification
 from s3_migration.ledger.run import WHOLE_RUN, database_time
 from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.copying import copy_uncopied
 from s3_migration.steps.inventory import both_sides
+from s3_migration.steps.missing import judge_missing
 from s3_migration.steps.progress import Progress
 from s3_migration.steps.properties import compare_properties
 from s3_migration.steps.run import Run
-from s3_migration.steps.spelling import find_misspelt
-from s3_migration.steps.switching import switch_rows
+from s3_migration.steps.settling import settle_rows
 
 log = logging.getLogger(__name__)
 
@@ -64,20 +64,6 @@ def copy_changed_again(run: Run) -> None:
         compare_keys(run, changed)
 
 
-def settle_rows(run: Run) -> None:
-    """Switch the rows that named a legacy path again since the switch; mark what rows name even so."""
-    if not run.mode.switches:
-        return
-    switch_rows(run, late=True)
-    find_misspelt(run)
-    # Together: between the two, what has both problems would seem to have none.
-    with run.ledger.batch():
-        run.lease.fence()
-        switching.mark_still_referenced(run.ledger)
-        spelling.mark_misspelt(run.ledger)
-    spelling.drop_misspelt(run.ledger)
-
-
 def _compare(run: Run, keys: list[str] | None) -> None:
     compared, progress = 0, Progress()
     for some, legacy, production in both_sides(run, keys):
@@ -95,9 +81,9 @@ def _compare(run: Run, keys: list[str] | None) -> None:
     staging.drop(run.ledger)
     if not compared:
         return
-    with run.ledger.batch():
-        run.lease.fence()
-        if run.mode.copies and listing.count_missing(run.ledger, keys):
-            listing.judge_missing(run.ledger, problem_if_referenced="damaged", keys=keys)
-        if keys is not None:
+    if run.mode.copies:
+        judge_missing(run, "damaged", keys)
+    if keys is not None:
+        with run.ledger.batch():
+            run.lease.fence()
             verification.record_damage(run.ledger, keys)
