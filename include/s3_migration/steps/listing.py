@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from s3_migration.ledger import chunks, lanes, listing, staging
+from s3_migration.ledger import chunks, listing, staging
+from s3_migration.ledger.lanes import Lanes, forget_lanes
 from s3_migration.ledger.run import Chunk, find_tallies
 from s3_migration.ledger.sample import Sample
 from s3_migration.model.declaration import Declaration
@@ -33,10 +34,11 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
     """
     with working(declaration, run_id, "list", retries_left=retries_left) as run:
         ledger = run.ledger
-        goes_on = listing.begin_listing(ledger, run.lease.token)
-        if not goes_on:
-            lanes.forget_lanes(ledger)
-            listing.reset_found(ledger)
+        with ledger.batch():
+            goes_on = listing.begin_listing(ledger, run.lease.token)
+            if not goes_on:
+                forget_lanes(ledger)
+                listing.reset_found(ledger)
         staging.create(ledger)
         if run.mode is Mode.PLAN:
             forecasting.forecast(run)
@@ -47,7 +49,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         with ledger.batch():
             run.lease.fence()
             chunks.replace_chunks(ledger, drawn)
-            lanes.forget_lanes(ledger)
+            forget_lanes(ledger)
             listing.end_listing(ledger)
         staging.drop(ledger)
         log.info("%d chunks", len(drawn))
@@ -63,10 +65,10 @@ def _list_into_ledger(run: Run, goes_on: bool) -> None:
     if goes_on:
         log.info("a listing that was interrupted goes on: %d objects are listed already", _found(run))
     try:
-        _merge_slices(run, sample, places)
+        _merge_slices(run, sample, lanes)
     except STORE_ERRORS as error:
-        if places and not retryable(error_code(error)):
-            lanes.forget_lanes(ledger)  # a store need not keep its tokens for ever: the next try begins anew
+        if lanes.standing and not retryable(error_code(error)):
+            forget_lanes(ledger)  # a store need not keep its tokens for ever: the next try begins anew
         raise
     if run.takes_all:
         merge_unlisted(run, sample)
@@ -81,8 +83,9 @@ def _list_into_ledger(run: Run, goes_on: bool) -> None:
         judge_missing(run, None)
 
 
-def _merge_slices(run: Run, sample: Sample, places: list[Place]) -> None:
+def _merge_slices(run: Run, sample: Sample, lanes: Lanes) -> None:
     limit = run.record.object_limit
+    places = [Place(lane.lane, lane.start, tuple(lane.first), lane.last, lane.token) for lane in lanes.standing]
     listed = list_legacy(run, places, in_order=limit is not None)
     if limit is not None:
         # Listed again, a canary takes no more than it was asked for: what it has moved counts.
@@ -90,7 +93,7 @@ def _merge_slices(run: Run, sample: Sample, places: list[Place]) -> None:
     number, progress = _found(run), Progress()
     for part in with_production(run, listed):
         stage(run, part.pages, part.copies)
-        merge(run, sample, (each.place for each in part.listed))
+        merge(run, sample, lanes, (each.place for each in part.listed))
         number += sum(map(len, part.pages))
         progress.tell("%d objects listed", number)
     window = run.record.time_window

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from s3_migration.ledger import lanes, listing, staging
-from s3_migration.ledger.lanes import Lane
+from s3_migration.ledger import listing, staging
+from s3_migration.ledger.lanes import Lane, Lanes
 from s3_migration.ledger.sample import Sample
 from s3_migration.s3.parallel_listing import Place
 from s3_migration.steps.inventory import Pages, lookup_legacy, lookup_production
@@ -22,20 +22,20 @@ def stage(run: Run, legacy: Pages, production: Pages, absent: Sequence[str] = ()
     staging.fill(ledger, "legacy", legacy)
     staging.fill(ledger, "production", production)
     staging.fill_absent(ledger, absent)
-    for side in ("legacy", "production"):
-        staging.finish(ledger, side)
 
 
 def ask_for_unlisted_copies(run: Run) -> None:
     """What is staged of production did not show them: a store need not list all that it holds in order."""
     if unlisted := listing.find_unlisted_copies(run.ledger):
         staging.fill(run.ledger, "production", lookup_production(run, unlisted, unlisted))
-        staging.finish(run.ledger, "production")
 
 
-def merge(run: Run, sample: Sample, places: Iterable[Place] = (), *, named: bool = False) -> None:
-    """What is staged: adopt what the ledger knows, judge it, add what is new; and where its lanes stand by now.
+def merge(
+    run: Run, sample: Sample, lanes: Lanes | None = None, places: Iterable[Place] = (), *, named: bool = False
+) -> None:
+    """What is staged: adopt what the ledger knows, judge it, add what is new.
 
+    :param places: where lanes stand after it.
     :param named: rows name what is absent.
     """
     ledger = run.ledger
@@ -52,10 +52,10 @@ def merge(run: Run, sample: Sample, places: Iterable[Place] = (), *, named: bool
             listing.judge_unlisted_rows(ledger)
         if run.mode.copies:
             listing.insert_listed(ledger)
-            if run.declaration.unreferenced == "keep":
+            if run.declaration.unreferenced == "keep" and not named:
                 listing.mark_unreferenced(ledger)
-        for place in {place.lane: place for place in places}.values():
-            lanes.keep_lane(ledger, Lane(place.lane, place.start, list(place.first), place.last, place.token))
+        for place in {place.lane: place for place in places}.values() if lanes else ():
+            lanes.keep(Lane(place.lane, place.start, list(place.first), place.last, place.token))
         sample.add()
 
 

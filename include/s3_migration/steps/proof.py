@@ -70,8 +70,6 @@ def _compare(run: Run, keys: list[str] | None) -> None:
         staging.create(run.ledger)
         staging.fill(run.ledger, "legacy", legacy)
         staging.fill(run.ledger, "production", production)
-        for side in ("legacy", "production"):
-            staging.finish(run.ledger, side)
         with run.ledger.batch():
             run.lease.fence()
             verification.compare(run.ledger, some[0], some[-1], keys, proving=run.step == "verify")
