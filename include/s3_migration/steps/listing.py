@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from s3_migration.ledger import chunks, listing, staging
-from s3_migration.ledger.lanes import Lanes, forget_lanes
+from s3_migration.ledger.lanes import Lane, Lanes, forget_lanes
 from s3_migration.ledger.run import Chunk, find_tallies
 from s3_migration.ledger.sample import Sample
 from s3_migration.model.declaration import Declaration
@@ -59,9 +60,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
 def _list_into_ledger(run: Run, goes_on: bool) -> None:
     ledger = run.ledger
     sample = Sample(ledger)
-    places = [
-        Place(each.lane, each.start, tuple(each.first), each.last, each.token) for each in lanes.find_lanes(ledger)
-    ]
+    lanes = Lanes(ledger)
     if goes_on:
         log.info("a listing that was interrupted goes on: %d objects are listed already", _found(run))
     try:
@@ -93,7 +92,7 @@ def _merge_slices(run: Run, sample: Sample, lanes: Lanes) -> None:
     number, progress = _found(run), Progress()
     for part in with_production(run, listed):
         stage(run, part.pages, part.copies)
-        merge(run, sample, lanes, (each.place for each in part.listed))
+        merge(run, sample, also=partial(_keep_places, lanes, [each.place for each in part.listed]))
         number += sum(map(len, part.pages))
         progress.tell("%d objects listed", number)
     window = run.record.time_window
@@ -104,6 +103,12 @@ def _merge_slices(run: Run, sample: Sample, lanes: Lanes) -> None:
         run.legacy_bucket,
         run.keys.legacy_prefix,
     )
+
+
+def _keep_places(lanes: Lanes, places: list[Place]) -> None:
+    """Of each lane the last one."""
+    for place in {place.lane: place for place in places}.values():
+        lanes.keep(Lane(place.lane, place.start, list(place.first), place.last, place.token))
 
 
 def _found(run: Run) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from s3_migration.ledger import listing, staging
-from s3_migration.ledger.lanes import Lane, Lanes
 from s3_migration.ledger.sample import Sample
-from s3_migration.s3.parallel_listing import Place
 from s3_migration.steps.inventory import Pages, lookup_legacy, lookup_production
 from s3_migration.steps.run import Run
 
@@ -30,13 +28,11 @@ def ask_for_unlisted_copies(run: Run) -> None:
         staging.fill(run.ledger, "production", lookup_production(run, unlisted, unlisted))
 
 
-def merge(
-    run: Run, sample: Sample, lanes: Lanes | None = None, places: Iterable[Place] = (), *, named: bool = False
-) -> None:
+def merge(run: Run, sample: Sample, *, named: bool = False, also: Callable[[], None] | None = None) -> None:
     """What is staged: adopt what the ledger knows, judge it, add what is new.
 
-    :param places: where lanes stand after it.
     :param named: rows name what is absent.
+    :param also: is done in the same transaction.
     """
     ledger = run.ledger
     ask_for_unlisted_copies(run)
@@ -54,8 +50,8 @@ def merge(
             listing.insert_listed(ledger)
             if run.declaration.unreferenced == "keep" and not named:
                 listing.mark_unreferenced(ledger)
-        for place in {place.lane: place for place in places}.values() if lanes else ():
-            lanes.keep(Lane(place.lane, place.start, list(place.first), place.last, place.token))
+        if also:
+            also()
         sample.add()
 
 
