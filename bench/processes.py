@@ -57,7 +57,7 @@ class Child:
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *module, json.dumps(job)],
-                env=dict(environment),
+                env={**environment, "PYTHONPATH": str(ROOT / "include")},  # this checkout's, wherever the venv lies
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
