@@ -28,6 +28,8 @@ _COPIED = (
 _TO_DELETE = re.compile(rb"<Object><Key>([^<]*)</Key>(?:<ETag>([^<]*)</ETag>)?</Object>")
 _QUIET = re.compile(rb"<Quiet>\s*true\s*</Quiet>")
 _MAX_KEYS = 1_000
+# Counter of milliseconds: the greatest age that a look at both sides had when what it saw was deleted.
+PROOF_AGE = "proof age"
 _KEPT = (b"x-amz-meta-", b"content-type", b"cache-control", b"content-disposition", b"content-encoding")
 Answer = tuple[bytes, bytes, bytes]  # status, header lines, body
 _OK, _NOTHING = b"200 OK", (b"204 No Content", b"", b"")
@@ -103,13 +105,15 @@ class Answers:
         plain = asked.get("encoding-type") != "url"
         found = self._bucket(bucket).after(prefix, after, plain=plain)
         entries: list[bytes] = []
-        last, more = b"", False
+        first, last, more = b"", b"", False
         for key, entry in found:
             if len(entries) == limit:
                 more = limit > 0
                 break
-            last = key
+            first, last = first or key, key
             entries.append(entry)
+        if entries:
+            self._bucket(bucket).show(first, last)
         self._counts[f"listed {'legacy' if bucket.startswith(b'legacy') else 'production'}"] += len(entries)
         elements = {
             "Name": bucket.decode(),
@@ -127,6 +131,7 @@ class Answers:
     # -- one object -----------------------------------------------------------------------------------------------
 
     def _head(self, bucket: bytes, key: bytes, _: bytes, headers: Headers, *__: object) -> Answer:
+        self._bucket(bucket).show(key, key)
         found = self._found(bucket, key, headers)
         said = b"".join(b"%b: %b\r\n" % line for line in found.headers.items())
         lines = b'ETag: "%b"\r\nLast-Modified: %b\r\n%bContent-Length: %d\r\n'
@@ -185,9 +190,17 @@ class Answers:
         asked = _TO_DELETE.findall(body)
         if len(asked) != body.count(b"<Object>"):
             raise Refused(b"400 Bad Request", b"MalformedXML", body[:300])
+        if asked:
+            self._look_at_proof(asked[0][0])
         entries = list(self._removed(bucket, asked, quiet=_QUIET.search(body) is not None))
         text = b"".join([_XML, b"<DeleteResult ", _SPACE, b">", *entries, b"</DeleteResult>"])
         return _OK, _AS_XML, text
+
+    def _look_at_proof(self, key: bytes) -> None:
+        """Keep how long ago both sides were shown around this key, at the most."""
+        copy = self._production.root + key[len(self._legacy.root) :]
+        age = time.time() - min(self._legacy.last_shown(key), self._production.last_shown(copy))
+        self._counts[PROOF_AGE] = max(self._counts[PROOF_AGE], round(age * 1_000))
 
     def _removed(self, bucket: bytes, asked: list[tuple[bytes, bytes]], quiet: bool) -> Iterator[bytes]:
         for said, etag in asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -16,6 +17,8 @@ from bench.arithmetic_keys import ArithmeticKeys
 # No two numbers have the same ETag, and none looks like the next.
 _ODD, _MASK = 0x9E3779B97F4A7C15F39CC0605CEDC835, (1 << 128) - 1
 _THERE = re.compile(rb"[^\0]").search
+# So many objects, one after the other, are shown at one time.
+TOGETHER = 1_000
 _NONE = bytes(64 * 1024)
 # As a listing shows an object: key, time, ETag and size.
 ENTRY = (
@@ -68,6 +71,7 @@ class Bucket:
     begun: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
+        self._shown = array("d", [self.begun]) * (self.keys.count // TOGETHER + 1)
         times = [self.begun - 86_400, *(self.begun + _TICK * piece for piece in range(254))]
         self._moments = [Moment.of(0), *map(Moment.of, times)]
 
@@ -102,6 +106,21 @@ class Bucket:
         state = min(255, 2 + int(time.time() - self.begun) // _TICK)
         self.state[self.keys.place(number)] = state
         return self.numbered(number, state)
+
+    # -- when it was shown --------------------------------------------------------------------------------------
+
+    def show(self, first: bytes, last: bytes) -> None:
+        """A listing, or a HEAD, has just told of these keys and all between them."""
+        now = time.time()
+        for block in range(self._block(first), self._block(last) + 1):
+            self._shown[block] = now
+
+    def last_shown(self, key: bytes) -> float:
+        """When, by time.time(), the keys around this one were shown last; at first when the store was started."""
+        return self._shown[self._block(key)]
+
+    def _block(self, key: bytes) -> int:
+        return max(self._up_to(key) - 1, 0) // TOGETHER
 
     # -- many -----------------------------------------------------------------------------------------------------
 

@@ -88,6 +88,15 @@ class Child:
         self._to.write(f"{json.dumps(job)}\n")
         self._to.flush()
 
+    def ready(self, seconds: float) -> bool:
+        """Whether the work ends, well or not, within so many seconds."""
+        return bool(select.select([self._from], [], [], seconds)[0])
+
+    def kill(self) -> None:
+        """As a machine that fails: nothing is let end."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
     def took(self) -> Usage:
         return Usage(**json.loads(self._line()))
 
