@@ -38,6 +38,8 @@ SELECT DISTINCT split_part(application_name, ' ', 3)::int FROM pg_stat_activity
 WHERE application_name LIKE 's3_migration pid %'
 """
 STEPS_AT_WORK = "SELECT DISTINCT step FROM s3_migration.timing WHERE ended_at IS NULL ORDER BY step"
+# Fewer than that are moved in less time than the default settings wait between two tries.
+FEW = 100_000
 # A run that is cleared more often than that will never be green.
 MAX_CLEARED = 100
 
@@ -47,12 +49,12 @@ def measure(bench: Bench) -> None:
     job = {"keys": objects, "already": 9 if objects >= MOSTLY_COPIED else 0}
     with (
         bench.servers.served("arithmetic_store", bench.patience, **job) as endpoint,
-        _stack(bench, endpoint) as stack,
+        _stack(bench, endpoint, hurried=objects < FEW) as stack,
     ):
         with stack.postgres.connect(DATABASE) as connection:
             fill_rows(connection, objects)
         bench.say(f"{objects:,} objects and rows are there")
-        killer = Killer(bench, stack, every=5 if objects < 100_000 else 45)
+        killer = Killer(bench, stack, every=15 if objects < FEW else 120)
         api = stack.airflow.api()
         api.pause(DAG, paused=False)
         begun = time.monotonic()
@@ -128,12 +130,15 @@ class Killer:
 
 
 @contextmanager
-def _stack(bench: Bench, endpoint: str) -> Iterator[Stack]:
-    """A stack whose one DAG moves what the store of arithmetic has, as declared by default."""
+def _stack(bench: Bench, endpoint: str, *, hurried: bool) -> Iterator[Stack]:
+    """A stack whose one DAG moves what the store of arithmetic has, as declared by default.
+
+    :param hurried: what was killed is tried again at once.
+    """
     directory = bench.servers.directory / "stack"
     declared = directory / "declarations"
     declared.mkdir(parents=True)
-    fields = declare()
+    fields = declare(**({"retry_delay": "1s"} if hurried else {}))
     del fields["name"]  # the file's is
     (declared / "avatars.yaml").write_text(yaml.safe_dump(fields))
     settings = {"S3_MIGRATION_DECLARATIONS": str(declared), "S3_MIGRATION_GRACE_PERIOD": "0s"}
