@@ -65,7 +65,7 @@ def goals(found: Results) -> Iterator[Goal]:
     for what, limit, name, factor, unit in (
         ("longest transaction anywhere, at any size", 5, "longest", 1, " s"),
         ("disk beside the ledger at any moment, at any size", 256, "beside_bytes", MIB, " MiB"),
-        ("what a SIGKILL makes a step repeat, objects", 20_000, "repeated", 1, ""),
+        ("what a SIGKILL makes a step repeat, objects a lane or worker", 20_000, "repeated", 1, ""),
         ("age of the S3 proof when its object is deleted", 60, "proof_age", 1, " s"),
         ("time of list, switch, verify and delete against a tenth of the objects", 11, "ratio", 1, "×"),
         ("S3 requests per moved object, all steps, at any size", 1.01, "requests", 1, ""),

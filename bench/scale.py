@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from bench.bench import Bench
 from bench.quiet_night import measure_quiet_night
-from bench.scaled_run import LEAST_WORK, STEPS, ScaledRun, scaled_run
+from bench.scaled_run import LANES, LEAST_WORK, STEPS, ScaledRun, scaled_run
 from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
 
@@ -36,8 +36,8 @@ def measure(bench: Bench) -> dict[int, dict[str, float]]:
     bench.say(f"a night over {sizes[-1]:,} finished objects: {night}")
     worst = {name: max(each[name] for each in figures.values() if name in each) for name in WORST}
     ratio = {"ratio": found} if (found := linearity(figures)) else {}
-    least = figures[sizes[0]]
-    bench.record("scale", **worst, **ratio, ledger_bytes=least["ledger_bytes"], **planned(100_000_000))
+    most = figures[sizes[-1]]
+    bench.record("scale", **worst, **ratio, ledger_bytes=most["ledger_bytes"], **planned(100_000_000))
     bench.record("scale/night", **night)
     return figures
 
@@ -60,8 +60,9 @@ def _summed_up(run: ScaledRun) -> dict[str, float]:
     for name in ("longest", "beside_bytes", "rss", "backend_bytes"):
         figures[name] = max(figures[f"{step}/{name}"] for step in steps)
     figures["linear/seconds"] = sum(figures.get(f"{step}/seconds", 0) for step in LINEAR)
-    if repeated := [value for name, value in figures.items() if name.endswith("/repeated")]:
-        figures["repeated"] = max(repeated)
+    repeated = {step: figures[f"{step}/repeated"] for step in STEPS if f"{step}/repeated" in figures}
+    if repeated:
+        figures["repeated"] = max(again / LANES.get(step, 1) for step, again in repeated.items())
     return figures
 
 

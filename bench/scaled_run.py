@@ -27,15 +27,18 @@ STEPS = ("check", "list", "copy", "switch", "verify", "gate", "delete", "reconci
 RUN = "scale"
 WAL_BYTES = "SELECT pg_current_wal_insert_lsn() - '0/0'"  # that the server ever wrote
 ROWS_LEFT = "SELECT count(*) FROM avatars WHERE path LIKE 'image/%'"
-# What a step has done by now: of the store's counters those that begin so; of the switch rows, in the database.
+# What a step has done by now: of the store's counters those that begin so; of the switch rows, in the database. Where a
+# step looks at both sides one of them tells.
 WORK = {
     "list": ("listed legacy",),
     "copy": ("CopyObject",),
-    "verify": ("listed",),
+    "verify": ("listed production",),
     "delete": ("deleted",),
     "reconcile": ("listed",),
 }
 KILLED_AT = 0.9
+# Lanes that each may repeat a slice: of a listing.
+LANES = {"list": 16}
 # Nothing is killed that has so little to do.
 LEAST_WORK = 10_000
 
@@ -84,7 +87,8 @@ class ScaledRun:
             killed = False
             with self._child() as child:
                 child.go(steps=[step], chunks=self.chunks)
-                while not child.ready(0.02):
+                until = time.monotonic() + self.bench.patience
+                while not child.ready(0.02) and time.monotonic() < until:
                     if work.get(step, 0) >= LEAST_WORK and self._done(step) - begun >= KILLED_AT * work[step]:
                         child.kill()
                         killed = True
