@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
+import httpx
 import psutil
 import yaml
 
@@ -76,15 +77,29 @@ def _until_green(bench: Bench, api: AirflowApi, run_id: str, killer: Killer) -> 
 
     :raises LocalError: it does not become green.
     """
-    for cleared in range(MAX_CLEARED + 1):
-        state = api.wait(DAG, run_id, seconds=bench.patience, meanwhile=killer.kill_perhaps)
-        if state == "success":
-            return cleared
-        states = api.states(DAG, run_id)
-        failed = {task: each.count("failed") for task, each in states.items() if "failed" in each}
-        bench.say(f"  {state}: {failed}: cleared")
-        api.clear(DAG, run_id, only_failed=True)
-    raise LocalError(f"run {run_id} is not green though it was cleared {MAX_CLEARED} times")
+    cleared = 0
+    for _ in range(MAX_CLEARED):
+        try:
+            state = api.wait(DAG, run_id, seconds=bench.patience, meanwhile=killer.kill_perhaps)
+            if state == "success":
+                return cleared
+            _tell_failed(bench, api, run_id)
+            api.clear(DAG, run_id, only_failed=True)
+            cleared += 1
+        except httpx.HTTPError as error:  # a machine that is busy with the run itself
+            bench.say(f"  Airflow does not answer: {error!r}")
+    raise LocalError(f"run {run_id} is not green though it was cleared {cleared} times")
+
+
+def _tell_failed(bench: Bench, api: AirflowApi, run_id: str) -> None:
+    """What is red, and what the log of the first of each task says of it."""
+    failed = [each for each in api.instances(DAG, run_id) if each["state"] == "failed"]
+    bench.say(f"  to be cleared: {dict(Counter(each['task_id'] for each in failed))}")
+    for each in {each["task_id"]: each for each in reversed(failed)}.values():
+        where = {"map_index": each["map_index"], "attempt": each["try_number"]}
+        lines = api.log(DAG, run_id, each["task_id"], **where).splitlines()
+        said = [line for line in lines if "Fix:" in line or "terminated by signal" in line]
+        bench.say(f"    {each['task_id']}: {(said or lines or [''])[-1][:300]}")
 
 
 @dataclass
