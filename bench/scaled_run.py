@@ -112,6 +112,7 @@ class ScaledRun:
         :param name: of the figures.
         """
         wal, begun = number(self.connection, WAL_BYTES), {step: self._settled(step) for step in steps}
+        at_work = self.counters()["cpu"]
         with TemporaryDirectory(prefix="s3-migration-bench-") as scratch:
             watch = Watch(self.connection, self.bench.servers.postgres.data, Path(scratch))
             with self._child(TMPDIR=scratch) as child:
@@ -126,6 +127,7 @@ class ScaledRun:
         figures = {
             "seconds": seconds,
             "rate": self.objects / seconds,
+            "store": 100 * (self.counters()["cpu"] - at_work) / seconds,
             "longest": max([watch.longest, *used.answer["transactions"]]),
             "beside_bytes": watch.beside,
             "backend_bytes": watch.backend,
