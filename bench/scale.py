@@ -80,12 +80,15 @@ def planned(objects: int, chunk_size: int = Declaration.model_fields["chunk_size
     return {"xcom_bytes": len(json.dumps(list(range(1, chunks + 1)))), "task_instances": 2 * chunks + SINGLE_TASKS}
 
 
+# Where it matters that the store is not what is measured.
+STORED = ("list", "copy", "verify", "delete")
 # Figures of which the greatest of all sizes counts.
 WORST = ("longest", "beside_bytes", "rss", "backend_bytes", "requests", "proof_age", "repeated")
 # Of the table in docs/scale.md: what it says, the figure, its unit.
 SHOWN = (
     *((f"{step}: time", f"{step}/seconds", "s") for step in STEPS),
     *((f"{step}: objects/s", f"{step}/rate", "") for step in STEPS if step not in {"check", "gate"}),
+    *((f"{step}: of that time the store's process is at work", f"{step}/store", "%") for step in STORED),
     ("longest transaction", "longest", "s"),
     *((f"the same: {step}", f"{step}/longest", "s") for step in STEPS),
     ("peak memory of a task", "rss", "MiB"),

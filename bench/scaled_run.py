@@ -27,6 +27,7 @@ STEPS = ("check", "list", "copy", "switch", "verify", "gate", "delete", "reconci
 RUN = "scale"
 WAL_BYTES = "SELECT pg_current_wal_insert_lsn() - '0/0'"  # that the server ever wrote
 ROWS_LEFT = "SELECT count(*) FROM avatars WHERE path LIKE 'image/%'"
+ENDED = "SELECT chunk FROM s3_migration.timing WHERE step = %s AND ended_at IS NOT NULL"
 # What a step has done by now: of the store's counters those that begin so; of the switch rows, in the database. Where a
 # step looks at both sides one of them tells.
 WORK = {
@@ -94,10 +95,10 @@ class ScaledRun:
                         killed = True
                         break
                 if not killed:
-                    self._took(child.took())
+                    self._took(child.took(), step)
             if killed:
                 with self._child() as child:
-                    self._took(child.ask(steps=[step], chunks=self.chunks))
+                    self._took(child.ask(steps=[step], chunks=self._unfinished(step)), step)
                 self.figures[f"{step}/repeated"] = max(0.0, self._settled(step) - begun - work[step])
                 self.bench.say(
                     f"{self.objects:,} objects: {step}: killed, {self.figures[f'{step}/repeated']:,.0f} again"
@@ -111,6 +112,7 @@ class ScaledRun:
         :param name: of the figures.
         """
         wal, begun = number(self.connection, WAL_BYTES), {step: self._settled(step) for step in steps}
+        at_work = self.counters()["cpu"]
         with TemporaryDirectory(prefix="s3-migration-bench-") as scratch:
             watch = Watch(self.connection, self.bench.servers.postgres.data, Path(scratch))
             with self._child(TMPDIR=scratch) as child:
@@ -119,12 +121,13 @@ class ScaledRun:
                 while not child.ready(EVERY) and time.monotonic() < until:
                     watch.look()
                 used = child.took()
-        self._took(used)
+        self._took(used, *steps)
         self.work |= {step: self._settled(step) - done for step, done in begun.items()}
         seconds = sum(used.answer["seconds"].values())
         figures = {
             "seconds": seconds,
             "rate": self.objects / seconds,
+            "store": 100 * (self.counters()["cpu"] - at_work) / seconds,
             "longest": max([watch.longest, *used.answer["transactions"]]),
             "beside_bytes": watch.beside,
             "backend_bytes": watch.backend,
@@ -138,10 +141,16 @@ class ScaledRun:
             f"{watch.beside / 2**20:.0f} MiB beside, {used.rss / 2**20:.0f} MiB"
         )
 
-    def _took(self, used: Usage) -> None:
+    def _unfinished(self, step: str) -> list[int]:
+        """The chunks whose task did not end: Airflow runs no green one again."""
+        ended = {chunk for (chunk,) in self.connection.execute(ENDED, [step])}
+        return [chunk for chunk in self.chunks if chunk not in ended]
+
+    def _took(self, used: Usage, *steps: str) -> None:
         """:raises LocalError: the step did not do what there was to do."""
-        self.chunks = used.answer["list"]
-        if "reconcile" in used.answer:
+        if "list" in steps:
+            self.chunks = used.answer["list"]
+        if "reconcile" in steps:
             left = number(self.connection, ROWS_LEFT)
             if left or not is_empty(self.endpoint):
                 raise LocalError(
