@@ -40,10 +40,18 @@ def reset_found(ledger: RunLedger) -> None:
 # -- what a slice has ---------------------------------------------------------------------------------------------
 
 
-def one_by_one(ledger: Ledger) -> None:
-    """Within a batch: each key of a slice is looked up in the ledger by its index, whatever statistics make of that."""
-    for join in ("hashjoin", "mergejoin"):
-        ledger.connection.execute(f"SET LOCAL enable_{join} = off")
+def by_index(ledger: Ledger) -> None:
+    """Within a batch: an index is asked for the keys of a slice, and what that finds is joined by hash.
+
+    By its statistics, of an earlier night, the ledger may seem empty: then the planner reads it all, for each slice.
+    """
+    for way in ("seqscan", "bitmapscan", "nestloop", "mergejoin"):
+        ledger.connection.execute(f"SET LOCAL enable_{way} = off")
+
+
+def raise_temp_buffers(ledger: Ledger) -> None:
+    """What is staged, and the sample, stay in memory. Before the session has made any staging table."""
+    ledger.connection.execute("SET temp_buffers = '64MB'")
 
 
 def find_unlisted_copies(ledger: MigrationLedger) -> list[str]:

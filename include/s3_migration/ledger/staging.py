@@ -43,8 +43,7 @@ def create(ledger: Ledger) -> None:
 
 def clear(ledger: Ledger) -> None:
     """Empty, for the next slice."""
-    for side in STAGING:
-        _execute(ledger, side, "clear_staging")
+    ledger.execute("clear_staging")
 
 
 def drop(ledger: Ledger) -> None:

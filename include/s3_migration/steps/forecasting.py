@@ -92,7 +92,7 @@ class Forecasting:
         stage(self._run, self.seen.of(pages), copies)
         ask_for_unlisted_copies(self._run)
         with ledger.batch():
-            listing.one_by_one(ledger)
+            listing.by_index(ledger)
             self.found.update(listing.forecast(ledger))
             self._name("conflict", listing.find_conflicts(ledger, MAX_PROBLEMS))
         self.sample.add()

@@ -40,6 +40,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
             if not goes_on:
                 forget_lanes(ledger)
                 listing.reset_found(ledger)
+        listing.raise_temp_buffers(ledger)
         staging.create(ledger)
         if run.mode is Mode.PLAN:
             forecasting.forecast(run)

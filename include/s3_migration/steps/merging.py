@@ -24,7 +24,10 @@ def stage(run: Run, legacy: Pages, production: Pages, absent: Sequence[str] = ()
 
 def ask_for_unlisted_copies(run: Run) -> None:
     """What is staged of production did not show them: a store need not list all that it holds in order."""
-    if unlisted := listing.find_unlisted_copies(run.ledger):
+    with run.ledger.batch():
+        listing.by_index(run.ledger)
+        unlisted = listing.find_unlisted_copies(run.ledger)
+    if unlisted:
         staging.fill(run.ledger, "production", lookup_production(run, unlisted, unlisted))
 
 
@@ -38,7 +41,7 @@ def merge(run: Run, sample: Sample, *, named: bool = False, also: Callable[[], N
     ask_for_unlisted_copies(run)
     with ledger.batch():
         run.lease.fence()
-        listing.one_by_one(ledger)
+        listing.by_index(ledger)
         for what, number in listing.forecast(ledger).items():
             run.tally(what, number)
         listing.adopt(ledger)

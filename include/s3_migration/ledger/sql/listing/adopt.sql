@@ -8,12 +8,10 @@ SET
     switched_at = CASE
         WHEN {in_legacy} AND (l.problem IS NULL OR l.problem = 'failed') THEN coalesce(l.switched_at, {switched_by_former})
     END
-FROM (
-    SELECT s.key FROM {legacy} AS s
-    UNION ALL
-    SELECT n.key FROM {rows} AS n
-    -- Written in the order of the ledger and of its index: in any other each row would be another page of both.
-    ORDER BY key
-) AS scope,
-s3_migration.run AS former
-WHERE l.migration_id = %(migration_id)s AND l.legacy_key = scope.key AND former.run_no = l.run_no
+FROM s3_migration.run AS former
+WHERE
+    l.migration_id = %(migration_id)s
+    -- An index asked for the slice's keys, in their order: as a join the planner would read all of the ledger for each
+    -- slice, where its statistics are of a time when it was empty.
+    AND l.legacy_key = ANY(ARRAY(SELECT s.key FROM {legacy} AS s UNION ALL SELECT n.key FROM {rows} AS n))
+    AND former.run_no = l.run_no

@@ -1,1 +1,1 @@
-TRUNCATE {staging}
+TRUNCATE {legacy}, {production}, {rows}

@@ -6,6 +6,8 @@ SELECT
     count(*) FILTER (WHERE l.copied_etag IS NULL AND {problem_without_copy} = 'conflict') AS conflict
 FROM {legacy} AS s
 LEFT JOIN {production} AS p ON p.key = s.key
-LEFT JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = s.key
+LEFT JOIN s3_migration.ledger AS l
+    ON l.migration_id = %(migration_id)s AND l.legacy_key = ANY(ARRAY(SELECT k.key FROM {legacy} AS k))
+    AND l.legacy_key = s.key
 CROSS JOIN LATERAL (SELECT {production_holds} AS holds) AS v
 WHERE {adopted} IS NOT TRUE

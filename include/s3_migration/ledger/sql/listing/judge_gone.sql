@@ -15,8 +15,11 @@ FROM (
             coalesce(l.problem = 'damaged', false) AND {has_copy}
             AND EXISTS (SELECT FROM {production} AS p WHERE p.key = l.legacy_key AND p.etag = l.production_etag)
         ) AS lasts
-    FROM {rows} AS n
-    JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = n.key
-    WHERE {in_legacy} OR l.problem IN ('conflict', 'damaged')
+    FROM s3_migration.ledger AS l
+    WHERE
+        l.migration_id = %(migration_id)s AND l.legacy_key = ANY(ARRAY(SELECT n.key FROM {rows} AS n))
+        AND ({in_legacy} OR l.problem IN ('conflict', 'damaged'))
 ) AS j
-WHERE l.migration_id = %(migration_id)s AND l.legacy_key = j.legacy_key
+WHERE
+    l.migration_id = %(migration_id)s AND l.legacy_key = ANY(ARRAY(SELECT n.key FROM {rows} AS n))
+    AND l.legacy_key = j.legacy_key

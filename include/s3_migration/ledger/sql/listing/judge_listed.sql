@@ -19,7 +19,9 @@ SET
 FROM (
     SELECT s.key, s.size, s.etag, s.modified, w.*
     FROM {legacy} AS s
-    JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = s.key
+    JOIN s3_migration.ledger AS l
+        ON l.migration_id = %(migration_id)s AND l.legacy_key = ANY(ARRAY(SELECT k.key FROM {legacy} AS k))
+        AND l.legacy_key = s.key
     LEFT JOIN {production} AS p ON p.key = s.key
     CROSS JOIN LATERAL (SELECT l.copied_etag IS NOT NULL AS ours, {production_holds} AS holds) AS v
     CROSS JOIN LATERAL (
@@ -50,6 +52,7 @@ FROM (
             s.size, s.etag, s.modified, NULL, w.copied_etag, w.production_etag, w.production_modified, w.switched_at,
             w.problem, w.copy_missing, w.rewritten, w.bytes_proven, w.detail
         )
-    ORDER BY s.key
 ) AS j
-WHERE l.migration_id = %(migration_id)s AND l.legacy_key = j.key
+WHERE
+    l.migration_id = %(migration_id)s AND l.legacy_key = ANY(ARRAY(SELECT k.key FROM {legacy} AS k))
+    AND l.legacy_key = j.key

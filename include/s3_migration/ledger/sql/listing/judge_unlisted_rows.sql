@@ -17,7 +17,9 @@ SELECT
     CASE WHEN v.problem IN ('conflict', 'damaged') THEN {held} END
 FROM {rows} AS n
 LEFT JOIN {production} AS p ON p.key = n.key
-LEFT JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = n.key
+LEFT JOIN s3_migration.ledger AS l
+    ON l.migration_id = %(migration_id)s AND l.legacy_key = ANY(ARRAY(SELECT k.key FROM {rows} AS k))
+    AND l.legacy_key = n.key
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN p.key IS NULL AND {has_copy} THEN 'damaged'
