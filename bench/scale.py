@@ -36,8 +36,8 @@ WHERE c.chunk = %(chunk)s AND l.migration_id = 1 AND l.legacy_key BETWEEN c.firs
 STATEMENTS = {
     "list": ("find_unlisted_rows",),
     "forecast": ("forecast", "count_referenced"),
-    "verify": ("compare", "count_missing", "mark_still_referenced", "end_verification", "count_states"),
-    "close": ("count_states", "count_rows_left", "grace_left"),
+    "verify": ("compare", "find_missing", "find_rows_left", "find_otherwise", "end_verification", "count_states"),
+    "close": ("count_states", "find_rows_left", "find_otherwise", "grace_left"),
 }
 LEDGER_BYTES = "SELECT pg_total_relation_size('s3_migration.ledger')"
 WAL_BYTES = "SELECT pg_current_wal_insert_lsn() - '0/0'"  # that the server ever wrote
