@@ -721,6 +721,7 @@ MARK_MISSPELT = Guarded(
         ),
         "percent-encoded as a whole": spelt("image%2F%61", NONE_MATCHES),
     },
+    {"m.key = ANY(%(keys)s): TRUE": "the object that is written is one of these: no more is put together"},
 )  # fmt: skip
 
 PAGES: Facts = {"first": "(0,0)", "last": "(1,0)", "late": False, "relation": None}

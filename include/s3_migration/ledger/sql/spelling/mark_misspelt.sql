@@ -3,7 +3,7 @@
 UPDATE s3_migration.ledger AS l
 SET problem = CASE WHEN (f.details ->> l.legacy_key) IS NOT NULL THEN 'misspelt' END, detail = (f.details ->> l.legacy_key)
 FROM (
-    SELECT coalesce(jsonb_object_agg(k.key, k.detail), '{{}}') AS details
+    SELECT jsonb_object_agg(k.key, k.detail) AS details -- null: none
     FROM (
         SELECT m.key, min({spelt}) AS detail
         FROM pg_temp.listed_misspelt AS m

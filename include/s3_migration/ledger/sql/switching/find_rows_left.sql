@@ -22,7 +22,7 @@ SELECT r.key, min(r.path) AS path, count(*) AS rows
 FROM (
     SELECT
         n.path::text AS path,
-        CASE WHEN ({from_key} IN (SELECT k.legacy_key FROM known AS k WHERE k.ours AND k.unswitched)) IS TRUE THEN {from_key} END AS key
+        CASE WHEN ({from_key} IN (SELECT k.legacy_key FROM known AS k WHERE k.unswitched)) IS TRUE THEN {from_key} END AS key
     FROM {paths}
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
