@@ -20,7 +20,16 @@ from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.transport import CrtTransport
-from s3_migration.steps import check, copying, deletion, listing, reconciliation, switching, verification
+from s3_migration.steps import (
+    check,
+    copying,
+    deletion,
+    listing,
+    reconciliation,
+    settling,
+    switching,
+    verification,
+)
 from s3_migration.steps.run import working
 
 
@@ -30,6 +39,12 @@ def _switch_rows(declaration: Declaration, run_id: str) -> Job:
         begun = time.monotonic()
         rows = switching.switch_rows(run)
         return {"rows": rows, "seconds": time.monotonic() - begun}
+
+
+def _settle(declaration: Declaration, run_id: str) -> None:
+    """The pass that a proof rests on."""
+    with working(declaration, run_id, "verify") as run:
+        settling.settle_rows(run)
 
 
 def _grace(declaration: Declaration, run_id: str) -> None:
@@ -45,6 +60,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "switch_rows": _switch_rows,
     "verify": verification.verify_copies,
     "gate": deletion.may_delete,
+    "settle": _settle,
     "grace": _grace,
     "reconcile": partial(reconciliation.reconcile, last=True),
 }

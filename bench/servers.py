@@ -146,11 +146,11 @@ def fill(s3: SeaweedFS, bucket: str, objects: int) -> None:
     put_avatars(target, bucket, range(1, objects + 1))
 
 
-def fill_rows(connection: psycopg.Connection[Any], rows: int, index: str = "") -> None:
+def fill_rows(connection: psycopg.Connection[Any], rows: int, index: str = "", made: str = ROWS) -> None:
     """A fresh table with a row for each object, as a product has it: vacuumed, analysed, on disk."""
     connection.execute("TRUNCATE avatars RESTART IDENTITY")
     connection.execute("DROP INDEX IF EXISTS avatars_path")
-    connection.execute(ROWS, [rows])
+    connection.execute(made.encode(), [rows])
     connection.execute(index.encode())
     connection.execute("VACUUM ANALYZE avatars")
     connection.execute("CHECKPOINT")

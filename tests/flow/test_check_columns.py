@@ -344,15 +344,19 @@ def test_a_trigger_sees_nothing_of_what_was_tried(product: Product) -> None:
 # -- the role -----------------------------------------------------------------------------------------------------
 
 
-def test_a_role_with_too_few_connections(product: Product, postgres: Postgres) -> None:
+@pytest.mark.parametrize(("field", "number", "more"), [("parallel_chunks", 4, 1), ("parallel_passes", 7, 2)])
+def test_a_role_with_too_few_connections(
+    product: Product, postgres: Postgres, field: str, number: int, more: int
+) -> None:
     product.sql(MADE)
-    needed = product.declaration.parallel_chunks + 1
+    product.declaration = product.declaration.model_copy(update={field: number})
+    needed = number + more
     with postgres.connect() as admin:
         try:
             for limit in (1, needed - 1):
                 admin.execute(f"ALTER ROLE {ROLE} CONNECTION LIMIT {limit}".encode())
-                said = f"the role may have {limit} connections at once, a run needs {needed} (parallel_chunks + 1)"
-                refused(product, said, f"ALTER ROLE … CONNECTION LIMIT {needed}, or lower parallel_chunks")
+                said = f"the role may have {limit} connections at once, a run needs {needed} ({field} + {more})"
+                refused(product, said, f"ALTER ROLE … CONNECTION LIMIT {needed}, or lower {field}")
             admin.execute(f"ALTER ROLE {ROLE} CONNECTION LIMIT {needed}".encode())
             assert check(declared(product), "r", Request(Mode.MOVE))
         finally:

@@ -682,7 +682,7 @@ MOMENTS = [
     *(
         "begin_verification",
         "compare",
-        "mark_still_referenced",
+        "find_rows_left",
         "end_verification",
         "mark_deleted",
         "end_run",

@@ -552,7 +552,7 @@ CASES: dict[str, Case] = {
         {
             "reference": "avatars.path",
             "keys": ["image/copied", "image/withdrawn", "image/named", "image/left"],
-            "paths": ["image/copied", "image/withdrawn", "image/named", "image/left"],
+            "paths": '{"image/copied": "image/copied", "image/named": "image/named"}',
         },
         writes={"ledger": "copied:still_referenced withdrawn:dangling"},
     ),
@@ -569,11 +569,11 @@ CASES: dict[str, Case] = {
     "drop_still_named": Case({"keys": ["image/named", "image/no"]}, before=UNNAMED, writes={"unnamed": 1}),
     "find_settled": Case(
         {"after": "image/a", "limit": 2},
-        "(image/conflict)",
+        "(image/changed) (image/conflict)",
         before=MISSPELT + UNNAMED,
     ),
     "clear_still_referenced": Case(
-        {"after": "image/a", "last": "image/named"}, before=UNNAMED, writes={"ledger": "named:copied"}
+        {"keys": ["image/named", "image/z"]}, before=UNNAMED, writes={"ledger": "named:copied"}
     ),
     "mark_refused_row": Case(
         {"key": "image/copied", "error_code": "23505", "detail": "23505: no"},
@@ -692,13 +692,13 @@ CASES: dict[str, Case] = {
         {
             "problem_if_referenced": "damaged",
             "keys": ["image/damaged-named", "image/damaged-unnamed", "image/copied"],
-            "nameds": [True, False, True],
+            "named": ["image/damaged-named", "image/copied"],
         },
         writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"},
     ),
     "keep_declared": Case({"declared": "[1]"}, writes={"migration": 1, "run": 1}),
     "mark_misspelt": Case(
-        {"after": "image/", "last": "image/moved"},
+        {"keys": ["image/copied", "image/listed", "image/changed", "image/left", "image/moved", "image/failed"]},
         before=MISSPELT + MISSPELT_THEN,
         writes={"ledger": "copied:misspelt listed:misspelt moved:moved"},
     ),

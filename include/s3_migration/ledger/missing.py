@@ -61,8 +61,9 @@ def find_named(ledger: Ledger, keys: list[str]) -> list[str]:
 
 
 def judge_missing_copies(
-    ledger: RunLedger, keys: list[str], named: set[str], problem_if_referenced: str | None
+    ledger: RunLedger, keys: list[str], named: list[str], problem_if_referenced: str | None
 ) -> None:
-    """:param problem_if_referenced: what it is where a row names the copy; None: no problem, it is copied again."""
-    nameds = [key in named for key in keys]
-    ledger.execute("judge_missing_copies", keys=keys, nameds=nameds, problem_if_referenced=problem_if_referenced)
+    """:param named: those of them that rows name.
+    :param problem_if_referenced: what such a one is; None: no problem, it is copied again.
+    """
+    ledger.execute("judge_missing_copies", keys=keys, named=named, problem_if_referenced=problem_if_referenced)

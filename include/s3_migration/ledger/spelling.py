@@ -111,6 +111,6 @@ def name_misspelt(ledger: MigrationLedger, limit: int) -> list[Misspelt]:
     return ledger.rows(Misspelt, "name_misspelt", limit=limit)
 
 
-def mark_misspelt(ledger: RunLedger, after: str, last: str) -> None:
-    """Those after one key and up to another."""
-    ledger.execute("mark_misspelt", after=after, last=last)
+def mark_misspelt(ledger: RunLedger, keys: list[str]) -> None:
+    """Those of these that the staging table has, and those of which it does not have what it had."""
+    ledger.execute("mark_misspelt", keys=keys)

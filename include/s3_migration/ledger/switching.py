@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from s3_migration.ledger.connection import ReferenceLedger, RunLedger
@@ -80,9 +82,10 @@ def find_rows_left(ledger: ReferenceLedger, first: str, last: str) -> list[RowsL
     return ledger.rows(RowsLeft, "find_rows_left", first=first, last=last)
 
 
-def mark_still_referenced(ledger: ReferenceLedger, keys: list[str], paths: list[str]) -> None:
-    """:param paths: what a row holds that names each."""
-    ledger.execute("mark_still_referenced", reference=ledger.reference.name, keys=keys, paths=paths)
+def mark_still_referenced(ledger: ReferenceLedger, named: Mapping[str, str]) -> None:
+    """:param named: by legacy key what a row holds that names it."""
+    paths = json.dumps(named)
+    ledger.execute("mark_still_referenced", reference=ledger.reference.name, keys=list(named), paths=paths)
 
 
 def create_unnamed(ledger: RunLedger, limit: int) -> None:
@@ -103,14 +106,14 @@ def drop_still_named(ledger: RunLedger, keys: list[str]) -> None:
     ledger.execute("drop_still_named", keys=keys)
 
 
-def find_settled(ledger: RunLedger, after: str, limit: int) -> str | None:
-    """The last key of the next slice of what a pass has found, or a former one had; None: there is none."""
-    return ledger.value("find_settled", after=after, limit=limit)  # type: ignore[no-any-return]
+def find_settled(ledger: RunLedger, after: str, limit: int) -> list[str]:
+    """The next keys of what a pass has found, or a former one had."""
+    return ledger.column("find_settled", after=after, limit=limit)
 
 
-def clear_still_referenced(ledger: RunLedger, after: str, last: str) -> None:
-    """Those of the staging table after one key and up to another."""
-    ledger.execute("clear_still_referenced", after=after, last=last)
+def clear_still_referenced(ledger: RunLedger, keys: list[str]) -> None:
+    """Those of these that are in the staging table."""
+    ledger.execute("clear_still_referenced", keys=keys)
 
 
 def end_switch(ledger: RunLedger) -> None:

@@ -34,7 +34,7 @@ def judge_missing(run: Run, problem_if_referenced: str | None, keys: list[str] |
             named = set(missing.find_named(run.ledger, some))
             for rows in indexed:
                 named.update(missing.find_rows_naming(rows, some))
-            missing.judge_missing_copies(run.ledger, some, named, problem_if_referenced)
+            missing.judge_missing_copies(run.ledger, some, sorted(named), problem_if_referenced)
     missing.drop_named(run.ledger)
 
 

@@ -50,13 +50,13 @@ def settle_rows(run: Run) -> None:
             speller.gather(rows, seen.otherwise)
     speller.finish()
     after = ""
-    while (last := switching.find_settled(run.ledger, after, SLICE)) is not None:
+    while keys := switching.find_settled(run.ledger, after, SLICE):
         run.stop_if_asked()
         with run.ledger.batch():
             run.lease.fence()
-            switching.clear_still_referenced(run.ledger, after, last)
-            spelling.mark_misspelt(run.ledger, after, last)
-        after = last
+            switching.clear_still_referenced(run.ledger, keys)
+            spelling.mark_misspelt(run.ledger, keys)
+        after = keys[-1]
     spelling.drop_misspelt(run.ledger)
     switching.drop_unnamed(run.ledger)
     _tally(run, left)
@@ -67,7 +67,7 @@ def _see(run: Run, rows: ReferenceLedger, first: str, last: str) -> Seen:
     named = {each.key: each.path for each in found if each.key is not None}
     if named:
         run.lease.fence()
-        switching.mark_still_referenced(rows, list(named), list(named.values()))
+        switching.mark_still_referenced(rows, named)
     return Seen(sum(each.rows for each in found), list(named), spelling.find_otherwise(rows, first, last))
 
 

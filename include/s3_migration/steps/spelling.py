@@ -96,7 +96,8 @@ class Speller:
             f"Migration {self._run.declaration.name}: rows name more than {MAX_MISSPELT} objects in another spelling "
             f"than the declared one, so the declaration does not fit the rows. The verification does not end, and "
             f"until it does the gate stays closed and nothing is deleted. The first ones:\n{named}\nFix: declare the "
-            f"path_prefix or path_encoding that the rows have, then trigger a new run (docs/runbook.md#misspelt)."
+            f"path_prefix or path_encoding that the rows have, then trigger a new run "
+            f"(docs/runbook.md#verify_copies-is-red)."
         )
 
 

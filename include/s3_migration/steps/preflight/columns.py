@@ -87,11 +87,13 @@ def check_reference(ledger: ReferenceLedger, refuse: Refusal) -> Column:
             f"column {name} has a nondeterministic collation, and keys compare as bytes",
             f'ALTER TABLE {table} ALTER COLUMN {reference.column} TYPE text COLLATE "C", or declare another column',
         )
-    needed = declaration.parallel_chunks + 1
+    # A pass by several sessions has its task's two beside them.
+    chunks, passes = declaration.parallel_chunks + 1, declaration.parallel_passes + 2
+    needed, field, more = max((chunks, "parallel_chunks", 1), (passes, "parallel_passes", 2))
     if 0 <= column.connections < needed:
         raise refuse(
-            f"the role may have {column.connections} connections at once, a run needs {needed} (parallel_chunks + 1)",
-            f"ALTER ROLE … CONNECTION LIMIT {needed}, or lower parallel_chunks",
+            f"the role may have {column.connections} connections at once, a run needs {needed} ({field} + {more})",
+            f"ALTER ROLE … CONNECTION LIMIT {needed}, or lower {field}",
         )
     return column
 

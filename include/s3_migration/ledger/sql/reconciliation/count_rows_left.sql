@@ -1,7 +1,7 @@
 -- Rows of some pages that name the path which the run switches from, of its objects, whatever the reason. In the shape of
 -- switch_rows.sql: neither the ledger nor the table is read as a whole.
 WITH known AS MATERIALIZED (
-    SELECT l.legacy_key
+    SELECT l.legacy_key, l.run_no = %(run_no)s AS ours -- as in find_rows_left.sql
     FROM s3_migration.ledger AS l
     WHERE
         l.migration_id = %(migration_id)s
@@ -12,7 +12,6 @@ WITH known AS MATERIALIZED (
                 a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
                 AND {names_from}
         ))
-        AND l.run_no = %(run_no)s
 )
 
 SELECT count(*)
@@ -20,4 +19,4 @@ FROM {paths}
 WHERE
     a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
     AND {names_from}
-    AND ({from_key} IN (SELECT k.legacy_key FROM known AS k)) IS TRUE
+    AND ({from_key} IN (SELECT k.legacy_key FROM known AS k WHERE k.ours)) IS TRUE

@@ -1,22 +1,20 @@
 -- Such an object is kept, whatever else is known of it stays as it is; where rows are spelt as declared by now, it is over.
--- A slice of all that a pass has found, and of what a former one had.
+-- A slice of what a pass has found, and a former one had. As in mark_still_referenced.sql, by key and not by a join.
 UPDATE s3_migration.ledger AS l
-SET problem = CASE WHEN n.found THEN 'misspelt' END, detail = n.detail
+SET problem = CASE WHEN (f.details ->> l.legacy_key) IS NOT NULL THEN 'misspelt' END, detail = (f.details ->> l.legacy_key)
 FROM (
-    SELECT k.key, bool_or(k.found) AS found, min(k.detail) AS detail
+    SELECT jsonb_object_agg(k.key, k.detail) AS details -- null: none
     FROM (
-        SELECT m.key, true AS found, {spelt} AS detail
+        SELECT m.key, min({spelt}) AS detail
         FROM pg_temp.listed_misspelt AS m
-        WHERE m.key > %(after)s AND m.key <= %(last)s
-        UNION ALL
-        SELECT l.legacy_key, false, NULL
-        FROM s3_migration.ledger AS l
-        WHERE
-            l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.problem = 'misspelt'
-            AND l.legacy_key > %(after)s AND l.legacy_key <= %(last)s
+        WHERE m.key = ANY(%(keys)s)
+        GROUP BY m.key
     ) AS k
-    GROUP BY k.key
-) AS n
+) AS f
 WHERE
-    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = n.key
-    AND CASE WHEN n.found THEN (l.problem IS NULL OR l.problem = 'unreferenced') AND {in_legacy} ELSE l.problem = 'misspelt' END
+    l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = ANY(%(keys)s)
+    AND CASE
+        WHEN (f.details ->> l.legacy_key) IS NOT NULL
+            THEN (l.problem IS NULL OR l.problem = 'unreferenced') AND {in_legacy}
+        ELSE l.problem = 'misspelt'
+    END

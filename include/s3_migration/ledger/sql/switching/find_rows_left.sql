@@ -4,6 +4,7 @@
 WITH known AS MATERIALIZED (
     SELECT
         l.legacy_key,
+        l.run_no = %(run_no)s AS ours, -- not asked below: an index on the run would be taken for the better one
         (NOT %(undo)s AND l.problem = 'withdrawn') OR {should_be_switched} OR l.problem IN ({states_unswitched}) AS unswitched
     FROM s3_migration.ledger AS l
     WHERE
@@ -15,7 +16,6 @@ WITH known AS MATERIALIZED (
                 a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
                 AND {names_from}
         ))
-        AND l.run_no = %(run_no)s
 )
 
 SELECT r.key, min(r.path) AS path, count(*) AS rows
@@ -27,7 +27,7 @@ FROM (
     WHERE
         a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid
         AND {names_from}
-        AND ({from_key} IN (SELECT k.legacy_key FROM known AS k)) IS TRUE
+        AND ({from_key} IN (SELECT k.legacy_key FROM known AS k WHERE k.ours)) IS TRUE
 ) AS r
 GROUP BY r.key
 ORDER BY r.key
