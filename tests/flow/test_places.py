@@ -81,6 +81,53 @@ def test_a_verification_that_is_killed_goes_on(
         assert (account.states, account.verified) == ({"moved": 9}, 9)
 
 
+@pytest.mark.declared(chunk_size=4)
+def test_each_chunk_compares_its_own_and_the_single_task_what_none_has(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, looked: Looked
+) -> None:
+    copied(product, flow, *KEYS)
+    assert flow.chunks == [1, 2, 3]
+    flow.verify_chunk(1)
+    assert looked == KEYS[:4]
+    kill_at(monkeypatch, 2, lambda: flow.verify_chunk(2))  # and its retries are used up
+    looked.clear()
+    flow.verify()
+    assert looked == KEYS[6:], "what was left of the second, and the third"
+    looked.clear()
+    flow.verify_chunk(1)
+    with pytest.raises(GateClosed, match="the verification never finished"):
+        flow.gate()
+    flow.verify()
+    assert looked == KEYS[:4], "cleared with its downstream: its siblings are not compared again"
+    assert flow.gate()
+    flow.delete()
+    flow.reconcile()
+    account = flow.account()
+    assert account is not None
+    assert (account.states, account.verified) == ({"moved": 9}, 9)
+
+
+@pytest.mark.declared(chunk_size=4)
+def test_a_chunk_whose_copies_are_damaged_is_red_until_it_is_cleared(product: Product, flow: Flow) -> None:
+    """A copy with other content is damage whatever rows say; one that is gone only if they name it."""
+    product.seed(*KEYS)
+
+    def harm() -> None:
+        product.sql("UPDATE s3_migration.ledger SET production_modified = now() + interval '1 day' WHERE true")
+        product.put("production", "avatar/1", b"other")
+        product.remove("production", "avatar/7")
+
+    flow.attempt(before_verify=harm)
+    assert {task for task in flow.red if task[0] == "verify"} == {("verify", 1), ("verify", 0)}
+    assert "2 damaged" in str(flow.red["verify", 0])
+    assert set(product.objects("legacy")) == set(KEYS)
+    product.put("production", "avatar/1", b"body of image/1")
+    account = flow.clear_failed()
+    assert flow.red == {}
+    assert account.states == {"moved": 9}
+    assert unserved(product) == set()
+
+
 def test_of_much_that_is_gone_each_slice_is_looked_at_once(
     product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, looked: Looked
 ) -> None:

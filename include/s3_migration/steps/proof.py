@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from s3_migration.ledger import copying, listing, spelling, staging, switching, verification, walk
-from s3_migration.ledger.chunk import WHOLE_RUN
+from s3_migration.ledger.chunk import LAST_KEY, WHOLE_RUN
 from s3_migration.ledger.run import database_time
 from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.copying import copy_uncopied
@@ -27,10 +27,15 @@ MAX_RECOPIES = 3
 def prove(run: Run) -> None:
     """Take the proof of the whole run, but for what of it is there already, whichever task asks for it."""
     run = replace(run, step="verify", chunk=WHOLE_RUN)
+    cleared = walk.find_place(run.ledger, "verified", WHOLE_RUN) is not None
     for each in walk.ranges(run.ledger):
+        if cleared and copying.find_with_problem(run.ledger, each, "damaged"):
+            # Of a chunk that may be green: that its copy is gone was no damage before the rows had been asked.
+            walk.forget_places(run.ledger, "verify", chunk=each.number)
         prove_range(replace(run, chunk=each))
     judge_missing(run)
     ask_rows(run)
+    walk.keep_place(run.ledger, "verified", WHOLE_RUN, LAST_KEY, ended=True)
     states = run.states()
     run.tally("objects", sum(states.get(state, 0) for state in ("copied", "waiting", "moved")), add=False)
     log.info("verified; objects by state: %s", states)
