@@ -10,6 +10,7 @@ from itertools import islice
 
 from devstack.awkward import LEGACY
 from s3_migration.model.objects import S3Object
+from s3_migration.s3.parallel_listing import Listed, Place
 
 
 @dataclass
@@ -20,10 +21,12 @@ class NumberedStore:
     copied: bool = False
     deleted: bool = False
 
-    def list_objects(self, bucket: str, prefix: str, *, in_order: bool = False) -> Iterator[list[S3Object]]:
+    def list_from(
+        self, bucket: str, prefix: str, places: Sequence[Place] = (), **_: bool
+    ) -> Iterator[Listed[S3Object]]:
         keys = (f"{prefix}avatar-{number}.png" for number in self._numbers(1, 9))
         while page := list(islice(keys, 1_000)):
-            yield [self._object(prefix, key) for key in page]
+            yield Listed([self._object(prefix, key) for key in page], Place(0, prefix, (), page[-1], None))
 
     def lookup(
         self, bucket: str, prefix: str, keys: Sequence[str], expected: Collection[str] = ()

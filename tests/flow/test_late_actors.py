@@ -124,8 +124,8 @@ MENDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "5": (),
     "5, gone on both sides": (("judge_unlisted_rows", "WHEN p.key IS NULL AND {has_copy} THEN 'damaged'", ""),),
     "8": (("judge_unlisted_rows", "WHEN {no_copy} AND p.etag <> l.legacy_etag THEN 'conflict'", ""),),
-    "10": (("adopt", "AND u.problem IN ({problems})", "AND false"),),
-    "10, nobody looked": (("adopt", "AND d.finished_at IS NULL", "AND false"),),
+    "10": (("find_unlisted_problems", "AND l.problem IN ({problems})", "AND false"),),
+    "10, nobody looked": (("find_died_runs", "AND d.finished_at IS NULL", "AND false"),),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.api_fastapi.execution_api.routes.task_instances import _is_eligible_to_retry
 from airflow.sdk.exceptions import AirflowException, TaskDeferred
-from psycopg import OperationalError
+from psycopg import OperationalError, sql
 from psycopg.errors import AdminShutdown
 
 from s3_migration.ledger import lease as leases
@@ -378,4 +378,5 @@ def test_a_former_holder_has_scratch_tables_of_its_own(product: Product, opened:
     staging.create(second)
     seen = S3Object("image/1.png", 1, "etag", datetime.now(timezone.utc).isoformat())
     staging.fill(first, "production", [[seen]])
-    assert staging.count(second, "production") == 0
+    found = second.connection.execute(sql.SQL("SELECT * FROM {}").format(second.parts["production"]))
+    assert found.fetchall() == []

@@ -260,13 +260,13 @@ def test_what_comes_between_the_listing_and_the_scan_of_the_rows_is_no_dangling_
     product: Product, flow: Flow, look: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     product.seed(*GOOD)
-    scan = listing._find_unlisted_rows
+    scan = listing.merge_unlisted
 
-    def after_a_moment(run: Any) -> None:
+    def after_a_moment(run: Any, sample: Any) -> None:
+        scan(run, sample)
         product.seed("image/late.png")
-        scan(run)
 
-    monkeypatch.setattr(listing, "_find_unlisted_rows", after_a_moment)
+    monkeypatch.setattr(listing, "merge_unlisted", after_a_moment)
     account = flow.run()
     assert (account.dangling, account.deleted) == (0, 4)
     assert moved(product, *GOOD, "image/late.png")
@@ -1060,7 +1060,7 @@ def test_no_later_step_works_on_a_listing_that_was_not_finished(
     def broken(*_: Any) -> Any:
         raise PreflightFailed("broken")
 
-    monkeypatch.setattr(*((listing, "_list_both_sides") if fails == "list" else (checks, "check_store")), broken)
+    monkeypatch.setattr(*((listing, "_list_into_ledger") if fails == "list" else (checks, "check_store")), broken)
     request = Request(Mode.MOVE, None)
     again = flow.list if fails == "list" else functools.partial(check.check, flow.declaration, flow.run_id, request)
     if fails == "list":

@@ -12,7 +12,8 @@ import pytest
 from s3_migration.ledger import walk
 from s3_migration.ledger.chunk import LAST_KEY
 from s3_migration.ledger.connection import Ledger
-from s3_migration.steps import deletion, inventory, proof
+from s3_migration.steps import deletion, inventory, proof, reconciliation
+from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.gate_errors import GateClosed
 from tests.support.flow import Flow, Killed, expire, lapse, unserved
 from tests.support.product import Product
@@ -148,6 +149,22 @@ def test_of_much_that_is_gone_each_slice_is_looked_at_once(
     assert looked == KEYS, "it had come to its end: cleared, it looks at all again"
     kept = product.sql("SELECT what, number FROM s3_migration.tally WHERE step = 'states'")
     assert kept == [("moved", 9)]
+
+
+def test_a_first_look_may_last_what_may_settle_is_waited_for_since(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, looked: Looked
+) -> None:
+    copied(product, flow, *KEYS)
+    flow.verify()
+    monkeypatch.setattr(reconciliation, "_can_settle", lambda *_: True)
+    looked.clear()
+    for patience in (timedelta(), timedelta(hours=1)):
+        assert reconciliation.reconcile(flow.declaration, flow.run_id, patience=patience) is None
+    assert looked == [*KEYS, *KEYS], "all of it was still to be deleted"
+    assert flow.account() is None
+    with pytest.raises(Incomplete, match="9 copied"):
+        reconciliation.reconcile(flow.declaration, flow.run_id, patience=timedelta())
+    assert flow.account() is not None
 
 
 def test_a_listing_that_is_taken_again_has_other_places(

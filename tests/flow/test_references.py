@@ -13,9 +13,9 @@ from psycopg.types.json import Jsonb
 from devstack.product import set_up
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
-from s3_migration.steps import switching
+from s3_migration.steps import passes, switching
+from s3_migration.steps.passes import RowsLocked
 from s3_migration.steps.preflight.errors import PreflightFailed
-from s3_migration.steps.switching import RowsLocked
 from tests.support.flow import Flow, shared_clients
 from tests.support.product import Product
 
@@ -363,7 +363,7 @@ def fill(product: Product, parts: str) -> tuple[str, ...]:
 def test_all_parts_of_a_table_are_switched(
     product: Product, declare: Declare, monkeypatch: pytest.MonkeyPatch, parts: str
 ) -> None:
-    monkeypatch.setattr(switching, "FIRST_PAGES", 1)
+    monkeypatch.setattr(passes, "FIRST_PAGES", 1)
     keys = fill(product, parts)
     before = held(product)
     flow = declare(THINGS)

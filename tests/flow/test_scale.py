@@ -16,7 +16,7 @@ from bench.servers import ROWS, Servers
 from bench.switching import RUN, run_again
 from devstack.product import ROLE, ensure_role
 from s3_migration.ledger.deletion import grace_left
-from s3_migration.steps import hooks, proof
+from s3_migration.steps import hooks, settling
 from s3_migration.steps.completeness import Incomplete
 from s3_migration.steps.listing import take_listing
 from s3_migration.steps.reconciliation import reconcile
@@ -62,7 +62,7 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
     for _ in range(2):  # what is new is inserted, then adopted
         take_listing(declaration, RUN)
     # As if the application named legacy again right behind the switch.
-    monkeypatch.setattr(proof, "switch_rows", lambda *_, **__: 0)
+    monkeypatch.setattr(settling, "switch_rows", lambda *_, **__: 0)
     with pytest.raises(Incomplete, match=f"{MANY} still_referenced"):
         verify_copies(declaration, RUN)
     assert product.sql("SELECT count(*) FROM s3_migration.ledger WHERE problem = 'still_referenced'") == [(MANY,)]

@@ -15,9 +15,9 @@ from psycopg import sql
 
 from s3_migration.ledger.connection import Ledger
 from s3_migration.ledger.statements import statement, takes
-from s3_migration.steps import switching
+from s3_migration.steps import passes, switching
 from s3_migration.steps.completeness import Incomplete
-from s3_migration.steps.switching import RowsLocked
+from s3_migration.steps.passes import RowsLocked
 from tests.support.flow import Flow
 from tests.support.product import Product
 from tests.support.switching import copied, unswitched
@@ -31,8 +31,8 @@ def other_connection(product: Product) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(switching, "FIRST_PAGES", 1)
-    monkeypatch.setattr(switching, "MAX_PAGES", 2)
+    monkeypatch.setattr(passes, "FIRST_PAGES", 1)
+    monkeypatch.setattr(passes, "MAX_PAGES", 2)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])

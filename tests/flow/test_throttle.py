@@ -24,7 +24,7 @@ from s3_migration.ledger.switching import observe_load
 from s3_migration.model import throttle
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.throttle import MANY_ROWS, MAX_REPLICA_WAIT, SHARE, Load, Next, Waited, decide
-from s3_migration.steps import throttling
+from s3_migration.steps import passes, throttling
 from s3_migration.steps.throttling import ReplicasBehind
 from tests.support.connections import ROLE
 from tests.support.flow import Flow
@@ -151,8 +151,8 @@ def test_it_stops_where_the_replicas_fall_behind_in_its_midst(
     from s3_migration.steps import switching as steps
 
     copied(product, flow, 5000)
-    monkeypatch.setattr(steps, "FIRST_PAGES", 1)
-    monkeypatch.setattr(steps, "MAX_PAGES", 1)
+    monkeypatch.setattr(passes, "FIRST_PAGES", 1)
+    monkeypatch.setattr(passes, "MAX_PAGES", 1)
     original, batches = steps._switch_pages, itertools.count()
 
     def switch(*args: Any) -> int:

@@ -306,9 +306,37 @@ END_DELETION = Guarded(
     },
 )
 
+RESTED_ON = dict.fromkeys(("listed_at", "verified_at", "finished_at", "account"))
+BEGUN: Facts = {"run.listed_at": None, "all run.listing_token": 7, "all run.listing_began_at": Time(-200)}
+FROM_THE_BEGINNING: Effect = {
+    "run 2": {"verified_at": None, "finished_at": None, "account": None, "listing_began_at": NOW},
+    "answers": [(False,)],
+}
 BEGIN_LISTING = Guarded(
-    {**RUN, "all run.finished_at": Time(-10), "all run.account": "{}"},
-    {"what the run rested on": ({}, {"run 2": dict.fromkeys(("listed_at", "verified_at", "finished_at", "account"))})},
+    {**RUN, "all run.finished_at": Time(-10), "all run.account": "{}", "token": 7},
+    {
+        "what the run rested on": (
+            {},
+            {"run 2": {**RESTED_ON, "listing_began_at": NOW, "listing_token": 7}, "answers": [(False,)]},
+        ),
+        "killed": (
+            BEGUN,
+            {"run 2": {"verified_at": None, "finished_at": None, "account": None}, "answers": [(True,)]},
+        ),
+        "killed, and another run has had the lease since": (
+            {**BEGUN, "token": 8},
+            {**FROM_THE_BEGINNING, "run 2": {**FROM_THE_BEGINNING["run 2"], "listing_token": 8}},
+        ),
+        "of an earlier version": (
+            {**BEGUN, "run.listing_token": None},
+            {**FROM_THE_BEGINNING, "run 2": {**FROM_THE_BEGINNING["run 2"], "listing_token": 7}},
+        ),
+        "killed before its first slice": ({**BEGUN, "lane.run_no": 3}, FROM_THE_BEGINNING),
+        "ended": (
+            {**BEGUN, "run.listed_at": NOW},
+            {"run 2": {**RESTED_ON, "listing_began_at": NOW}, "answers": [(False,)]},
+        ),
+    },
 )
 
 BEGIN_VERIFICATION = Guarded({**RUN}, {"an earlier proof": ({}, {"run 2": {"verified_at": None, "damaged": None}})})
@@ -517,6 +545,7 @@ MARK_REFUSED_ROW = Guarded(
 )
 
 BACK: Facts = {"undo": True}
+UNSWITCHED = ("still_referenced", "row_refused")
 
 
 def referenced(path: str) -> Effect:
@@ -526,13 +555,16 @@ def referenced(path: str) -> Effect:
 
 REFERENCED, REFERENCED_BACK = referenced("image/a"), referenced("avatar/a")
 OVER: Effect = {"image/a": {**CLEARED, "problem": None}}
+BY_AVATAR: Facts = {**BACK, "paths": ["avatar/a"]}
+# By problem what a pass that finds a row makes of an object, of an undo.
+UNDO_DESPITE = {**dict.fromkeys(("misspelt", "changed", "damaged"), True), "superseded": False, "row_refused": False}
 
 MARK_STILL_REFERENCED = Guarded(
-    {**COPIED, **LEFT_BEHIND, "rows": ["image/a"]},
+    {**COPIED, **LEFT_BEHIND, "reference": "avatars.path", "keys": ["image/a"], "paths": ["image/a"]},
     {
         "copied": ({}, REFERENCED),
         "of another run": ({"object.run_no": 1}, NOTHING),
-        "named by no row": ({"rows": ["avatar/a", "other/a"]}, NOTHING),
+        "named by no row": ({"keys": [], "paths": []}, NOTHING),
         "listed": ({"object.production_modified": None}, NOTHING),
         "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
         "the same content, written again since its copy": ({"object.rewritten": True}, NOTHING),
@@ -540,45 +572,30 @@ MARK_STILL_REFERENCED = Guarded(
         "gone from legacy": ({"object.problem": "withdrawn"}, {"image/a": {**CLEARED, "problem": "dangling"}}),
         "with a problem": ({"object.problem": "conflict"}, NOTHING),
         "refused by the database": ({"object.problem": "row_refused"}, NOTHING),
-        **{
-            f"{problem}, and no row names it any more": ({"object.problem": problem, "rows": ["avatar/a"]}, OVER)
-            for problem in ("still_referenced", "row_refused")
-        },
-        "still referenced, and no row does, of another run": (
-            {"object.problem": "still_referenced", "object.run_no": 1, "rows": []}, NOTHING,
-        ),
-        "with another problem, and no row names it": ({"object.problem": "misspelt", "rows": []}, NOTHING),
         "misspelt, and a row names it": ({"object.problem": "misspelt"}, REFERENCED),
-        "by two rows": ({"rows": ["image/a", "image/a"]}, REFERENCED),
-        "undo, copied": ({**BACK, "rows": ["avatar/a"]}, REFERENCED_BACK),
-        "undo, nothing in production": (
-            {**BACK, "rows": ["avatar/a"], "object.production_modified": None}, NOTHING,
-        ),
-        "undo, gone from legacy": ({**BACK, "rows": ["avatar/a"], "object.legacy_gone_at": NOW}, NOTHING),
-        "undo, another version in legacy": (
-            {**BACK, "rows": ["avatar/a"], "object.legacy_etag": "v2"}, REFERENCED_BACK,
-        ),
-        "undo, gone and dangling": ({**BACK, "rows": ["avatar/a"], "object.problem": "withdrawn"}, NOTHING),
+        "undo, copied": (BY_AVATAR, REFERENCED_BACK),
+        "undo, nothing in production": ({**BY_AVATAR, "object.production_modified": None}, NOTHING),
+        "undo, gone from legacy": ({**BY_AVATAR, "object.legacy_gone_at": NOW}, NOTHING),
+        "undo, another version in legacy": ({**BY_AVATAR, "object.legacy_etag": "v2"}, REFERENCED_BACK),
+        "undo, gone and dangling": ({**BY_AVATAR, "object.problem": "withdrawn"}, NOTHING),
         **{
-            f"undo, {problem}": ({**BACK, "rows": ["avatar/a"], "object.problem": problem}, effect)
-            for problem, effect in (
-                *((problem, REFERENCED_BACK) for problem in ("misspelt", "changed", "damaged")),
-                ("superseded", NOTHING),
-            )
+            f"undo, {problem}": ({**BY_AVATAR, "object.problem": problem}, REFERENCED_BACK if marked else NOTHING)
+            for problem, marked in UNDO_DESPITE.items()
         },
     },
+)  # fmt: skip
+
+CLEAR_STILL_REFERENCED = Guarded(
+    {**COPIED, **LEFT_BEHIND, "after": "image/", "last": "image/a", "unnamed": ["image/a", "image/b"]},
     {
-        **dict.fromkeys(
-            (
-                "l.migration_id = %(migration_id)s: TRUE (2)",
-                "l.run_no = %(run_no)s: TRUE (2)",
-                "l.problem IN ('still_referenced', 'row_refused'): TRUE",
-                "l.problem IN ('still_referenced', 'row_refused'): TRUE (2)",
-            ),
-            "asked of the row that is written, and again of those that no row need name",
+        **{f"{problem}, and no row names it": ({"object.problem": problem}, OVER) for problem in UNSWITCHED},
+        "a row names it": ({"object.problem": "still_referenced", "unnamed": []}, NOTHING),
+        "of another run": ({"object.problem": "still_referenced", "object.run_no": 1}, NOTHING),
+        "with another problem": ({"object.problem": "misspelt"}, NOTHING),
+        "of the next slice": ({"all object.problem": "still_referenced"}, OVER),
+        "of the slice before": (
+            {"all object.problem": "still_referenced", "after": "image/a", "last": "image/aa"}, NOTHING,
         ),
-        "n.named: TRUE (2)": "withdrawn is not among the problems of which no row is asked for",
-        "n.named: TRUE (3)": "without a row nothing is held, and there is no text",
     },
 )  # fmt: skip
 
@@ -664,17 +681,28 @@ MARK_BYTES = Guarded(
 
 NOT_NAMED: Effect = {"image/a": {"problem": "unreferenced", "detail": None}}
 MARK_UNREFERENCED = Guarded(
-    {**LISTED, "all object.detail": "old", "rows": ["image/b", "avatar/x", None]},
+    {**LISTED, "all object.detail": "old", "staged": ["image/a"]},
     {
-        "named by no row": ({}, NOT_NAMED),
-        "named by its legacy path": ({"rows": ["image/a", "image/b"]}, NOTHING),
-        "named by its path in production": ({"rows": ["avatar/a", "image/b"]}, NOTHING),
-        "named elsewhere, with a rest as long": ({"rows": ["other/a", "image/b"]}, NOT_NAMED),
-        "named elsewhere, with a rest as long as in production": ({"rows": ["others/a", "image/b"]}, NOT_NAMED),
+        "listed": ({}, NOT_NAMED),
+        "not of this slice": ({"staged": ["image/c"]}, NOTHING),
         "of another run": ({"object.run_no": 1}, NOTHING),
         "gone from legacy": ({"object.legacy_gone_at": NOW}, NOTHING),
         "with a problem": ({"object.problem": "conflict"}, NOTHING),
-        "unreferenced before": ({"object.problem": "unreferenced"}, NOTHING),
+    },
+)
+NAMED: Effect = {"image/a": {"problem": None}}
+MARK_REFERENCED = Guarded(
+    {**LISTED, "all object.problem": "unreferenced", "rows": ["image/a", None], "first": "(0,0)", "last": "(1,0)"},
+    {
+        "named by its legacy path": ({}, NAMED),
+        "named by its path in production": ({"rows": ["avatar/a", "avatar/a"]}, NAMED),
+        "named by no row": ({"rows": ["image/c", None]}, NOTHING),
+        "named elsewhere, with a rest as long": ({"rows": ["other/a"]}, NOTHING),
+        "named elsewhere, with a rest as long as in production": ({"rows": ["others/a"]}, NOTHING),
+        "on an earlier page": ({"first": "(0,2)"}, NOTHING),
+        "on a later page": ({"last": "(0,1)"}, NOTHING),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "with another problem": ({"object.problem": "conflict"}, NOTHING),
     },
 )
 
@@ -718,7 +746,7 @@ _, SPELT = spelt("/image/a", "declare path_prefix '/image/', if all rows are spe
 NONE_MATCHES = "no declaration makes them match"
 AS_DECLARED: Effect = {"image/a": {"problem": None, "detail": None}}
 MARK_MISSPELT = Guarded(
-    {**LISTED, "all object.detail": "old", "spelt": [("image/a", "/image/a")]},
+    {**LISTED, "all object.detail": "old", "after": "image/", "last": "image/a", "spelt": [("image/a", "/image/a")]},
     {
         "a row is spelt otherwise": ({}, SPELT),
         "unreferenced so far": ({"object.problem": "unreferenced"}, SPELT),
@@ -733,6 +761,12 @@ MARK_MISSPELT = Guarded(
         "with another problem, and spelt as declared": ({"object.problem": "conflict", "spelt": []}, NOTHING),
         "misspelt, and misspelt then": ({"object.problem": "misspelt"}, NOTHING),
         "spelt as declared, and no problem": ({"spelt": []}, NOTHING),
+        "of the next slice": ({"spelt": [("image/b", "/image/b")]}, NOTHING),
+        "of the slice before": ({"after": "image/a", "last": "image/b"}, NOTHING),
+        "misspelt then, of the next slice": ({"all object.problem": "misspelt", "spelt": []}, AS_DECLARED),
+        "misspelt then, of the slice before": (
+            {"all object.problem": "misspelt", "spelt": [], "after": "image/a", "last": "image/aa"}, NOTHING,
+        ),
         "with another prefix, in capitals": spelt("/image/A", NONE_MATCHES),
         "percent-encoded": spelt("image/%61", "declare path_encoding: url, if all rows are spelt so"),
         # Which names it as it is spelt, and comes here never: held all the same, as the advice is for another prefix.
@@ -775,6 +809,47 @@ def asked_twice(cte: str, by: str, path: str = "n.path") -> dict[str, str]:
             f"STARTS_WITH({path}, 'image/')",
         )
     }
+
+
+LEFT: Effect = {"answers": [("image/a", "image/a", 1)]}
+AS_IT_SHOULD_BE: Effect = {"answers": [(None, "image/a", 1)]}
+LEFT_BACK: Effect = {"answers": [("image/a", "avatar/a", 1)]}
+ROW_BACK: Facts = {**BACK, "rows": ["avatar/a"]}
+FIND_ROWS_LEFT = Guarded(
+    {**COPIED, "first": "(0,0)", "last": "(1,0)", "rows": ["image/a"]},
+    {
+        "copied": ({}, LEFT),
+        "by two rows": ({"rows": ["image/a", "image/a"]}, {"answers": [("image/a", "image/a", 2)]}),
+        "of another run": ({"object.run_no": 1}, NOTHING),
+        "named by no row": ({"rows": ["avatar/a", "other/a"]}, NOTHING),
+        "by a row of another place": ({"first": "(1,0)", "last": "(2,0)"}, NOTHING),
+        "by one here and one before": ({"rows": ["image/a", "image/a"], "first": "(0,2)"}, LEFT),
+        "by one here and one after": ({"rows": ["image/a", "image/a"], "last": "(0,2)"}, LEFT),
+        "beside one that begins otherwise": ({"rows": ["image/a", "other/a"]}, LEFT),
+        "listed": ({"object.production_modified": None}, AS_IT_SHOULD_BE),
+        "rewritten since its copy": ({"object.legacy_etag": "v2"}, AS_IT_SHOULD_BE),
+        "the same content, written again since its copy": ({"object.rewritten": True}, AS_IT_SHOULD_BE),
+        "rewritten since its copy, and gone": ({"object.legacy_etag": "v2", "object.legacy_gone_at": NOW}, LEFT),
+        "with a problem": ({"object.problem": "conflict"}, AS_IT_SHOULD_BE),
+        **{problem: ({"object.problem": problem}, LEFT) for problem in (*UNSWITCHED, "withdrawn", "misspelt")},
+        "undo, copied": (ROW_BACK, LEFT_BACK),
+        "undo, gone from legacy": ({**ROW_BACK, "object.legacy_gone_at": NOW}, {"answers": [(None, "avatar/a", 1)]}),
+        "undo, withdrawn": ({**ROW_BACK, "object.problem": "withdrawn"}, {"answers": [(None, "avatar/a", 1)]}),
+        "undo, nothing in production": (
+            {**ROW_BACK, "object.production_modified": None}, {"answers": [(None, "avatar/a", 1)]},
+        ),
+        **{
+            f"undo, {problem}": (
+                {**ROW_BACK, "object.problem": problem}, LEFT_BACK if marked else {"answers": [(None, "avatar/a", 1)]},
+            )
+            for problem, marked in {**UNDO_DESPITE, "row_refused": True}.items()
+        },
+    },
+    {
+        **asked_twice("known", by="what is answered"),
+        "known: l.legacy_key = ANY(ARRAY(SELECT ('image/' || SUBSTRING(n.pat…: TRUE": "the answer is of these rows",
+    },
+)  # fmt: skip
 
 
 def switched(*rows: int, to: str = "avatar/a", **more: Any) -> Effect:
@@ -894,7 +969,10 @@ GUARDED: dict[str, Guarded] = {
     "mark_refused_row": MARK_REFUSED_ROW,
     "mark_removed": MARK_REMOVED,
     "mark_rewritten": MARK_REWRITTEN,
+    "clear_still_referenced": CLEAR_STILL_REFERENCED,
+    "find_rows_left": FIND_ROWS_LEFT,
     "mark_still_referenced": MARK_STILL_REFERENCED,
+    "mark_referenced": MARK_REFERENCED,
     "mark_unreferenced": MARK_UNREFERENCED,
     "reclaim": RECLAIM,
     "release_lease": of_holder(FREED),

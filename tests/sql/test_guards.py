@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from dateutil.parser import isoparse
 from psycopg import errors
+from psycopg.sql import Identifier
 
 from devstack.postgres import Postgres
 from s3_migration.ledger.references import MOVE, UNDO, parts, parts_of_all
@@ -39,6 +40,7 @@ VALUES (1, 'image/a', 2), (1, 'image/b', 2), (2, 'image/a', 2);
 INSERT INTO s3_migration.timing (run_no, step, chunk, started_at) VALUES (2, 'copy', 1, now()), (2, 'copy', 2, now());
 INSERT INTO s3_migration.deletion (migration_id, run_no, chunk, deleting_until)
 SELECT * FROM (VALUES (1, 2, 1), (1, 2, 2), (1, 3, 1), (2, 4, 1)) AS d, LATERAL (SELECT now() - interval '1h') AS over;
+INSERT INTO s3_migration.lane VALUES (2, 0, 'image/', '{image/a}', 'image/a', 't');
 CREATE TABLE held (path varchar);
 INSERT INTO held VALUES ('image/a'), ('image/a');
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -53,6 +55,7 @@ TABLES = {
     "timing": ("s3_migration.timing", "chunk = 1"),
     "deletion": ("s3_migration.deletion", "deletion_no = 1"),
     "other": ("s3_migration.deletion", "deletion_no = 2"),
+    "lane": ("s3_migration.lane", "true"),
     "elsewhere": ("s3_migration.deletion", "deletion_no = 4"),
 }
 # The rows of all tables that a guarded statement writes, each under the name by which an effect tells of it.
@@ -68,6 +71,9 @@ UNION ALL SELECT concat_ws(' ', 'timing', run_no, step, chunk), ctid::text, to_j
 """
 
 STAGED = statement("create_misspelt").as_string()
+LEGACY = {"legacy": Identifier("pg_temp", "listed_legacy")}
+STAGING = statement("create_staging", staging=LEGACY["legacy"]).as_string()
+UNNAMED = statement("create_unnamed").as_string()
 
 
 class Database:
@@ -111,6 +117,14 @@ class Database:
             for key, path in facts["spelt"]:
                 row = (key, "avatars.path", path, None, "image/", key.removeprefix("image/"))
                 self.connection.execute("INSERT INTO pg_temp.listed_misspelt VALUES (%s, %s, %s, %s, %s, %s)", row)
+        if "staged" in facts:
+            self.connection.execute(STAGING)
+            self.connection.execute(
+                "INSERT INTO pg_temp.listed_legacy (key) SELECT unnest(%s::text[])", [facts["staged"]]
+            )
+        if "unnamed" in facts:
+            self.connection.execute(UNNAMED)
+            self.connection.execute("INSERT INTO pg_temp.listed_unnamed SELECT unnest(%s::text[])", [facts["unnamed"]])
         if facts.get("kept"):
             self.connection.execute("CREATE TRIGGER kept BEFORE UPDATE ON avatars FOR EACH ROW EXECUTE FUNCTION keep()")
 
@@ -152,7 +166,7 @@ def _written(before: Any, after: Any) -> dict[str, dict[str, Any]]:
 def text_of(name: str) -> str:
     """A statement as it is sent, but for its values."""
     references = declare().references
-    return statement(name, **parts_of_all(references, MOVE), **parts(references[0], MOVE)).as_string()
+    return statement(name, **parts_of_all(references, MOVE), **parts(references[0], MOVE), **LEGACY).as_string()
 
 
 def directed(text: str, facts: Facts) -> str:
@@ -168,7 +182,7 @@ def directed(text: str, facts: Facts) -> str:
 
 
 def test_an_undo_is_the_same_statement_with_the_other_prefixes() -> None:
-    for name in ("switch_rows", "switch_unlocked_rows", "mark_still_referenced"):
+    for name in ("switch_rows", "switch_unlocked_rows", "find_rows_left", "count_rows_left"):
         references = declare().references
         undo = statement(name, **parts_of_all(references, UNDO), **parts(references[0], UNDO)).as_string()
         assert directed(text_of(name), {"undo": True}) == undo

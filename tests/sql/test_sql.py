@@ -44,6 +44,10 @@ def test_a_file_holds_one_statement(path: Path) -> None:
     assert ";" not in bare
 
 
+def test_a_file_has_its_name_for_itself() -> None:
+    assert len(files()) == len(list(DIRECTORY.rglob("*.sql")))
+
+
 def calls() -> Iterator[tuple[Path, str, str]]:
     """The first argument of each call that could run SQL, by file and method."""
     for path in CODE:
@@ -173,6 +177,7 @@ KEYS = {
     "tally": ("step", "chunk", "what"),
     "timing": ("step", "chunk"),
     "acknowledged": ("legacy_key",),
+    "lane": ("lane",),
     "place": ("step", "chunk"),
 }
 Contents = dict[str, dict[Any, dict[str, Any]]]
@@ -184,7 +189,8 @@ def contents(ledger: Ledger) -> Contents:
     tables = {name: sql.Identifier(*(["s3_migration"] * (name != "avatars")), name) for name in KEYS}
     staged = {
         **{side: ledger.parts[side] for side in STAGING},
-        "misspelt": sql.Identifier("pg_temp", "listed_misspelt"),
+        **{name: sql.Identifier("pg_temp", f"listed_{name}") for name in ("misspelt", "otherwise", "unnamed", "named")},
+        "sample": ledger.parts["sample"],
     }
     for name, table in {**tables, **staged}.items():
         there = ledger.connection.execute("SELECT to_regclass(%s) AS there", [table.as_string()]).fetchone()
@@ -275,6 +281,7 @@ INSERT INTO s3_migration.place VALUES (2, 'states', 1, 'image/m', true);
 INSERT INTO s3_migration.tally VALUES (2, 'states', 1, 'moved', 5), (2, 'states', 1, 'waiting', 0);
 """
 PAGES: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)", "late": True, "relation": None}
+PIECE: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)"}
 TALLY: dict[str, Any] = {"step": "copy", "what": "copied", "number": 3, "chunk": 1}
 MARKS: dict[str, Any] = {
     **{"keys": ["image/listed"], "sizes": [2], "etags": ["v1"]},
@@ -282,6 +289,22 @@ MARKS: dict[str, Any] = {
 }
 COPIED = "UPDATE s3_migration.ledger SET production_etag = 'p1', production_modified = now() WHERE problem IS NULL"
 GIVEN = "UPDATE s3_migration.ledger SET run_no = 2"  # as adopt.sql does
+UNSWITCHED = "UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2"
+UNLISTED = "UPDATE s3_migration.run SET listed_at = NULL, listing_token = 7"
+ABSENT = "INSERT INTO pg_temp.listed_rows VALUES ('image/vanished')"
+SAMPLED = """
+CREATE TEMPORARY TABLE listed_sample (
+    key text COLLATE "C" PRIMARY KEY, named boolean NOT NULL DEFAULT false, rows bigint NOT NULL DEFAULT 0
+);
+INSERT INTO listed_sample VALUES ('image/copied', true, 2), ('image/none', false, 0);
+"""
+SAMPLED_ALL = "INSERT INTO listed_sample SELECT key FROM pg_temp.listed_legacy ON CONFLICT DO NOTHING"
+LANES = "INSERT INTO s3_migration.lane VALUES (2, 0, 'image/', '{image/a,image/b}', 'image/b', 't')"
+LISTING = "UPDATE s3_migration.run SET listing_began_at = now() - interval '151 min' WHERE run_no = 2"
+KEPT = """
+UPDATE s3_migration.ledger SET problem = 'unreferenced' WHERE legacy_key IN ('image/copied', 'image/left')
+"""
+PIECE: dict[str, Any] = {"first": "(0,0)", "last": "(9,0)"}
 LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
 ADOPTED = """
 WITH later AS (
@@ -319,7 +342,25 @@ UPDATE s3_migration.ledger SET problem = 'misspelt', detail = 'of then' WHERE le
 OTHERWISE = """
 UPDATE avatars SET path = '/image/copied' WHERE id = 2; UPDATE avatars SET path = 'image/Listed' WHERE id = 12;
 """
-SPELT_OTHERWISE = f"{MISSPELT} TRUNCATE listed_misspelt; {OTHERWISE}"
+UNNAMED = """
+CREATE TEMPORARY TABLE listed_unnamed (key text COLLATE "C" PRIMARY KEY);
+INSERT INTO listed_unnamed VALUES ('image/named'), ('image/copied'), ('image/z');
+"""
+EMPTY_UNNAMED = f"{UNNAMED} TRUNCATE listed_unnamed;"
+NAMED = UNNAMED.replace("unnamed", "named")
+GATHERED = """
+CREATE TEMPORARY TABLE listed_otherwise (
+    spelling text NOT NULL, exact text COLLATE "C", reference text NOT NULL, path text NOT NULL,
+    path_prefix text NOT NULL
+);
+INSERT INTO listed_otherwise VALUES
+    ('image/copied', NULL, 'avatars.path', '/image/copied', 'image/'),
+    ('image/listed', 'image/Listed', 'avatars.path', 'image/Listed', 'image/'),
+    ('image/left', 'image/Left', 'avatars.path', 'image/Left', 'image/'),
+    ('image/kept', 'image/kept', 'avatars.path', 'image/kept', 'image/');
+"""
+EMPTY_GATHERED = f"{GATHERED} TRUNCATE listed_otherwise;"
+SPELT_OTHERWISE = f"{MISSPELT} TRUNCATE listed_misspelt; {GATHERED}"
 SAME = "the same"
 
 
@@ -345,15 +386,14 @@ CASES: dict[str, Case] = {
     ),
     "add_tally": Case({**TALLY, "add": True}, writes={"tally": 1}, rewrites={"tally": 1}),
     "adopt": Case(
-        {"takes_all": True},
-        before="UPDATE s3_migration.run SET switched_at = NULL WHERE run_no = 2",
+        before=f"{UNSWITCHED}; {ABSENT}",
         writes={
             "ledger": "changed:changed conflict:conflict copied:copied damaged-named:damaged damaged-unnamed:damaged "
             "failed:failed kept:failed left:copied listed:listed named:still_referenced superseded:superseded "
             "vanished:failed"
         },
     ),
-    "judge_gone": Case(before=GIVEN, writes={"ledger": "vanished:moved"}),
+    "judge_gone": Case(before=f"{GIVEN}; {ABSENT}", writes={"ledger": "vanished:moved"}),
     "judge_listed": Case(
         before=GIVEN,
         writes={
@@ -384,7 +424,12 @@ CASES: dict[str, Case] = {
     "archive_of_runs": Case(
         answers="(run_no,step,chunk,what,number) (2,copy,1,copied,5) (2,copy,2,copied,2)", relation="tally"
     ),
-    "begin_listing": Case(writes={"run": 1}),
+    "begin_listing": Case(
+        {"token": 7},
+        "(True)",
+        before=f"{UNLISTED}; {LANES}",
+        writes={"run": 1},
+    ),
     "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
     "begin_verification": Case({}, writes={"run": 1}),
     "check_column": Case(
@@ -409,17 +454,13 @@ CASES: dict[str, Case] = {
     "count_beyond_undo": Case({"after": "image/c", "limit": 9}, "(0 image/listed)"),
     "count_finds": Case({**SEARCHED, "percent": 100}, "(12 3)"),
     "count_gone": Case({}, "(2)"),
-    "count_missing": Case({"keys": None}, "(2)"),
-    "count_referenced": Case({}, "(4 4)"),
     "count_pages": Case({}, "(1 1)"),
-    "count_rows_left": Case({}, "(avatars.path 5)"),
-    "count_scope": Case({}, "(9)"),
-    "count_staging": Case({}, "(14)", side="legacy"),
     "count_states_in_legacy": Case(
         ALL,
         "(changed 1 0) (conflict 1 0) (copied 1 0) (damaged 2 0) (failed 2 0) (listed 1 0) (still_referenced 1 0) "
         "(superseded 1 0)",
     ),
+    "count_rows_left": Case(PIECE, "(5)"),
     "count_states": Case(
         ALL,
         "(changed 1 0) (conflict 1 0) (copied 1 0) (damaged 2 0) (failed 2 1) (listed 1 0) (moved 1 0) "
@@ -433,7 +474,10 @@ CASES: dict[str, Case] = {
         before="DROP TABLE pg_temp.listed_rows", writes={"rows": "made"}, fails_again=True, side="rows"
     ),
     "create_chunks": Case(
-        {"length": 4}, before="DELETE FROM s3_migration.chunk", writes={"chunk": 3}, fails_again=True
+        {"chunks": [1, 2], "first_keys": ["a", "c"], "last_keys": ["b", "d"], "objects": [3, 4]},
+        before="DELETE FROM s3_migration.chunk",
+        writes={"chunk": 2},
+        fails_again=True,
     ),
     "database_time": Case({}, None, again=None),
     "drop_duplicates": Case(
@@ -490,9 +534,6 @@ CASES: dict[str, Case] = {
     "find_text_columns": Case({}, None),
     "find_failure_codes": Case(ALL, "(AccessDenied)"),
     "find_observed_rate": Case({"enough": 7}, None, again=None),
-    "find_forecast_problems": Case(
-        {"limit": 2}, "(conflict image/conflict) (conflict image/taken) (dangling image/only-row)"
-    ),
     "find_object": Case({"key": "image/conflict"}, "(conflict)"),
     "find_problems": Case(
         {**CHUNK, "states": ["failed", "conflict", "listed"]},
@@ -516,10 +557,8 @@ CASES: dict[str, Case] = {
         "(image/moved) (image/new)",
         before=KNOWN.format("kept"),
     ),
-    "find_unlisted_rows": Case(
-        before="DELETE FROM pg_temp.listed_rows", writes={"rows": 3}, rewrites={"rows": 3}
-    ),  # into an empty table
-    "forecast": Case({}, "(14 14 5 2 1)"),
+    "find_unlisted_rows": Case(PIECE, "(image/only-row 1) (image/only-there 1) (image/withdrawn 1)", before=LISTING),
+    "forecast": Case({}, "(14 14 5 2)"),
     "count_unreferenced": Case(
         {},
         "(9 6)",
@@ -529,7 +568,6 @@ CASES: dict[str, Case] = {
     "find_rows_beside": Case({"limit": 1, "inside": "image/"}),
     "drop_fixed_acknowledgements": Case(before=KNOWN.format("copied"), writes={"acknowledged": 1}),
     "clear_chunks": Case(writes={"chunk": 2}),
-    "drop_listed_rows": Case(before="INSERT INTO pg_temp.listed_rows VALUES ('image/listed')", writes={"rows": 1}),
     "invalidate_run": Case(NAME, writes={"run": 1}),
     "gate": Case({"rows_asked": False}, None),
     "give_lease_back": Case(NAME, writes={"migration": 1}),
@@ -537,10 +575,6 @@ CASES: dict[str, Case] = {
     "hold_lease": Case({"token": 7, "pause": HOUR}, writes={"migration": 1}),
     "index_staging": Case(side="legacy"),
     "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
-    "judge_missing": Case(
-        {"problem_if_referenced": "damaged", "keys": None},
-        writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"},
-    ),
     "keep_lease": Case({"ttl": HOUR}, "(7)", writes={"migration": 1}),
     "find_last_mode": Case({"run_id": "now"}, "(move)"),
     "observe_load": Case({}, None),
@@ -549,7 +583,33 @@ CASES: dict[str, Case] = {
         writes={"ledger": "listed:copied"},
     ),
     "mark_deleted": Case({**MARKS, "modifieds": [None]}, before=COPIED, writes={"ledger": "listed:moved"}),
-    "mark_still_referenced": Case(writes={"ledger": "copied:still_referenced withdrawn:dangling"}),
+    "mark_still_referenced": Case(
+        {
+            "reference": "avatars.path",
+            "keys": ["image/copied", "image/withdrawn", "image/named", "image/left"],
+            "paths": ["image/copied", "image/withdrawn", "image/named", "image/left"],
+        },
+        writes={"ledger": "copied:still_referenced withdrawn:dangling"},
+    ),
+    "find_rows_left": Case(
+        PIECE,
+        "(image/copied image/copied 2) (image/named image/named 1) (image/withdrawn image/withdrawn 1) "
+        "(None image/listed 1)",
+    ),
+    "create_unnamed": Case(writes={"unnamed": "made"}, fails_again=True),
+    "drop_unnamed": Case(before=UNNAMED, writes={"unnamed": "dropped"}),
+    "fill_unnamed": Case(
+        {"after": "image/c", "limit": 7}, "(image/named)", before=EMPTY_UNNAMED, writes={"unnamed": 1}, fails_again=True
+    ),
+    "drop_still_named": Case({"keys": ["image/named", "image/no"]}, before=UNNAMED, writes={"unnamed": 1}),
+    "find_settled": Case(
+        {"after": "image/a", "limit": 2},
+        "(image/conflict)",
+        before=MISSPELT + UNNAMED,
+    ),
+    "clear_still_referenced": Case(
+        {"after": "image/a", "last": "image/named"}, before=UNNAMED, writes={"ledger": "named:copied"}
+    ),
     "mark_refused_row": Case(
         {"key": "image/copied", "error_code": "23505", "detail": "23505: no"},
         writes={"ledger": "copied:row_refused"},
@@ -577,8 +637,6 @@ CASES: dict[str, Case] = {
         "(image/moved True)",
     ),
     "find_unlisted_copies": Case({}, "(image/damaged-named) (image/damaged-unnamed)"),
-    "raise_work_mem": Case({}, "(64MB)", again=""),
-    "staging_keys": Case({}, "(image/only-row) (image/only-there)", side="rows"),
     "stop_deletion": Case({**NAME, "reason": "why"}, writes={"migration": 1}),
     "switch_rows": Case(
         PAGES,
@@ -618,12 +676,64 @@ CASES: dict[str, Case] = {
     "find_chunk_of": Case({"key": "image/m"}, "(1)"),
     "find_exact_keys": Case({"after": "image/%63hanged", "limit": 1}, "(image/Copied)", before=MISSPELT),
     "find_index_starts": Case({"indexes": ["avatars_pkey", "ledger_pkey"]}, "(id)"),
-    "find_misspelt": Case(before=SPELT_OTHERWISE, writes={"misspelt": 2}, rewrites={"misspelt": 2}),
+    "find_misspelt": Case(
+        {"after": "", "limit": 99},
+        "(image/vanished 2)",
+        before=SPELT_OTHERWISE,
+        writes={"misspelt": 2},
+        rewrites={"misspelt": 2},
+    ),
+    "find_otherwise": Case(
+        PIECE,
+        "(None image/copied /image/copied) (image/Listed image/listed image/Listed) "
+        "(image/only-row image/only-row image/only-row) (image/only-there image/only-there image/only-there)",
+        before=OTHERWISE,
+    ),
+    "create_otherwise": Case(writes={"otherwise": "made"}, fails_again=True),
+    "index_otherwise": Case(before=GATHERED, fails_again=True),
+    "drop_otherwise": Case(before=GATHERED, writes={"otherwise": "dropped"}),
+    "fill_otherwise": Case(
+        {
+            **{"reference": "avatars.path", "path_prefix": "image/"},
+            **{"spellings": ["image/a", "image/b"], "exacts": [None, "image/B"], "paths": ["/image/a", "image/B"]},
+        },
+        before=EMPTY_GATHERED,
+        writes={"otherwise": 2},
+        rewrites={"otherwise": 2},
+    ),
     "find_rows_named": Case({"asked": ["image/copied", "image/no"]}, "(image/copied)"),
-    "forecast_misspelt": Case(before=SPELT_OTHERWISE, writes={"misspelt": 2}, rewrites={"misspelt": 2}),
-    "has_misspelt_rows": Case({}, "(True)", before=OTHERWISE),
+    "forecast_misspelt": Case(
+        {"after": "", "limit": 99},
+        "(image/there 3)",
+        before=SPELT_OTHERWISE,
+        writes={"misspelt": 3},
+        rewrites={"misspelt": 3},
+        side="legacy",
+    ),
+    "find_missing": Case(
+        {"after": "image/changed", "limit": 3},
+        "(image/damaged-unnamed ['image/damaged-named', 'image/damaged-unnamed'])",
+    ),
+    "find_missing_of": Case({"keys": ["image/damaged-named", "image/copied"]}, "(image/damaged-named)"),
+    "find_missing_named": Case(PIECE, "(image/damaged-named)"),
+    "find_rows_naming": Case(
+        {"asked": ["avatar/damaged-named", "image/listed", "other/listed"]}, "(image/damaged-named) (image/listed)"
+    ),
+    "create_named": Case(writes={"named": "made"}, fails_again=True),
+    "drop_named": Case(before=NAMED, writes={"named": "dropped"}),
+    "fill_named": Case({"keys": ["image/named", "image/new"]}, before=NAMED, writes={"named": 1}),
+    "find_named": Case({"keys": ["image/named", "image/no"]}, "(image/named)", before=NAMED),
+    "judge_missing_copies": Case(
+        {
+            "problem_if_referenced": "damaged",
+            "keys": ["image/damaged-named", "image/damaged-unnamed", "image/copied"],
+            "nameds": [True, False, True],
+        },
+        writes={"ledger": "damaged-named:damaged damaged-unnamed:superseded"},
+    ),
     "keep_declared": Case({"declared": "[1]"}, writes={"migration": 1, "run": 1}),
     "mark_misspelt": Case(
+        {"after": "image/", "last": "image/moved"},
         before=MISSPELT + MISSPELT_THEN,
         writes={"ledger": "copied:misspelt listed:misspelt moved:moved"},
     ),
@@ -641,9 +751,7 @@ CASES: dict[str, Case] = {
         {"keys": ["image/copied", "image/kept", "image/no"], "details": ["other metadata", "b", "c"]},
         writes={"ledger": "copied:changed"},
     ),
-    "mark_unreferenced": Case(
-        before="UPDATE avatars SET path = NULL WHERE path LIKE '%copied'", writes={"ledger": "copied:unreferenced"}
-    ),
+    "mark_unreferenced": Case(writes={"ledger": "copied:unreferenced listed:unreferenced"}),
     "name_misspelt": Case(
         {"limit": 1},
         "(image/changed avatars.path holds 'image/%63hanged': declare path_encoding: url, if all rows are spelt so; "
@@ -655,6 +763,52 @@ CASES: dict[str, Case] = {
         writes={"ledger": "copied:copied"},
         rewrites={"ledger": "copied:copied"},
     ),
+    "clear_staging": Case(writes={"rows": 2}, side="rows"),
+    "count_ledger_pages": Case({}, "(1)"),
+    "count_sample": Case({}, "(2 1 2)", before=SAMPLED),
+    "create_sample": Case(writes={"sample": "made"}, fails_again=True),
+    "drop_sample": Case(before=SAMPLED, writes={"sample": "dropped"}),
+    "draw_chunks": Case(
+        {"after": "", "limit": 100, "taken": 3, "length": 4},
+        "(0 image/changed image/changed 1) (1 image/conflict image/damaged-unnamed 4) (2 image/failed image/named 4) "
+        "(None image/left image/vanished 3)",
+    ),
+    "fill_absent": Case({"keys": ["image/x"]}, writes={"rows": 1}, rewrites={"rows": 1}),
+    "fill_sample": Case({"share": 65536}, before=SAMPLED, writes={"sample": 13}),
+    "find_conflicts": Case({"limit": 2}, "(image/conflict) (image/taken)"),
+    "find_died_runs": Case({}, "(1)", before="UPDATE s3_migration.run SET verified_at = now()"),
+    "find_finished_of": Case({**PIECE, "runs": [2]}, "(image/moved)"),
+    "find_lanes": Case({}, "(0 image/ ['image/a', 'image/b'] image/b t)", before=LANES),
+    "find_sampled": Case(
+        {**PIECE, "share": 65536},
+        "(image/copied 2) (image/damaged-named 0) (image/listed 1) (image/named 1) (image/only-row 1) "
+        "(image/only-there 1) (image/withdrawn 1)",
+    ),
+    "find_unlisted": Case(
+        {"after": "", "limit": 100}, "(image/vanished ['image/left', 'image/vanished'])", before=LISTING
+    ),
+    "find_unlisted_problems": Case({"after": "", "limit": 100}, "", before=LISTING),
+    "forget_lanes": Case(before=LANES, writes={"lane": 1}),
+    "keep_lane": Case(
+        {"lane": 0, "start": "x", "first": ["x"], "last": "image/c", "token": None}, before=LANES, writes={"lane": 1}
+    ),
+    "mark_referenced": Case(PIECE, before=KEPT, writes={"ledger": "copied:copied"}),
+    "note_named": Case(
+        {"keys": ["image/copied", "image/no"], "rows": [3, 1]},
+        "(image/copied)",
+        before=SAMPLED,
+        writes={"sample": 1},
+        rewrites={"sample": 1},
+    ),
+    "refill_sample": Case(
+        {"after": "", "limit": 100, "share": 65536}, "(image/vanished)", before=SAMPLED + LISTING, writes={"sample": 9}
+    ),
+    "reset_found": Case(
+        {"found": ["objects"]},
+        before="INSERT INTO s3_migration.tally VALUES (2, 'list', 0, 'objects', 9), (2, 'list', 0, 'S3 HEAD', 9)",
+        writes={"tally": 1},
+    ),
+    "thin_sample": Case({"share": 1}, before=SAMPLED, writes={"sample": 2}),
 }
 
 # By statement, which columns of which rows its case above writes, and what to.
@@ -696,7 +850,19 @@ WRITES: dict[str, dict[str, str]] = {
         "migration avatars": "deletion_stopped=null",
     },
     "begin_listing": {
-        "run now": "listed_at=null verified_at=null",
+        "run now": "verified_at=null",
+    },
+    "forget_lanes": {
+        "lane 0": "gone",
+    },
+    "keep_lane": {
+        "lane 0": "last_key=image/c token=null",
+    },
+    "mark_referenced": {
+        "ledger copied": "problem=null",
+    },
+    "reset_found": {
+        "tally list 0 objects": "number=0",
     },
     "begin_deletion": {
         "deletion 7 2": "deleting_until=+1h migration_id=1 run_no=2",
@@ -720,9 +886,8 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger kept": "detail=null error_code=null problem=null",
     },
     "create_chunks": {
-        "chunk 1": "first_key=image/changed last_key=image/damaged-named objects=4 run_no=2",
-        "chunk 2": "first_key=image/damaged-unnamed last_key=image/listed objects=4 run_no=2",
-        "chunk 3": "first_key=image/named last_key=image/named objects=1 run_no=2",
+        "chunk 1": "first_key=a last_key=b objects=3 run_no=2",
+        "chunk 2": "first_key=c last_key=d objects=4 run_no=2",
     },
     "drop_fixed_acknowledgements": {
         "acknowledged copied": "gone",
@@ -766,7 +931,10 @@ WRITES: dict[str, dict[str, str]] = {
     "invalidate_run": {
         "run now": "listed_at=null verified_at=null",
     },
-    "judge_missing": {
+    "clear_still_referenced": {
+        "ledger named": "problem=null",
+    },
+    "judge_missing_copies": {
         "ledger damaged-named": "copied_etag=null copy_missing=False production_etag=null production_modified=null",
         "ledger damaged-unnamed": "problem=superseded",
     },
@@ -851,7 +1019,7 @@ WRITES: dict[str, dict[str, str]] = {
         "ledger copied": "detail=text problem=changed rewritten=True",
     },
     "mark_unreferenced": {
-        "ledger copied": "problem=unreferenced",
+        "ledger copied, listed": "problem=unreferenced",
     },
     "restart_grace": {
         "ledger copied": "switched_at=now",
@@ -987,13 +1155,18 @@ INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_e
 SELECT 1, 'image/' || n, 1, 'e', 'e', 'e', now(), {} FROM generate_series(1, 200000) AS n
 """
 # Those of the listing, which are not written for statistics of another night.
-BY_STATISTICS = ("adopt", "judge_gone", "count_scope", "retry_refused_rows")
+BY_STATISTICS = (
+    *("adopt", "judge_gone", "find_unlisted", "find_unlisted_problems", "draw_chunks", "find_missing"),
+    "retry_refused_rows",
+)
 # What a night with nothing to do asks of the ledger.
 QUIET: dict[str, dict[str, Any]] = {
-    "adopt": {"takes_all": True},
+    "adopt": {},
     "judge_gone": {},
-    "count_missing": {"keys": None},
-    "count_scope": {},
+    "find_unlisted": {"after": "", "limit": 1000},
+    "find_unlisted_problems": {"after": "", "limit": 1000},
+    "draw_chunks": {"after": "", "limit": 1000, "taken": 0, "length": 10},
+    "find_missing": {"after": "", "limit": 20_000},
     "count_states_in_legacy": ALL,
     "count_unapproved": ALL,
     "drop_fixed_acknowledgements": {},
@@ -1048,7 +1221,7 @@ def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 # These read part of it, and explain_rows_named is an EXPLAIN itself, of which there is none.
-PARTLY = ("switch", "try_switch", "find_rows", "explain_rows")
+PARTLY = ("switch", "try_switch", "find_rows", "explain_rows", "count_rows_left", "find_otherwise")
 
 
 @pytest.mark.parametrize("file", [file for file in OF_THE_TABLE if not file.startswith(PARTLY)])

@@ -25,6 +25,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.copier import COPY_LIMIT, Copier
+from s3_migration.s3.parallel_listing import Listed, Place
 from s3_migration.s3.types import Copied, Copy, CopyResult, DeleteResult, Deletions
 
 from .flow import Flow, Killed, expire, lapse
@@ -58,8 +59,11 @@ class Store:
         self.buckets[bucket][key] = made
         return made
 
-    def list_objects(self, bucket: str, prefix: str, *, in_order: bool = False) -> Iterator[list[S3Object]]:
-        yield [self.buckets[bucket][key] for key in sorted(self.buckets[bucket]) if key.startswith(prefix)]
+    def list_from(
+        self, bucket: str, prefix: str, places: Sequence[Place] = (), **_: bool
+    ) -> Iterator[Listed[S3Object]]:
+        found = [self.buckets[bucket][key] for key in sorted(self.buckets[bucket]) if key.startswith(prefix)]
+        yield Listed(found, Place(0, prefix, (), "", None))
 
     def lookup(
         self, bucket: str, prefix: str, keys: Sequence[str], expected: Iterable[str] = ()

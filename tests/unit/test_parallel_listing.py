@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from s3_migration.s3 import parallel_listing
-from s3_migration.s3.parallel_listing import TOP, Page, list_in_lanes, middle
+from s3_migration.s3.parallel_listing import TOP, NotInOrder, Page, Place, list_in_lanes, middle
 
 PREFIX = "image/"
 
@@ -69,7 +69,7 @@ class Store:
 def lanes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store, int], list[str]]:
     def listed(store: Store, most: int) -> list[str]:
         monkeypatch.setattr(parallel_listing, "wait", store.wait)
-        return [entry.key for page in list_in_lanes(store.fetch, PREFIX, most) for entry in page]
+        return [entry.key for listed in list_in_lanes(store.fetch, PREFIX, most) for entry in listed.entries]
 
     return listed
 
@@ -88,6 +88,53 @@ DISTRIBUTIONS = {
         lambda parts: sorted({f"{PREFIX}{word}{i}" for word, n in parts for i in range(n)})
     ),
 }
+
+
+@pytest.mark.parametrize("order", [bytewise, by_folder])
+@pytest.mark.parametrize("keys", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_a_listing_that_is_killed_goes_on_where_its_lanes_stood(
+    monkeypatch: pytest.MonkeyPatch, keys: st.SearchStrategy[list[str]], order: Callable[[str], object]
+) -> None:
+    @given(keys, st.integers(1, 30), st.integers(1, 20), st.integers(), st.lists(st.integers(0, 40), max_size=3))
+    @settings(max_examples=60, deadline=None)
+    def check(keys: list[str], size: int, most: int, seed: int, kills: list[int]) -> None:
+        """Each number: after so many pages the process dies, and what it had asked for is lost."""
+        found: list[str] = []
+        places: dict[int, Place] = {}
+        for most_pages in [*kills, None]:
+            store = Store(keys, size, order, random.Random(seed))
+            monkeypatch.setattr(parallel_listing, "wait", store.wait)
+            listed = list_in_lanes(store.fetch, PREFIX, most, list(places.values()))
+            for part in itertools.islice(listed, most_pages):
+                found += [entry.key for entry in part.entries]
+                places[part.place.lane] = part.place
+        assert set(found) == set(keys)
+        if order is bytewise or most == 1:
+            assert len(found) == len(keys), "no page is listed again where the store sorts"
+
+    check()
+
+
+@pytest.mark.parametrize("order", [bytewise, by_folder])
+@pytest.mark.parametrize("keys", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_who_asks_for_each_key_once_is_told_where_a_store_sorts_otherwise(
+    monkeypatch: pytest.MonkeyPatch, keys: st.SearchStrategy[list[str]], order: Callable[[str], object]
+) -> None:
+    @given(keys, st.integers(1, 30), st.integers(1, 20), st.integers())
+    @settings(max_examples=60, deadline=None)
+    def check(keys: list[str], size: int, most: int, seed: int) -> None:
+        store = Store(keys, size, order, random.Random(seed))
+        monkeypatch.setattr(parallel_listing, "wait", store.wait)
+        try:
+            listed = list(list_in_lanes(store.fetch, PREFIX, most, once=True))
+        except NotInOrder:
+            assert order is not bytewise
+            assert most > 1
+        else:
+            found = [entry.key for part in listed for entry in part.entries]
+            assert sorted(found) == sorted(keys)
+
+    check()
 
 
 @pytest.mark.parametrize("order", [bytewise, by_folder])

@@ -20,7 +20,7 @@ from s3_migration.ledger.statements import run, statement, takes
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.reference import Reference
 
-# The staging tables of a listing: what legacy holds, what production holds, what only rows name.
+# The staging tables of a slice: what legacy holds, what production holds, what was named and legacy does not hold.
 STAGING = ("legacy", "production", "rows")
 Row = TypeVar("Row")
 
@@ -48,7 +48,8 @@ class Ledger:
             "checksum_share": float(declaration.checksum_share) if declaration.verify == "checksum" else 0.0,
             "approve_deletion": declaration.approve_deletion,
         }
-        self.parts: dict[str, sql.Composable] = {side: sql.Identifier("pg_temp", f"listed_{side}") for side in STAGING}
+        names = (*STAGING, "sample")
+        self.parts: dict[str, sql.Composable] = {name: sql.Identifier("pg_temp", f"listed_{name}") for name in names}
         self._know_all_rows()
 
     def _know_all_rows(self) -> None:

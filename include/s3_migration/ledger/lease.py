@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -129,6 +130,10 @@ class Lease:
             f"This one waits for it."
         )
 
+    @property
+    def token(self) -> int:
+        return self._token
+
     def fence(self) -> None:
         """Make sure, inside a batch, that the lease is still ours; hold off a taker until the batch ends.
 
@@ -143,6 +148,12 @@ class Lease:
             raise LeaseHeld(f"Migration {name}: its row is locked. Fix: an administrator ends {holders}") from error
         if not ours:
             raise LeaseHeld(f"{self._held_by()} {FIX}")
+
+    def beside(self, ledger: RunLedger) -> Lease:
+        """The same lease, to fence batches of another session of this task."""
+        other = copy.copy(self)
+        other._ledger = ledger
+        return other
 
     def hold(self, pause: timedelta) -> None:
         """Keep the lease while the run has no task at work."""

@@ -1,4 +1,7 @@
-"""The statements of `sql/listing`: from the staging tables into the ledger, and into chunks."""
+"""The statements of `sql/listing` that take a slice of a listing from the staging tables into the ledger.
+
+Where its lanes stand: `ledger/lanes.py`; how many objects rows name: `ledger/sample.py`; chunks: `ledger/chunks.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,41 @@ from typing import NamedTuple
 
 from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
 
-
-class ForecastProblem(NamedTuple):
-    problem: str
-    key: str
+# What is counted slice by slice.
+FOUND = ("objects", "bytes", "already_there", "conflict")
 
 
-def begin_listing(ledger: RunLedger) -> None:
-    ledger.execute("begin_listing")
+class Looked(NamedTuple):
+    """Keys that legacy should hold, some of which the listing has not shown."""
+
+    last_key: str | None  # that was looked at; None: there are no more
+    keys: list[str] | None
+
+
+def begin_listing(ledger: RunLedger, token: int) -> bool:
+    """Whether it goes on where one was killed.
+
+    :param token: of the run's lease.
+    """
+    return bool(ledger.value("begin_listing", token=token))
 
 
 def end_listing(ledger: RunLedger) -> None:
     ledger.execute("end_listing")
 
 
-def raise_work_mem(ledger: Ledger) -> None:
-    ledger.execute("raise_work_mem")
+def reset_found(ledger: RunLedger) -> None:
+    """Nothing of `FOUND` is counted yet."""
+    ledger.execute("reset_found", found=list(FOUND))
 
 
-# -- what the listing found ---------------------------------------------------------------------------------------
+# -- what a slice has ---------------------------------------------------------------------------------------------
 
 
-def find_unlisted_rows(ledger: Ledger) -> None:
-    """Fill staging table `rows`."""
-    ledger.execute("find_unlisted_rows")
-
-
-def drop_listed_rows(ledger: Ledger) -> None:
-    ledger.execute("drop_listed_rows")
+def one_by_one(ledger: Ledger) -> None:
+    """Within a batch: each key of a slice is looked up in the ledger by its index, whatever statistics make of that."""
+    for join in ("hashjoin", "mergejoin"):
+        ledger.connection.execute(f"SET LOCAL enable_{join} = off")
 
 
 def find_unlisted_copies(ledger: MigrationLedger) -> list[str]:
@@ -41,37 +51,29 @@ def find_unlisted_copies(ledger: MigrationLedger) -> list[str]:
     return ledger.column("find_unlisted_copies")
 
 
-def forecast(ledger: MigrationLedger) -> dict[str, int]:
-    """Number by what: objects, bytes, already_there, conflict, dangling."""
+def forecast(ledger: RunLedger) -> dict[str, int]:
+    """Number by what (`FOUND`)."""
     return ledger.one(dict[str, int], "forecast")
 
 
-def count_referenced(ledger: Ledger) -> dict[str, int]:
-    """Number by what: referenced (objects), rows_to_switch."""
-    return ledger.one(dict[str, int], "count_referenced")
-
-
-def find_forecast_problems(ledger: MigrationLedger, limit: int) -> list[ForecastProblem]:
-    """At most so many of each problem."""
-    return ledger.rows(ForecastProblem, "find_forecast_problems", limit=limit)
+def find_conflicts(ledger: MigrationLedger, limit: int) -> list[str]:
+    """At most so many."""
+    return ledger.column("find_conflicts", limit=limit)
 
 
 # -- into the ledger ----------------------------------------------------------------------------------------------
 
 
-def adopt(ledger: RunLedger, *, takes_all: bool) -> None:
-    """Make the run the owner of what is unfinished in its scope.
-
-    :param takes_all: what the listing did not show is in its scope as well.
-    """
-    ledger.execute("adopt", takes_all=takes_all)
+def adopt(ledger: RunLedger) -> None:
+    """Make the run the owner of what the ledger knows of the slice."""
+    ledger.execute("adopt")
 
 
 def judge_listed(ledger: RunLedger) -> None:
     ledger.execute("judge_listed")
 
 
-def judge_gone(ledger: RunLedger) -> None:
+def judge_gone(ledger: MigrationLedger) -> None:
     ledger.execute("judge_gone")
 
 
@@ -87,31 +89,33 @@ def mark_unreferenced(ledger: RunLedger) -> None:
     ledger.execute("mark_unreferenced")
 
 
+# -- what no slice had --------------------------------------------------------------------------------------------
+
+
+def find_unlisted(ledger: RunLedger, after: str, limit: int) -> Looked:
+    """Of the next keys after this one that legacy should hold, those that the listing has not shown."""
+    return ledger.one(Looked, "find_unlisted", after=after, limit=limit)
+
+
+def find_unlisted_problems(ledger: RunLedger, after: str, limit: int) -> list[str]:
+    """The next keys after this one that are red, and gone from legacy."""
+    return ledger.column("find_unlisted_problems", after=after, limit=limit)
+
+
+def find_died_runs(ledger: RunLedger) -> list[int]:
+    """Runs that were deleting and never ended."""
+    return ledger.column("find_died_runs")
+
+
+def count_ledger_pages(ledger: Ledger) -> int:
+    return int(ledger.value("count_ledger_pages"))
+
+
+def find_finished_of(ledger: MigrationLedger, runs: list[int], first_page: int, last_page: int) -> list[str]:
+    """What these runs have finished, in the ledger's pages from the first to before the last."""
+    places = {"first": f"({first_page},0)", "last": f"({last_page},0)"}
+    return ledger.column("find_finished_of", runs=runs, **places)
+
+
 def count_gone(ledger: RunLedger) -> int:
     return int(ledger.value("count_gone"))
-
-
-def count_missing(ledger: RunLedger, keys: list[str] | None = None) -> int:
-    """Copies that are gone from production: of these legacy keys, or of the whole run."""
-    return int(ledger.value("count_missing", keys=keys))
-
-
-def judge_missing(ledger: RunLedger, problem_if_referenced: str | None, keys: list[str] | None = None) -> None:
-    """:param problem_if_referenced: what it is where a row names the copy; None: no problem, it is copied again."""
-    ledger.execute("judge_missing", problem_if_referenced=problem_if_referenced, keys=keys)
-
-
-# -- chunks -------------------------------------------------------------------------------------------------------
-
-
-def clear_chunks(ledger: RunLedger) -> None:
-    ledger.execute("clear_chunks")
-
-
-def count_scope(ledger: RunLedger) -> int:
-    return int(ledger.value("count_scope"))
-
-
-def create_chunks(ledger: RunLedger, length: int) -> int:
-    """Cut the scope into chunks of `length` objects; answers how many they are."""
-    return ledger.execute("create_chunks", length=length).rowcount

@@ -90,6 +90,13 @@ WRITTEN_LATER = """coalesce(
     false
 )"""
 
+# Whether the run's listing has shown it, this one or one that this goes on.
+ADOPTED = """(l.run_no = %(run_no)s AND l.owned_since >= (
+    SELECT b.listing_began_at FROM s3_migration.run AS b WHERE b.run_no = %(run_no)s
+))"""
+# Whether a listed key is of the sample, a share of 65,536ths of all.
+IN_SAMPLE = "(hashtextextended(s.key, 0) & 65535) < %(share)s"
+
 # Of these objects the bytes are to be proven, as declared: always the same ones of a share. And that they were.
 BYTES_ASKED = "(hashtextextended(l.legacy_key, 0) & 65535) < %(checksum_share)s * 65536"
 BYTES_PROVEN = f"(%(undo)s OR l.bytes_proven OR NOT {BYTES_ASKED})"
@@ -161,6 +168,8 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "grace_ends": GRACE_ENDS,
         "switched_by_former": SWITCHED_BY_FORMER,
         "problems": _list(PROBLEMS),
+        "adopted": ADOPTED,
+        "in_sample": IN_SAMPLE,
         "production_holds": HOLDS,
         "held": HELD,
         "written_later": WRITTEN_LATER,

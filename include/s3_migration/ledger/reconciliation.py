@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from s3_migration.ledger import walk
 from s3_migration.ledger.chunk import LAST_KEY, WHOLE_RUN, Chunk
-from s3_migration.ledger.connection import MigrationLedger, RunLedger
+from s3_migration.ledger.connection import MigrationLedger, ReferenceLedger, RunLedger
 from s3_migration.ledger.verification import KnownCopy
 from s3_migration.ledger.walk import PIECE
 
@@ -17,9 +17,9 @@ class _Beyond(NamedTuple):
     reached: str | None
 
 
-def count_rows_left(ledger: RunLedger) -> dict[str, int]:
-    """Number by the reference's name; of those that have any."""
-    return {found["reference"]: found["rows"] for found in ledger.execute("count_rows_left")}
+def count_rows_left(ledger: ReferenceLedger, first: str, last: str) -> int:
+    """From place `first` to before `last`."""
+    return int(ledger.value("count_rows_left", first=first, last=last))
 
 
 def count_beyond_undo(ledger: MigrationLedger) -> int:

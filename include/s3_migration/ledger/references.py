@@ -5,13 +5,17 @@ A statement about the rows of one reference names `{table}`, `{column}` and
 * `{paths}`: what stands after FROM: the rows as `a`, each of their paths as `n.path`;
 * `{path}`: the one path of row `a` (none of an array), for an index on it to serve;
 * `{names_from}`, `{from_key}`: whether `n.path` begins as the rows that are switched do; the legacy key that it names;
+* `{names_to}`: whether it begins as the rows that are switched do then;
+* `{likely}`, `{plain_prefixes}`, `{plain_key_prefix}`: whether it may name an object in another spelling, and of which
+  prefixes (spelt plainly) that would be;
+* `{names_legacy}`, `{legacy_key}`: the same of the legacy path, whichever way rows are switched;
+* `{names_either}`, `{either_key}`: the same of either path (`{names_legacy}` tells which);
 * `{names_copied}`: whether row `a` holds such a path of an object of `copied`;
 * `{switched_value}`: what its column holds once such paths are switched;
 * `{switched_keys}`: the legacy keys that it names then.
 
-One about the rows of all references selects FROM `({rows_naming_legacy})`, `({rows_naming_from})` (path, key and
-reference), `({rows_naming_either})` (key, and whether by the legacy path), or `({rows_spelt_otherwise})` (rows that may
-name an object in another spelling). A key is null where a percent-encoding is none.
+One about the rows of all references selects FROM `({rows_naming_legacy})` (path, key and reference) or
+`({rows_naming_either})` (key, and whether by the legacy path). A key is null where a percent-encoding is none.
 """
 
 from __future__ import annotations
@@ -65,6 +69,7 @@ def create_index(reference: Reference) -> str:
 def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
     """The parts of a statement about one reference."""
     from_side, to_side = sides
+    prefixes = _prefixes(reference, from_side)
     column, path, at = _column(reference), _path(reference), literal(list(reference.json_path))
 
     def switched(path: sql.Composable) -> sql.Composed:
@@ -103,6 +108,16 @@ def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
         "path": path,
         "names_from": _named(reference, _EACH, from_side),
         "from_key": _key(reference, _EACH, from_side),
+        "names_to": _named(reference, _EACH, to_side),
+        "names_legacy": _named(reference, _EACH, "legacy"),
+        "legacy_key": _key(reference, _EACH, "legacy"),
+        "names_either": _names_either(reference),
+        "either_key": _either_key(reference),
+        "likely": _likely(prefixes),
+        "plain_prefixes": sql.SQL("ARRAY(SELECT s3_migration.plain_spelling(p) FROM unnest({}::text[]) AS p)").format(
+            literal(prefixes)
+        ),
+        "plain_key_prefix": sql.SQL("s3_migration.plain_spelling({})").format(literal(reference.keys.legacy_prefix)),
         **row,
     }
 
@@ -119,39 +134,19 @@ def parts_of_all(references: Sequence[Reference], sides: Sides) -> dict[str, sql
         )
 
     def either(reference: Reference) -> sql.Composed:
-        legacy, production = (_named(reference, _EACH, side) for side in MOVE)
-        return sql.SQL(
-            "SELECT {0} AS legacy, CASE WHEN {0} THEN {1} ELSE {2} END AS key FROM {3} WHERE {0} OR {4}"
-        ).format(legacy, *(_key(reference, _EACH, side) for side in MOVE), _paths(reference), production)
-
-    def otherwise(reference: Reference) -> sql.Composed:
-        from_side, to_side = sides
-        key_prefix = str(getattr(reference.keys, f"{from_side}_prefix"))
-        prefixes = list(dict.fromkeys([key_prefix, _prefix(reference, from_side)]))
-        return sql.SQL(
-            "SELECT n.path::text AS path, {name}::text AS reference, CASE WHEN {named} THEN {key} END AS exact, "
-            "{prefix}::text AS path_prefix, "
-            "ARRAY(SELECT s3_migration.plain_spelling(p) FROM unnest({prefixes}::text[]) AS p) AS prefixes, "
-            "s3_migration.plain_spelling({legacy_prefix}) AS key_prefix "
-            "FROM {paths} WHERE NOT {switched} AND ({named} OR {likely})"
-        ).format(
-            name=literal(reference.name),
-            named=_named(reference, _EACH, from_side),
-            key=_key(reference, _EACH, from_side),
-            prefix=literal(_prefix(reference, from_side)),
-            prefixes=literal(prefixes),
-            legacy_prefix=literal(reference.keys.legacy_prefix),
-            paths=_paths(reference),
-            switched=_named(reference, _EACH, to_side),
-            likely=_likely(prefixes),
+        return sql.SQL("SELECT {} AS legacy, {} AS key FROM {} WHERE {}").format(
+            _named(reference, _EACH, "legacy"), _either_key(reference), _paths(reference), _names_either(reference)
         )
 
     return {
-        "rows_spelt_otherwise": union(otherwise),
         "rows_naming_legacy": union(lambda reference: rows(reference, "legacy")),
-        "rows_naming_from": union(lambda reference: rows(reference, sides[0])),
         "rows_naming_either": union(either),
     }
+
+
+def _prefixes(reference: Reference, side: str) -> list[str]:
+    """What a path may have before the rest of the key, in whatever spelling."""
+    return list(dict.fromkeys([str(getattr(reference.keys, f"{side}_prefix")), _prefix(reference, side)]))
 
 
 def _likely(prefixes: Sequence[str]) -> sql.Composable:
@@ -201,3 +196,13 @@ def _key(reference: Reference, path: sql.Composable, side: str) -> sql.Composed:
     rest = _rest(reference, path, side)
     decoded = sql.SQL("s3_migration.url_decode({})").format(rest) if reference.url_encoded else rest
     return sql.SQL('({} || {}) COLLATE "C"').format(literal(reference.keys.legacy_prefix), decoded)
+
+
+def _names_either(reference: Reference) -> sql.Composed:
+    return sql.SQL("({} OR {})").format(*(_named(reference, _EACH, side) for side in MOVE))
+
+
+def _either_key(reference: Reference) -> sql.Composed:
+    return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
+        _named(reference, _EACH, "legacy"), *(_key(reference, _EACH, side) for side in MOVE)
+    )

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from s3_migration.ledger.connection import MigrationLedger, RunLedger
+from s3_migration.ledger import staging, statements
+from s3_migration.ledger.connection import MigrationLedger, ReferenceLedger, RunLedger
+
+
+class Otherwise(NamedTuple):
+    """What rows hold that may name an object in another spelling."""
+
+    exact: str | None  # the key that they name as they are spelt, where they begin as declared
+    spelling: str  # of a key that they may stand for
+    path: str  # what one of them holds
+
+
+class Found(NamedTuple):
+    """Of one slice of objects: the last of them (None: there was none), and how many rows name so."""
+
+    last: str | None
+    found: int
 
 
 class Misspelt(NamedTuple):
@@ -14,12 +31,36 @@ class Misspelt(NamedTuple):
     detail: str
 
 
-def has_misspelt_rows(ledger: MigrationLedger) -> bool:
-    return bool(ledger.value("has_misspelt_rows"))
+def find_otherwise(ledger: ReferenceLedger, first: str, last: str) -> list[Otherwise]:
+    """What rows hold so, from place `first` to before `last`."""
+    return ledger.rows(Otherwise, "find_otherwise", first=first, last=last)
+
+
+def create_otherwise(ledger: MigrationLedger) -> None:
+    """The staging table of what rows hold so, empty."""
+    drop_otherwise(ledger)
+    ledger.execute("create_otherwise")
+    ledger.execute("index_otherwise")
+
+
+def drop_otherwise(ledger: MigrationLedger) -> None:
+    ledger.execute("drop_otherwise")
+
+
+def fill_otherwise(ledger: ReferenceLedger, rows: Sequence[Otherwise]) -> None:
+    """Add what rows of this reference hold."""
+    ledger.execute(
+        "fill_otherwise",
+        reference=ledger.reference.name,
+        path_prefix=getattr(ledger.reference.keys, f"{ledger.sides[0]}_path_prefix"),
+        exacts=[row.exact for row in rows],
+        spellings=[row.spelling for row in rows],
+        paths=[row.path for row in rows],
+    )
 
 
 def create_misspelt(ledger: MigrationLedger) -> None:
-    """The staging table that the others are about, empty."""
+    """The staging table of the objects that rows name so, empty."""
     drop_misspelt(ledger)
     ledger.execute("create_misspelt")
 
@@ -28,14 +69,27 @@ def drop_misspelt(ledger: MigrationLedger) -> None:
     ledger.execute("drop_misspelt")
 
 
-def find_misspelt(ledger: RunLedger) -> None:
-    """Fill it, with what names the run's objects."""
-    ledger.execute("find_misspelt")
+def find_misspelt(ledger: RunLedger, after: str, limit: int) -> Found:
+    """Fill it, with what names the next of the run's objects. Within a transaction."""
+    _each_by_the_index(ledger)
+    return ledger.one(Found, "find_misspelt", after=after, limit=limit)
 
 
-def forecast_misspelt(ledger: MigrationLedger) -> None:
-    """Fill it, with what names the objects of staging table `legacy`."""
-    ledger.execute("forecast_misspelt")
+def forecast_misspelt(ledger: MigrationLedger, objects: str, after: str, limit: int) -> Found:
+    """Fill it, with what names the next objects of a staging table that has their `key`. Within a transaction.
+
+    :param objects: its side: `legacy`.
+    """
+    _each_by_the_index(ledger)
+    query = statements.statement("forecast_misspelt", **staging.parts(ledger, objects))
+    values = {"after": after, "limit": limit, "legacy_rest": ledger.values["legacy_rest"]}
+    return Found(**statements.run(ledger.connection, query, values).fetchall()[0])
+
+
+def _each_by_the_index(ledger: MigrationLedger) -> None:
+    """A million rows hashed for each of a thousand slices would take longer than the objects looked up among them."""
+    ledger.connection.execute("SET LOCAL enable_hashjoin = off")
+    ledger.connection.execute("SET LOCAL enable_mergejoin = off")
 
 
 def find_exact_keys(ledger: MigrationLedger, after: str, limit: int) -> list[str]:
@@ -57,5 +111,6 @@ def name_misspelt(ledger: MigrationLedger, limit: int) -> list[Misspelt]:
     return ledger.rows(Misspelt, "name_misspelt", limit=limit)
 
 
-def mark_misspelt(ledger: RunLedger) -> None:
-    ledger.execute("mark_misspelt")
+def mark_misspelt(ledger: RunLedger, after: str, last: str) -> None:
+    """Those after one key and up to another."""
+    ledger.execute("mark_misspelt", after=after, last=last)

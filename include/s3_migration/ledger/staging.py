@@ -1,9 +1,9 @@
-"""The staging tables of a listing, of this session alone: filled by COPY, joined, dropped."""
+"""The staging tables of a slice, of this session alone: filled by COPY, joined, emptied for the next one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from psycopg import Cursor, sql
 from psycopg.rows import DictRow
@@ -34,10 +34,16 @@ def _execute(ledger: Ledger, side: str, file: str) -> Cursor[DictRow]:
 
 
 def create(ledger: Ledger) -> None:
-    """Make the three staging tables, empty, whatever was there."""
+    """Make them, empty, whatever was there."""
     drop(ledger)
     for side in STAGING:
         _execute(ledger, side, "create_staging")
+
+
+def clear(ledger: Ledger) -> None:
+    """Empty, for the next slice."""
+    for side in STAGING:
+        _execute(ledger, side, "clear_staging")
 
 
 def drop(ledger: Ledger) -> None:
@@ -53,15 +59,12 @@ def fill(ledger: Ledger, side: str, pages: Iterable[list[S3Object]]) -> None:
             copy.write(_copy_text(page))
 
 
+def fill_absent(ledger: Ledger, keys: Sequence[str]) -> None:
+    """What legacy does not hold, though somebody names it: into staging table `rows`."""
+    ledger.execute("fill_absent", keys=list(keys))
+
+
 def finish(ledger: Ledger, side: str) -> None:
-    """Ready for joins, when all that was seen is in: each key once, indexed, and the planner told of it."""
+    """Ready for joins, when all of the slice is in: each key once, indexed, and the planner told of it."""
     for file in ("drop_duplicates", "index_staging", "analyze_staging"):
         _execute(ledger, side, file)
-
-
-def count(ledger: Ledger, side: str) -> int:
-    return sum(row["count"] for row in _execute(ledger, side, "count_staging"))
-
-
-def keys(ledger: Ledger, side: str) -> list[str]:
-    return [row["key"] for row in _execute(ledger, side, "staging_keys")]

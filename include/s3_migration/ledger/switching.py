@@ -67,8 +67,50 @@ def retry_refused_rows(ledger: RunLedger) -> None:
     ledger.execute("retry_refused_rows")
 
 
-def mark_still_referenced(ledger: RunLedger) -> None:
-    ledger.execute("mark_still_referenced")
+class RowsLeft(NamedTuple):
+    """Rows that name what the run switches from, of its objects: of one that should be switched, or of all others."""
+
+    key: str | None  # None: of the others
+    path: str  # what one of them holds
+    rows: int
+
+
+def find_rows_left(ledger: ReferenceLedger, first: str, last: str) -> list[RowsLeft]:
+    """From place `first` to before `last`."""
+    return ledger.rows(RowsLeft, "find_rows_left", first=first, last=last)
+
+
+def mark_still_referenced(ledger: ReferenceLedger, keys: list[str], paths: list[str]) -> None:
+    """:param paths: what a row holds that names each."""
+    ledger.execute("mark_still_referenced", reference=ledger.reference.name, keys=keys, paths=paths)
+
+
+def create_unnamed(ledger: RunLedger, limit: int) -> None:
+    """The staging table of what is marked unswitched, so many problems at a time: a pass takes out what rows name."""
+    drop_unnamed(ledger)
+    ledger.execute("create_unnamed")
+    after: str | None = ""
+    while after is not None:
+        after = ledger.value("fill_unnamed", after=after, limit=limit)
+
+
+def drop_unnamed(ledger: RunLedger) -> None:
+    ledger.execute("drop_unnamed")
+
+
+def drop_still_named(ledger: RunLedger, keys: list[str]) -> None:
+    """:param keys: rows name these."""
+    ledger.execute("drop_still_named", keys=keys)
+
+
+def find_settled(ledger: RunLedger, after: str, limit: int) -> str | None:
+    """The last key of the next slice of what a pass has found, or a former one had; None: there is none."""
+    return ledger.value("find_settled", after=after, limit=limit)  # type: ignore[no-any-return]
+
+
+def clear_still_referenced(ledger: RunLedger, after: str, last: str) -> None:
+    """Those of the staging table after one key and up to another."""
+    ledger.execute("clear_still_referenced", after=after, last=last)
 
 
 def end_switch(ledger: RunLedger) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Airflow maps over at most 1,024 (core.max_map_length); two mapped steps of 1,000 keep a run below 2,500 instances.
-MAX_CHUNKS = 1_000
+# Airflow maps over at most 1,024 (core.max_map_length); three mapped steps of 800 keep a run below 2,500 instances.
+MAX_CHUNKS = 800
 
 
 def chunk_length(count: int, chunk_size: int, most: int = MAX_CHUNKS) -> int:

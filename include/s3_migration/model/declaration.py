@@ -135,6 +135,7 @@ class Declaration(Approval):
     )
     chunk_size: Annotated[StrictInt, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
     parallel_chunks: Annotated[StrictInt, Field(ge=1, le=256, description="mapped tasks at once")] = 4
+    parallel_passes: Annotated[StrictInt, Field(ge=1, le=16, description="sessions at once that read the tables")] = 1
     requests_in_flight: Annotated[StrictInt, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 128
     engine: Annotated[Engine, Field(description="what sends them")] = Engine.CRT
     grace_period: Annotated[Duration, Field(description="from the switch to the deletion")] = timedelta(hours=24)

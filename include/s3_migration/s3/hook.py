@@ -23,7 +23,7 @@ from s3_migration.s3.errors import IncompleteResponse, error_code, read_errors_o
 from s3_migration.s3.expiry import ExpiringSigner
 from s3_migration.s3.lookup import Lookup
 from s3_migration.s3.multipart import Upload, unfinished_uploads
-from s3_migration.s3.parallel_listing import NoProgress, list_in_lanes
+from s3_migration.s3.parallel_listing import Listed, NoProgress, Place, list_in_lanes
 from s3_migration.s3.pipeline import Pipeline
 from s3_migration.s3.properties import sends_header_lines, shown_properties
 from s3_migration.s3.request_counter import RequestCounter, Requests
@@ -81,16 +81,27 @@ class BulkS3Hook(S3Hook):
     # -- what is asked ------------------------------------------------------------------------------------------
 
     def list_objects(self, bucket: str, prefix: str, *, in_order: bool = False) -> Iterator[list[S3Object]]:
-        """Every object below the prefix, page by page; a key may come twice.
+        """Every object below the prefix, page by page; a key may come twice. As `list_from`, from the beginning."""
+        for listed in self.list_from(bucket, prefix, in_order=in_order):
+            if listed.entries:
+                yield listed.entries
 
+    def list_from(
+        self, bucket: str, prefix: str, places: Sequence[Place] = (), *, in_order: bool = False, once: bool = False
+    ) -> Iterator[Listed[S3Object]]:
+        """Every object below the prefix, and where its lane stands then; a key may come twice.
+
+        :param places: where the lanes stood of a listing that goes on here; none: it begins.
         :param in_order: of the store, one page after the other; else many at once.
+        :param once: no key may come twice.
         :raises ClientError: the store refuses.
         :raises BotoCoreError: it does not answer.
         :raises IncompleteResponse: it does not list to the end.
+        :raises NotInOrder: with `once`: only `in_order` no key comes twice.
         """
         ask = partial(self.transport.threads.submit, self.transport.list_page, bucket, prefix)
         try:
-            yield from list_in_lanes(ask, prefix, 1 if in_order else LANES)
+            yield from list_in_lanes(ask, prefix, 1 if in_order else LANES, places, once=once)
         except NoProgress as error:
             raise IncompleteResponse(f"the listing of s3://{bucket}/{prefix}: {error}") from error
 

@@ -3,6 +3,7 @@
 Nothing is known of the keys beforehand, and nothing needs to be: a lane begins somewhere in the middle of another's
 rest, and each goes on until it meets a key that another one began with. So the lanes together are the plain listing,
 whatever the order in which the store lists; where to begin is a guess that costs a request when it is wrong.
+Where each lane stands comes with its pages: from there they go on in another process.
 """
 
 from __future__ import annotations
@@ -34,8 +35,31 @@ class Page(Generic[Entry]):
     token: str | None
 
 
+@dataclass(frozen=True)
+class Place:
+    """How far a lane has come. Keys as the store lists them."""
+
+    lane: int
+    start: str  # it began after this key
+    first: tuple[str, ...]  # the keys of its first page: who meets one of them has come to the lane's beginning
+    last: str  # key of its last page
+    token: str | None  # asks for its next page; None: it has ended
+
+
+@dataclass(frozen=True)
+class Listed(Generic[Entry]):
+    """Some entries, none of a lane that only ended, and where their lane stands after them."""
+
+    entries: list[Entry]
+    place: Place
+
+
 class NoProgress(Exception):
     """The store would list for ever."""
+
+
+class NotInOrder(Exception):
+    """The store does not list in the order of bytes, so that lanes may list a key twice."""
 
 
 @dataclass(eq=False)
@@ -43,13 +67,14 @@ class _Lane(Generic[Entry]):
     start: str
     bound: str  # the guess is that nothing of this lane comes after it
     parent: _Lane[Entry] | None = None
+    number: int = 0  # of the lanes that have begun
     last: str = ""
     common: int = 0  # characters that its keys share, as far as is known
     varies: int = 1024  # so many at most: before this lane began there was another key
     pages: int = 0
     child: _Lane[Entry] | None = None  # that has not answered yet
     overtaken: int = 0  # times that it was beyond a child's start before that could begin
-    first: list[str] = field(default_factory=list)
+    first: tuple[str, ...] = ()
     tokens: set[int] = field(default_factory=set)  # hashes
     ended: bool = False
 
@@ -59,6 +84,9 @@ class _Lane(Generic[Entry]):
             raise NoProgress(f"it does not go on after {keys[-1] if keys else self.last!r}: a token comes again")
         self.tokens.add(hash(token))
 
+    def place(self, token: str | None) -> Place:
+        return Place(self.number, self.start, self.first, self.last, token)
+
     def rest(self, alphabet: Sequence[str]) -> float:
         """Pages to come, by how far the lane has come between start and bound."""
         origin = _common_length(self.start, self.bound)
@@ -67,52 +95,84 @@ class _Lane(Generic[Entry]):
 
 
 def list_in_lanes(
-    fetch: Callable[[str, str | None], Future[Page[Entry]]], prefix: str, max_lanes: int
-) -> Iterator[list[Entry]]:
+    fetch: Callable[[str, str | None], Future[Page[Entry]]],
+    prefix: str,
+    max_lanes: int,
+    places: Sequence[Place] = (),
+    *,
+    once: bool = False,
+) -> Iterator[Listed[Entry]]:
     """Every entry below the prefix, page by page, in no order; an entry may come twice.
 
     :param fetch: asks for the page after a key (the first argument), or for the one of a token (the second).
     :param max_lanes: lanes at once.
+    :param places: where the lanes of a listing stood that goes on here; none: it begins.
+    :param once: no entry may come twice while nothing is written to the store.
     :raises NoProgress: a page asks for one that was before it.
+    :raises NotInOrder: with `once`, after some entries: only one lane lists this store without coming to a key twice.
     """
-    root: _Lane[Entry] = _Lane(prefix, prefix + TOP)
-    asked: dict[Future[Page[Entry]], _Lane[Entry]] = {fetch("", None): root}
+    asked: dict[Future[Page[Entry]], _Lane[Entry]] = {}
     began: dict[str, _Lane[Entry]] = {}
     alphabet: set[str] = set()
-    pages = wasted = 0
+    for lane, token in _resumed(places, prefix, began):
+        alphabet.update(*(key[len(prefix) :] for key in lane.first))
+        if token is not None:
+            asked[fetch("", token)] = lane
+    if not places:
+        asked[fetch("", None)] = _Lane(prefix, prefix + TOP)
+    lanes, pages, wasted = max(1, len(places)), len(places), 0
     sorts = True  # else (SeaweedFS, directory buckets of S3) guesses are worth little
     while asked:
         answered, _ = wait(asked, return_when=FIRST_COMPLETED)
         for future in answered:
             lane, page = asked.pop(future), future.result()
             keys = [entry.key for entry in page.entries]
-            if lane.pages == 0 and lane.parent is not None and not _joins(lane, keys, began):
+            begins = lane.pages == 0
+            if begins and lane.parent is not None and not _joins(lane, keys, began):
                 wasted += 1
                 continue
             pages += 1
-            if lane.pages == 0:
-                alphabet.update(*(key[len(prefix) :] for key in keys))
             met = None if began.keys().isdisjoint(keys) else next(n for n, key in enumerate(keys) if key in began)
-            if lane.pages == 0 and lane.parent is not None:
-                lane.first = keys[:met]
+            if begins:
+                alphabet.update(*(key[len(prefix) :] for key in keys))
+                lane.first = tuple(keys[:met])
+            if begins and lane.parent is not None:
+                lane.number, lanes = lanes, lanes + 1
                 began.update(dict.fromkeys(lane.first, lane))
             if met is not None and sorts:
                 _forget(began, keys[met])
             sorts = sorts and keys == sorted(keys) and (not keys or lane.last < keys[0])
+            if once and not sorts and lanes > 1:
+                raise NotInOrder
             if met != 0 and keys:
-                yield list(page.entries[:met])
                 lane.last, lane.common = keys[-1], min(_common_length(keys[0], keys[-1]), lane.varies)
             lane.pages += 1
-            if met is not None or page.token is None:
+            token = page.token if met is None else None
+            if token is None:
                 lane.ended = True
             else:
-                lane.go_on(page.token, keys)
-                asked[fetch("", page.token)] = lane
+                lane.go_on(token, keys)
+                asked[fetch("", token)] = lane
+            yield Listed(list(page.entries[:met]), lane.place(token))
         while sorts and len(asked) < min(max_lanes, 1 + pages) and wasted <= 8 + pages // 16:
             new = _split([lane for lane in asked.values() if lane.last and lane.child is None], sorted(alphabet))
             if new is None:
                 break
             asked[fetch(new.start, None)] = new
+
+
+def _resumed(
+    places: Sequence[Place], prefix: str, began: dict[str, _Lane[Entry]]
+) -> Iterator[tuple[_Lane[Entry], str | None]]:
+    """The lanes as they stood, each with the token of its next page."""
+    starts = sorted(place.start for place in places)
+    for place in places:
+        bound = next((start for start in starts if start > place.start), prefix + TOP)
+        lane: _Lane[Entry] = _Lane(place.start, bound, number=place.lane, last=place.last, pages=1, first=place.first)
+        lane.ended = place.token is None
+        if place.lane:  # nobody comes to the first one's beginning
+            began.update(dict.fromkeys(place.first, lane))
+        yield lane, place.token
 
 
 def _joins(lane: _Lane[Entry], keys: list[str], began: dict[str, _Lane[Entry]]) -> bool:

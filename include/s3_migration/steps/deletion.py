@@ -25,8 +25,9 @@ from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.gate_errors import GateClosed, ScopeUnreferenced
 from s3_migration.steps.inventory import SLICE
+from s3_migration.steps.missing import judge_missing
 from s3_migration.steps.progress import Progress, labelled
-from s3_migration.steps.proof import ask_rows, compare_keys, copy_changed_again, judge_missing, prove_range
+from s3_migration.steps.proof import ask_rows, compare_keys, copy_changed_again, prove_range
 from s3_migration.steps.run import Run, working
 from s3_migration.steps.undeclared import describe, find_undeclared, names_known_objects
 
@@ -211,7 +212,7 @@ def delete_chunk(
         # What another run took over after somebody was asked is not what that person saw (an undo's, say).
         if run.mode.deletes and not run.wants_approval_of_each:
             copying.reclaim(run.ledger, run.chunk)
-        walk.forget_places(run.ledger, "reconcile", "settle", chunk=None)
+        walk.forget_places(run.ledger, "reconcile", "settle")
         require_open(run)
         _prove_taken_back(run)
         prove_bytes(run)  # of what was copied again since
@@ -232,7 +233,8 @@ def _prove_taken_back(run: Run) -> None:
                 "a later run had taken over some of these objects since the proof: it is taken again of their range"
             )
             prove_range(replace(run, step="verify", chunk=walk.find_range(run.ledger, run.chunk.number)))
-            judge_missing(run)
+            if run.mode.copies:
+                judge_missing(run, "damaged")
             ask_rows(run)
 
 

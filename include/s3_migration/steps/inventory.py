@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from s3_migration.ledger.reconciliation import find_left
 from s3_migration.ledger.verification import KnownCopy, find_copies, find_copies_of
 from s3_migration.ledger.walk import find_gone, following, pieces, within
 from s3_migration.model.objects import S3Object
+from s3_migration.s3.parallel_listing import Listed, Place
 from s3_migration.steps.run import Run
 
 # Objects that are looked up together: what a task holds in memory, twice.
@@ -23,12 +24,32 @@ Pages = Iterable[list[S3Object]]
 Copies = tuple[list[KnownCopy], str]
 
 
-def list_legacy(run: Run) -> Iterator[list[S3Object]]:
-    """Legacy as listed; the canaries of checks are not part of it. A limited run takes the first ones."""
+class ListedSlice(NamedTuple):
+    """Some of legacy's objects as their lanes listed them, and what production holds of the same keys."""
+
+    listed: list[Listed[S3Object]]
+    copies: Pages
+
+    @property
+    def pages(self) -> list[list[S3Object]]:
+        return [listed.entries for listed in self.listed]
+
+
+def list_legacy(
+    run: Run, places: Sequence[Place] = (), *, in_order: bool = False, once: bool = False
+) -> Iterator[Listed[S3Object]]:
+    """Legacy as listed; the canaries of checks are not part of it. As `BulkS3Hook.list_from`."""
     store, is_canary, window = run.declaration.legacy, run.keys.is_canary, run.record.time_window
-    for page in run.legacy.list_objects(store.bucket, store.prefix, in_order=run.record.object_limit is not None):
+    for listed in run.legacy.list_from(store.bucket, store.prefix, places, in_order=in_order, once=once):
         run.stop_if_asked()
-        yield [entry for entry in page if not is_canary(entry.key) and (window is None or window.holds(entry.modified))]
+        yield Listed(
+            [
+                entry
+                for entry in listed.entries
+                if not is_canary(entry.key) and (window is None or window.holds(entry.modified))
+            ],
+            listed.place,
+        )
 
 
 def lookup_legacy(run: Run, keys: Sequence[str], expected: Iterable[str] = ()) -> Pages:
@@ -45,14 +66,16 @@ def lookup_production(run: Run, keys: Sequence[str], expected: Iterable[str] = (
     return ([entry._replace(key=mapping.legacy_key(entry.key)) for entry in page] for page in pages)
 
 
-def with_production(run: Run, pages: Pages) -> Iterator[tuple[list[list[S3Object]], Pages]]:
-    """Pages of legacy, some at a time, with what production holds of the same keys; the next are on their way."""
+def with_production(run: Run, listed: Iterable[Listed[S3Object]]) -> Iterator[ListedSlice]:
+    """Slices of a listing; the next one is on its way."""
 
-    def slices() -> Iterator[tuple[list[list[S3Object]], Pages]]:
-        source = iter(pages)
+    def slices() -> Iterator[ListedSlice]:
+        source = iter(listed)
         while some := list(islice(source, PAGES)):
-            found = [lookup_production(run, sorted(entry.key for entry in page)) for page in some]
-            yield some, chain.from_iterable(found)
+            found = [
+                lookup_production(run, sorted(entry.key for entry in part.entries)) for part in some if part.entries
+            ]
+            yield ListedSlice(some, chain.from_iterable(found))
 
     return one_ahead(slices())
 
@@ -111,15 +134,15 @@ def one_ahead(started: Iterator[T]) -> Iterator[T]:
         current = following
 
 
-def first_of(pages: Pages, limit: int) -> Iterator[list[S3Object]]:
-    """The pages until `limit` different keys have come."""
+def first_of(listed: Iterable[Listed[S3Object]], limit: int) -> Iterator[Listed[S3Object]]:
+    """The first ones, until `limit` different keys have come."""
     seen: set[str] = set()
-    for page in pages if limit > 0 else ():
+    for part in listed if limit > 0 else ():
         kept = []
-        for entry in page:
+        for entry in part.entries:
             if entry.key not in seen and len(seen) < limit:
                 seen.add(entry.key)
                 kept.append(entry)
-        yield kept
+        yield Listed(kept, part.place)
         if len(seen) >= limit:
             return

@@ -1,142 +1,116 @@
-"""list_legacy: what is to be moved, into the ledger, cut into chunks."""
+"""list_legacy: what is to be moved, into the ledger slice by slice, cut into chunks."""
 
 from __future__ import annotations
 
 import logging
 
-from s3_migration.ledger import listing, staging
-from s3_migration.ledger.spelling import Misspelt
-from s3_migration.model.chunking import chunk_length
+from s3_migration.ledger import chunks, lanes, listing, staging
+from s3_migration.ledger.chunk import Chunk
+from s3_migration.ledger.run import find_tallies
+from s3_migration.ledger.sample import Sample
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.error_codes import retryable
 from s3_migration.model.modes import Mode
-from s3_migration.steps import legacy_sample
-from s3_migration.steps.inventory import Pages, first_of, list_legacy, lookup_legacy, lookup_production, with_production
-from s3_migration.steps.legacy_sample import Sample
-from s3_migration.steps.preflight.stores import tell_mapping
+from s3_migration.s3.errors import STORE_ERRORS, error_code
+from s3_migration.s3.parallel_listing import Place
+from s3_migration.steps import chunking, forecasting
+from s3_migration.steps.inventory import SLICE, first_of, list_legacy, with_production
+from s3_migration.steps.merging import merge, stage
+from s3_migration.steps.missing import judge_missing
 from s3_migration.steps.progress import Progress
+from s3_migration.steps.referenced import ask_rows
 from s3_migration.steps.run import Run, working
-from s3_migration.steps.spelling import forecast_misspelt
-from s3_migration.steps.undeclared import describe, find_undeclared
+from s3_migration.steps.unlisted import merge_unlisted
 
 log = logging.getLogger(__name__)
 
-# Of each problem, what a plan names in its log: enough to see what they have in common.
-MAX_FORECAST_PROBLEMS = 100
-
 
 def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = False) -> list[int]:
-    """Stream both sides into staging tables, forecast, and (unless the mode is plan) merge them into the ledger.
+    """List both sides: into the ledger; with mode plan a forecast is all that comes of it.
 
-    :returns: the chunk numbers, 1 to at most 1,000; none where nothing is to be done.
+    One that was killed goes on where it was: what it had merged is not listed again.
+
+    :returns: the chunk numbers, 1 to at most 800; none where nothing is to be done.
     """
     with working(declaration, run_id, "list", retries_left=retries_left) as run:
-        listing.begin_listing(run.ledger)
-        listing.raise_work_mem(run.ledger)
-        staging.create(run.ledger)
-        sample, pages = Sample(run.declaration.production.copy_settings), list_legacy(run)
-        _list_both_sides(run, sample.of(pages) if run.mode is Mode.PLAN else pages)
-        _forecast(run)
+        ledger = run.ledger
+        goes_on = listing.begin_listing(ledger, run.lease.token)
+        if not goes_on:
+            lanes.forget_lanes(ledger)
+            listing.reset_found(ledger)
+        staging.create(ledger)
         if run.mode is Mode.PLAN:
-            tell_mapping(run.declaration, sample.keys)
-            legacy_sample.tell(run, sample)
-            for find in find_undeclared(run):
-                log.warning("not declared, and may name these objects: %s", describe(run, find))
-        with run.ledger.batch():
+            forecasting.forecast(run)
+            drawn: list[Chunk] = []
+        else:
+            _list_into_ledger(run, goes_on)
+            drawn = _chunks(run)
+        with ledger.batch():
             run.lease.fence()
-            chunks = _merge(run) if run.mode.changes else 0
-            listing.end_listing(run.ledger)
-        staging.drop(run.ledger)
-        log.info("%d chunks", chunks)
-        return list(range(1, chunks + 1))
+            chunks.replace_chunks(ledger, drawn)
+            lanes.forget_lanes(ledger)
+            listing.end_listing(ledger)
+        staging.drop(ledger)
+        log.info("%d chunks", len(drawn))
+        return [chunk.number for chunk in drawn]
 
 
-def _list_both_sides(run: Run, pages: Pages) -> None:
-    ledger, window = run.ledger, run.record.time_window
-    if run.record.object_limit is not None:
-        # Listed again, a canary takes no more than it was asked for: what it has moved counts.
-        pages = first_of(pages, run.record.object_limit - listing.count_gone(ledger))
-    _fill(run, pages)
-    staging.finish(ledger, "legacy")
+def _list_into_ledger(run: Run, goes_on: bool) -> None:
+    ledger = run.ledger
+    sample = Sample(ledger)
+    places = [
+        Place(each.lane, each.start, tuple(each.first), each.last, each.token) for each in lanes.find_lanes(ledger)
+    ]
+    if goes_on:
+        log.info("a listing that was interrupted goes on: %d objects are listed already", _found(run))
+    try:
+        _merge_slices(run, sample, places)
+    except STORE_ERRORS as error:
+        if places and not retryable(error_code(error)):
+            lanes.forget_lanes(ledger)  # a store need not keep its tokens for ever: the next try begins anew
+        raise
     if run.takes_all:
-        _find_unlisted_rows(run)
-    staging.finish(ledger, "production")
-    if unlisted := listing.find_unlisted_copies(ledger):
-        staging.fill(ledger, "production", lookup_production(run, unlisted, unlisted))
-        staging.finish(ledger, "production")
+        merge_unlisted(run, sample)
+    if goes_on:
+        after: str | None = ""
+        while after is not None:
+            after = sample.refill(after, SLICE)
+    for what, number in ask_rows(run, sample, _found(run)).items():
+        run.tally(what, number, add=False)
+    sample.drop()
+    if run.mode.copies:
+        judge_missing(run, None)
+
+
+def _merge_slices(run: Run, sample: Sample, places: list[Place]) -> None:
+    limit = run.record.object_limit
+    listed = list_legacy(run, places, in_order=limit is not None)
+    if limit is not None:
+        # Listed again, a canary takes no more than it was asked for: what it has moved counts.
+        listed = first_of(listed, limit - listing.count_gone(run.ledger) - _found(run))
+    number, progress = _found(run), Progress()
+    for part in with_production(run, listed):
+        stage(run, part.pages, part.copies)
+        merge(run, sample, (each.place for each in part.listed))
+        number += sum(map(len, part.pages))
+        progress.tell("%d objects listed", number)
+    window = run.record.time_window
     log.info(
-        "legacy: %d objects%s below s3://%s/%s, %d of them in production",
-        staging.count(ledger, "legacy"),
+        "legacy: %d objects%s below s3://%s/%s",
+        _found(run),
         f" last modified in {window}" if window else "",
         run.legacy_bucket,
         run.keys.legacy_prefix,
-        staging.count(ledger, "production"),
     )
 
 
-def _fill(run: Run, pages: Pages) -> None:
-    """Legacy and production into the staging tables, as they come."""
-    listed, progress = 0, Progress()
-    for some, copies in with_production(run, pages):
-        staging.fill(run.ledger, "legacy", some)
-        staging.fill(run.ledger, "production", copies)
-        listed += sum(len(page) for page in some)
-        progress.tell("%d objects listed", listed)
+def _found(run: Run) -> int:
+    """Objects that this listing has seen so far."""
+    return find_tallies(run.ledger).get(("list", "objects"), 0)
 
 
-def _find_unlisted_rows(run: Run) -> None:
-    """Rows that name what the listing did not show: looked up, since their objects may have come meanwhile."""
-    ledger = run.ledger
-    listing.find_unlisted_rows(ledger)
-    keys = sorted(staging.keys(ledger, "rows"))
-    if not keys:
-        return
-    _fill(run, lookup_legacy(run, keys, keys))
-    staging.finish(ledger, "legacy")
-    listing.drop_listed_rows(ledger)
-    left = sorted(staging.keys(ledger, "rows"))
-    staging.fill(ledger, "production", lookup_production(run, left, left))
-    log.info("%d keys are named by rows and not in legacy", len(left))
-
-
-def _forecast(run: Run) -> None:
-    """Count what the listing found; in mode plan this is the whole account."""
-    found = {**listing.forecast(run.ledger), **listing.count_referenced(run.ledger)}
-    found["unreferenced"] = found["objects"] - found.pop("referenced")
-    misspelt: list[Misspelt] = []
-    if run.mode is Mode.PLAN:
-        found["misspelt"], misspelt = forecast_misspelt(run, MAX_FORECAST_PROBLEMS)
-    for what, number in found.items():
-        run.tally(what, number, add=False)
-    log.info("found: %s", ", ".join(f"{number} {what}" for what, number in found.items()))
-    if run.mode is Mode.PLAN and (found["conflict"] or found["dangling"]):
-        for problem in listing.find_forecast_problems(run.ledger, MAX_FORECAST_PROBLEMS):
-            log.info("%s: %r", *problem)
-        log.info("these are all, or the first %d of each problem", MAX_FORECAST_PROBLEMS)
-    for key, detail in misspelt:
-        log.warning("misspelt, and would be kept: %r: %s", key, detail)
-
-
-def _merge(run: Run) -> int:
-    """Adopt what is unfinished, judge it, add what is new, cut the scope into chunks. Answers their number.
-
-    An undo adopts what is copied, and nothing else; without copies to remove it has no use for chunks.
-    """
-    ledger = run.ledger
-    listing.adopt(ledger, takes_all=run.takes_all)
-    listing.judge_listed(ledger)
-    if run.takes_all:
-        listing.judge_gone(ledger)  # before what is new, of which nothing can be gone, doubles what it has to read
-        listing.judge_unlisted_rows(ledger)
-    if run.mode.copies:
-        listing.insert_listed(ledger)
-        if listing.count_missing(ledger):
-            listing.judge_missing(ledger, problem_if_referenced=None)
-    if run.mode.copies and run.declaration.unreferenced == "keep":
-        listing.mark_unreferenced(ledger)
-    listing.clear_chunks(ledger)
+def _chunks(run: Run) -> list[Chunk]:
+    """An undo adopts what is copied, and nothing else; without copies to remove it has no use for chunks."""
     if run.mode.undoes and not run.record.remove_copies:
-        return 0
-    objects = listing.count_scope(ledger)
-    if not objects:
-        return 0
-    return listing.create_chunks(ledger, chunk_length(objects, run.declaration.chunk_size))
+        return []
+    return chunking.cut(run, _found(run))

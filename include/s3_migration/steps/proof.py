@@ -6,17 +6,17 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
-from s3_migration.ledger import copying, listing, spelling, staging, switching, verification, walk
+from s3_migration.ledger import copying, staging, verification, walk
 from s3_migration.ledger.chunk import LAST_KEY, WHOLE_RUN
 from s3_migration.ledger.run import database_time
 from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.copying import copy_uncopied
 from s3_migration.steps.inventory import Copies, both_sides, copies_left, copies_of_keys, copies_of_range
+from s3_migration.steps.missing import judge_missing
 from s3_migration.steps.progress import Progress
 from s3_migration.steps.properties import compare_properties
 from s3_migration.steps.run import Run
-from s3_migration.steps.spelling import find_misspelt
-from s3_migration.steps.switching import switch_rows
+from s3_migration.steps.settling import settle_rows
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ def prove(run: Run) -> None:
             # Of a chunk that may be green: that its copy is gone was no damage before the rows had been asked.
             walk.forget_places(run.ledger, "verify", chunk=each.number)
         prove_range(replace(run, chunk=each))
-    judge_missing(run)
+    if run.mode.copies:
+        judge_missing(run, "damaged")
     ask_rows(run)
     walk.keep_place(run.ledger, "verified", WHOLE_RUN, LAST_KEY, ended=True)
     states = run.states()
@@ -85,24 +86,13 @@ def compare_left(run: Run) -> None:
 def compare_keys(run: Run, keys: list[str]) -> None:
     """The same of the copies of these legacy keys. Damage that is found so closes the gate."""
     if _compare(run, copies_of_keys(run, keys)):
-        judge_missing(run, keys)
+        if run.mode.copies:
+            judge_missing(run, "damaged", keys)
         with run.ledger.batch():
             run.lease.fence()
             verification.record_damage(run.ledger, keys)
     if run.declaration.compare == "head" and run.mode.copies:
         compare_properties(run, keys)
-
-
-def judge_missing(run: Run, keys: list[str] | None = None) -> None:
-    """Whether rows name the copies that are not there: of these legacy keys, or of all of the run."""
-    if not run.mode.copies:
-        return
-    with run.ledger.by_index():
-        missing = listing.count_missing(run.ledger, keys)
-    if missing:
-        with run.ledger.batch():
-            run.lease.fence()
-            listing.judge_missing(run.ledger, problem_if_referenced="damaged", keys=keys)
 
 
 def copy_changed_again(run: Run) -> None:
@@ -117,20 +107,6 @@ def copy_changed_again(run: Run) -> None:
         log.info("%d objects were rewritten in legacy since they were copied: copied again", len(changed))
         copy_uncopied(run, "changed")
         compare_keys(run, changed)
-
-
-def settle_rows(run: Run) -> None:
-    """Switch the rows that named a legacy path again since the switch; mark what rows name even so."""
-    if not run.mode.switches:
-        return
-    switch_rows(run, late=True)
-    find_misspelt(run)
-    # Together: between the two, what has both problems would seem to have none.
-    with run.ledger.batch():
-        run.lease.fence()
-        switching.mark_still_referenced(run.ledger)
-        spelling.mark_misspelt(run.ledger)
-    spelling.drop_misspelt(run.ledger)
 
 
 def _compare(run: Run, copies: Iterator[Copies], step: str | None = None) -> int:

@@ -24,8 +24,10 @@ from s3_migration.steps.approval import require_approved
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.deletion import delete_proven
 from s3_migration.steps.gate_errors import GateClosed
-from s3_migration.steps.proof import compare_left, compare_range, copy_changed_again, judge_missing, settle_rows
+from s3_migration.steps.missing import judge_missing
+from s3_migration.steps.proof import compare_left, compare_range, copy_changed_again
 from s3_migration.steps.run import ListingUnfinished, Run, working
+from s3_migration.steps.settling import count_rows_left, settle_rows
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,8 @@ def _look(run: Run, *, first: bool) -> None:
         else:
             compare_left(of_range)
         copy_changed_again(of_range)
-    judge_missing(run)
+    if run.mode.copies:
+        judge_missing(run, "damaged")
 
 
 def _sweep(run: Run) -> None:
@@ -108,10 +111,8 @@ def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> boo
 
 
 def _close(run: Run, states: States) -> Account:
-    left = reconciliation.count_rows_left(run.ledger)
-    run.tally("rows_left", sum(left.values()), add=False)
-    for reference in run.declaration.references:
-        run.tally(f"rows_left of {reference.name}", left.get(reference.name, 0), add=False)
+    if run.mode.changes and not run.mode.switches:  # else settle_rows has, or there is nothing of it
+        count_rows_left(run)
     if run.mode.undoes:
         run.tally("beyond_undo", reconciliation.count_beyond_undo(run.ledger), add=False)
     reconciliation.drop_fixed_acknowledgements(run.ledger)

@@ -6,27 +6,21 @@ import logging
 import time
 from contextlib import suppress
 
-from airflow.sdk.exceptions import AirflowException
 from psycopg import DatabaseError, OperationalError, errors
 
 from s3_migration.ledger import switching, verification
 from s3_migration.ledger.connection import ReferenceLedger
-from s3_migration.ledger.lease import how_to_end_lock_holders
 from s3_migration.ledger.switching import RowToSwitch, SwitchFile
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.reference import Reference
 from s3_migration.model.states import Step
 from s3_migration.steps.completeness import require_complete
+from s3_migration.steps.passes import LOCKED, Walk, rows_locked
 from s3_migration.steps.run import Run, working
 from s3_migration.steps.throttling import Throttle
 
 log = logging.getLogger(__name__)
 
-# A transaction is to last about a quarter of a second: the pages of one batch follow from the time of the last.
-AIM_SECONDS = 0.25
-FIRST_PAGES = 64
-# Pages without such rows are passed quickly, and the next may be full of them.
-MAX_PAGES = 1_024
 # Passes in which rows stayed locked, with growing pauses between them, before the task gives up for now.
 LOCKED_PASSES = 6
 # Passes one after the other of which each switches as many rows as the one before.
@@ -36,12 +30,6 @@ NO_SQLSTATE = "XX000"
 
 # What the database says of every update of the table.
 _OF_THE_TABLE = ("permission denied", "cannot update table")
-
-_LOCKED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
-
-
-class RowsLocked(AirflowException):
-    """Rows stayed locked by other transactions. Time fixes it."""
 
 
 def switch_paths(declaration: Declaration, run_id: str, *, retries_left: bool = False) -> None:
@@ -73,10 +61,11 @@ def _switch_reference(run: Run, reference: Reference, late: bool) -> int:
     Rows that keep their old path however often they are updated are left after passes that make no headway.
     """
     ledger = run.ledger.of_reference(reference)
-    total, switched_before, idle, locked_passes, length = 0, 0, 0, 0, 0
+    total, switched_before, idle, locked_passes = 0, 0, 0, 0
     throttle = Throttle(run, reference, due=not late)
+    walk: Walk[tuple[int, int]] = Walk(run, reference, throttle)
     while True:
-        switched, locked, length = _pass(run, ledger, throttle, late, length)
+        switched, locked = _pass(walk, throttle, late)
         total += switched
         if switched:
             log.info("pass over %s: %d rows switched, %d in all", reference.table_name, switched, total)
@@ -95,46 +84,32 @@ def _switch_reference(run: Run, reference: Reference, late: bool) -> int:
         if locked:
             locked_passes += 1
             if locked_passes > LOCKED_PASSES:
-                holders = how_to_end_lock_holders(run.ledger, ledger.values["table"])
-                raise RowsLocked(
-                    f"Migration {run.declaration.name}: rows of {reference.table_name} stayed locked by "
-                    f"other transactions through {locked_passes} passes; {total} rows were switched. "
-                    f"Fix: an administrator ends who holds them: {holders}; the task tries again by itself."
-                )
+                raise rows_locked(run, ledger, f"through {locked_passes} passes; {total} rows were switched")
             time.sleep(min(2.0**locked_passes / 4, 15))
 
 
-def _pass(run: Run, ledger: ReferenceLedger, throttle: Throttle, late: bool, length: int) -> tuple[int, int, int]:
-    """One pass over all pages, at first `length` a batch (0: of the first pass).
+def _pass(walk: Walk[tuple[int, int]], throttle: Throttle, late: bool) -> tuple[int, int]:
+    """One pass over all pages: rows switched, and pieces that met a lock (or lasted too long)."""
+    total = locked = 0
 
-    Answers rows switched, batches that met a lock (or lasted too long), and the length of the next batch.
-    """
-    try:
-        pages, tables = switching.count_pages(ledger)
-    except _LOCKED:
-        return 0, 1, length
-    length = length or max(1, FIRST_PAGES // max(1, tables))
-    total = locked = first = 0
-    while first < pages:
-        run.stop_if_asked()
-        throttle.wait()
-        begun, switched = time.monotonic(), 0
-        try:
-            switched = _switch_pages(run, ledger, "switch_rows", first, first + length, late)
-        except _LOCKED as error:
-            log.info("pages %d to %d: %s", first, first + length, type(error).__name__)
-            locked += 1
-            with suppress(*_LOCKED):
-                switched = _switch_pages(run, ledger, "switch_unlocked_rows", first, first + length, late)
-        seconds = time.monotonic() - begun
+    def piece(run: Run, rows: ReferenceLedger, first: int, last: int) -> tuple[int, int]:
+        return _switch_piece(run, rows, first, last, late)
+
+    for switched, met in walk.once(piece):
         throttle.wrote(switched)
         total += switched
-        first += length
-        if seconds > 2 * AIM_SECONDS:
-            length = max(1, int(length * AIM_SECONDS / seconds))
-        elif seconds < AIM_SECONDS / 2:
-            length = min(MAX_PAGES, length * 2)
-    return total, locked, length
+        locked += met
+    return total, locked
+
+
+def _switch_piece(run: Run, ledger: ReferenceLedger, first: int, last: int, late: bool) -> tuple[int, int]:
+    try:
+        return _switch_pages(run, ledger, "switch_rows", first, last, late), 0
+    except LOCKED as error:
+        log.info("pages %d to %d: %s", first, last, type(error).__name__)
+    with suppress(*LOCKED):
+        return _switch_pages(run, ledger, "switch_unlocked_rows", first, last, late), 1
+    return 0, 1
 
 
 def _switch_pages(run: Run, ledger: ReferenceLedger, file: SwitchFile, first: int, last: int, late: bool) -> int:

@@ -1,7 +1,6 @@
--- Unfinished, and no longer in legacy: someone removed it, or a crash lost the mark of our own deletion. Damage and what
+-- No longer in legacy: someone removed it, or a crash lost the mark of our own deletion. Damage and what
 -- is superseded are of production, whatever legacy holds; damage is over where production holds our copy again. A
--- conflict ends here, unless rows name the object (judge_unlisted_rows.sql). All of it is the run's by now (adopt.sql),
--- which is not asked, as in judge_listed.sql.
+-- conflict ends here, unless rows name the object (judge_unlisted_rows.sql). All of it is the run's by now (adopt.sql).
 UPDATE s3_migration.ledger AS l
 SET
     legacy_gone_at = coalesce(l.legacy_gone_at, now()),
@@ -16,10 +15,8 @@ FROM (
             coalesce(l.problem = 'damaged', false) AND {has_copy}
             AND EXISTS (SELECT FROM {production} AS p WHERE p.key = l.legacy_key AND p.etag = l.production_etag)
         ) AS lasts
-    FROM s3_migration.ledger AS l
-    WHERE
-        l.migration_id = %(migration_id)s
-        AND ({in_legacy} OR l.problem IN ('conflict', 'damaged'))
-        AND NOT EXISTS (SELECT FROM {legacy} AS s WHERE s.key = l.legacy_key)
+    FROM {rows} AS n
+    JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = n.key
+    WHERE {in_legacy} OR l.problem IN ('conflict', 'damaged')
 ) AS j
 WHERE l.migration_id = %(migration_id)s AND l.legacy_key = j.legacy_key

@@ -1,8 +1,11 @@
--- Rows that name an object of the run in another spelling than the declared one. One pass over the tables, and one over the
--- run's objects.
-WITH objects AS NOT MATERIALIZED (
-    SELECT l.legacy_key AS key
+-- Of the next objects that legacy holds, those of the run that rows name in another spelling. Answers the last of the next
+-- ones, whosever they are, and how many were found.
+WITH objects AS MATERIALIZED (
+    SELECT l.legacy_key AS key, l.run_no = %(run_no)s AS ours
     FROM s3_migration.ledger AS l
-    WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND {in_legacy}
-)
+    WHERE l.migration_id = %(migration_id)s AND {in_legacy} AND l.legacy_key > %(after)s
+    ORDER BY l.legacy_key
+    LIMIT %(limit)s
+),
+
 -- … and on as in misspelt.part

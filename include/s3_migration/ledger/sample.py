@@ -1,0 +1,78 @@
+"""How many of the listed objects rows name: asked of a sample of them, which is all of them where they are not many.
+
+A key is of the sample by its hash, so that a row tells by itself whether it can be about one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from s3_migration.ledger.connection import ReferenceLedger, RunLedger
+
+# More are halved: some 60 MB.
+MAX_SAMPLE = 500_000
+# 65,536ths: of all.
+ALL = 65_536
+
+
+class Sampled(NamedTuple):
+    objects: int
+    named: int  # of these, by a row
+    rows: int  # that name one of these by its legacy path
+
+
+class Sample:
+    """Staging table `sample`, of this session."""
+
+    def __init__(self, ledger: RunLedger) -> None:
+        self._ledger = ledger
+        self.share, self._size = ALL, 0
+        ledger.execute("drop_sample")
+        ledger.execute("create_sample")
+
+    def add(self) -> None:
+        """What staging table `legacy` holds."""
+        self._added(self._ledger.execute("fill_sample", share=self.share).rowcount)
+
+    def refill(self, after: str, limit: int) -> str | None:
+        """What this listing saw of the next keys after this one. Answers the last that was looked at; None: none is."""
+        last: str | None = self._ledger.value("refill_sample", after=after, limit=limit, share=self.share)
+        self._added(limit)
+        return last
+
+    def _added(self, number: int) -> None:
+        self._size += number
+        while self._size > MAX_SAMPLE and self.share > 1:
+            self._size = self.count().objects
+            if self._size > MAX_SAMPLE:
+                self.share //= 2
+                self._ledger.execute("thin_sample", share=self.share)
+
+    def mark(self, rows: Mapping[str, int]) -> set[str]:
+        """These keys are named by rows. Answers those that are of the sample.
+
+        :param rows: by key, how many name it by its legacy path.
+        """
+        return set(self._ledger.column("note_named", keys=list(rows), rows=list(rows.values())))
+
+    def count(self) -> Sampled:
+        return self._ledger.one(Sampled, "count_sample")
+
+    def drop(self) -> None:
+        self._ledger.execute("drop_sample")
+
+
+def find_sampled(rows: ReferenceLedger, share: int, first: str, last: str) -> dict[str, int]:
+    """Keys of the sample in the rows from place `first` to before `last`, and how many name each by the legacy path."""
+    return {found["key"]: found["rows"] for found in rows.execute("find_sampled", share=share, first=first, last=last)}
+
+
+def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:
+    """The same of keys that the run's listing has not shown."""
+    return {found["key"]: found["rows"] for found in rows.execute("find_unlisted_rows", first=first, last=last)}
+
+
+def mark_referenced(rows: ReferenceLedger, first: str, last: str) -> None:
+    """What they name is not to be kept for being unreferenced."""
+    rows.execute("mark_referenced", first=first, last=last)

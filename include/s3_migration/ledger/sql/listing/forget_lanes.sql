@@ -1,0 +1,1 @@
+DELETE FROM s3_migration.lane WHERE run_no = %(run_no)s

@@ -1,0 +1,1 @@
+DELETE FROM {sample} AS s WHERE NOT ({in_sample})

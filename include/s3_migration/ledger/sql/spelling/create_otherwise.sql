@@ -1,0 +1,8 @@
+-- What rows hold that may name an object in another spelling: of this session alone.
+CREATE TEMPORARY TABLE listed_otherwise (
+    spelling text NOT NULL, -- of a key that it may stand for (plain_key.sql)
+    exact text COLLATE "C", -- the key that it names as it is spelt, where it begins as declared
+    reference text NOT NULL,
+    path text NOT NULL, -- what the row holds
+    path_prefix text NOT NULL -- as declared
+)
