@@ -276,7 +276,7 @@ CHUNK: dict[str, Any] = {"after": "", "first_key": "image/", "last_key": "image/
 DUE: dict[str, Any] = {**CHUNK, "rows_asked": False}
 PLACE: dict[str, Any] = {"step": "verify", "chunk": 1}
 BEGUN = "INSERT INTO s3_migration.place VALUES (2, 'verify', 1, 'image/c', true)"
-KEPT = """
+KEPT_STATES = """
 INSERT INTO s3_migration.place VALUES (2, 'states', 1, 'image/m', true);
 INSERT INTO s3_migration.tally VALUES (2, 'states', 1, 'moved', 5), (2, 'states', 1, 'waiting', 0);
 """
@@ -502,7 +502,7 @@ CASES: dict[str, Case] = {
     ),
     "find_first_look": Case({}, ""),
     "find_gone": Case({"limit": 9}, "(image/moved True moved False) (image/withdrawn False withdrawn False)"),
-    "find_kept_states": Case({}, "(1 moved 5)", before=KEPT),
+    "find_kept_states": Case({}, "(1 moved 5)", before=KEPT_STATES),
     "find_left": Case(
         ALL,
         "(image/changed False) (image/copied False) (image/damaged-named False) (image/damaged-unnamed False) "
@@ -516,7 +516,7 @@ CASES: dict[str, Case] = {
     "forget_places": Case({"steps": ["verify"], "chunk": None}, before=BEGUN, writes={"place": 1}),
     "is_unfinished": Case({"first_key": "image/m", "last_key": "image/n"}, "(False)"),
     "keep_place": Case({**PLACE, "after": "image/d", "ended": False}, writes={"place": 1}),
-    "keep_states": Case({"chunk": 1, "states": ["moved"], "numbers": [9]}, before=KEPT, writes={"tally": 1}),
+    "keep_states": Case({"chunk": 1, "states": ["moved"], "numbers": [9]}, before=KEPT_STATES, writes={"tally": 1}),
     "find_last_change": Case({}, None),
     "find_last_run": Case({}, "(now move False False)"),
     "find_latest_run": Case({}, None),
