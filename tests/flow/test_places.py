@@ -132,7 +132,6 @@ def test_a_chunk_whose_copies_are_damaged_is_red_until_it_is_cleared(product: Pr
 def test_of_much_that_is_gone_each_slice_is_looked_at_once(
     product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, looked: Looked
 ) -> None:
-    monkeypatch.setattr(walk, "FEW", 3)
     copied(product, flow, *KEYS)
     flow.verify()
     assert flow.gate()
@@ -149,6 +148,37 @@ def test_of_much_that_is_gone_each_slice_is_looked_at_once(
     assert looked == KEYS, "it had come to its end: cleared, it looks at all again"
     kept = product.sql("SELECT what, number FROM s3_migration.tally WHERE step = 'states'")
     assert kept == [("moved", 9)]
+
+
+@pytest.mark.parametrize("few", [3, 9])
+def test_among_many_of_others_what_is_gone_is_asked_for_at_once_where_it_is_little(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, looked: Looked, few: int
+) -> None:
+    """What legacy holds is found by its index then, and what it does not, by the run's number."""
+    asked: list[str] = []
+    execute = Ledger.execute
+
+    def spy(self: Ledger, file: str, /, **values: Any) -> Any:
+        asked.append(file)
+        return execute(self, file, **values)
+
+    monkeypatch.setattr(Ledger, "execute", spy)
+    monkeypatch.setattr(walk, "FEW", few)
+    monkeypatch.setattr(walk, "PIECE", 2)
+    monkeypatch.setattr(walk, "FOREIGN", 0)
+    copied(product, flow, *KEYS)
+    flow.verify()
+    assert flow.gate()
+    flow.delete()
+    looked.clear()
+    asked.clear()
+    flow.reconcile()
+    assert looked == KEYS
+    assert ("count_states" in asked) is ("find_copies" in asked) is (few == 3)
+    assert "find_gone" in asked
+    account = flow.account()
+    assert account is not None
+    assert (account.states, account.verified) == ({"moved": 9}, 9)
 
 
 def test_a_first_look_may_last_what_may_settle_is_waited_for_since(

@@ -58,21 +58,20 @@ Counted = list[tuple[Chunk, States]]
 
 def count_states(ledger: RunLedger, chunk: Chunk) -> Counted:
     """By ranges, of the whole run; of a chunk it is that alone. Of ranges that are finished it is kept."""
-    gone = walk.find_gone(ledger)
+    finder = walk.Finder(ledger)
     if chunk.number:
-        return [(chunk, _count(ledger, chunk, gone))]
+        return [(chunk, _count(ledger, chunk, finder.gone(chunk)))]
     kept: dict[int, list[tuple[str, int, int]]] = {}
-    for found in ledger.rows(_Kept, "find_kept_states") if gone is None else ():
+    for found in ledger.rows(_Kept, "find_kept_states"):
         kept.setdefault(found.chunk, []).append((found.state, found.objects, 0))
     counted: Counted = []
     for each in walk.ranges(ledger):
         if each.number in kept and not _is_unfinished(ledger, each):
             counted.append((each, States.of(kept[each.number])))
             continue
-        states = _count(ledger, each, gone)
+        states = _count(ledger, each, finder.gone(each))
         counted.append((each, states))
-        if gone is None:
-            _keep(ledger, each, states)
+        _keep(ledger, each, states)
     return counted
 
 

@@ -19,6 +19,8 @@ from s3_migration.ledger.connection import RunLedger
 FEW = 20_000
 # Objects of the ledger that a statement about a range reads at the most.
 PIECE = 100_000
+# Objects of others in a range, for each of the run's, up to which all of it may be read.
+FOREIGN = 4
 
 
 class Gone(NamedTuple):
@@ -83,11 +85,27 @@ def _piece_end(ledger: RunLedger, file: str, chunk: Chunk, length: int) -> str |
         return ledger.first(file, **chunk.bounds, length=length)  # type: ignore[no-any-return]
 
 
-def find_gone(ledger: RunLedger) -> list[Gone] | None:
-    """What the run owns and legacy holds no more, in the order of keys; None: that is a lot."""
-    with ledger.by_index():
-        found = ledger.rows(Gone, "find_gone", limit=FEW + 1)
-    return sorted(found) if len(found) <= FEW else None
+class Finder:
+    """How the run's objects are found in its ranges: some of it is asked for once, however many ranges there are."""
+
+    def __init__(self, ledger: RunLedger) -> None:
+        self._ledger = ledger
+        self._asked = False
+        self._gone: list[Gone] | None = None
+
+    def gone(self, chunk: Chunk) -> list[Gone] | None:
+        """What of the range the run owns and legacy holds no more, in the order of keys; the rest is found in legacy.
+
+        None: each object that the ledger knows of it is to be read, since most are the run's, or a lot of it is gone.
+        """
+        most = chunk.objects * FOREIGN + PIECE
+        if _piece_end(self._ledger, "find_piece_end", chunk, most) is None:
+            return None
+        if not self._asked:
+            with self._ledger.by_index():
+                found = self._ledger.rows(Gone, "find_gone", limit=FEW + 1)
+            self._asked, self._gone = True, sorted(found) if len(found) <= FEW else None
+        return None if self._gone is None else within(self._gone, chunk)
 
 
 def within(gone: list[Gone], piece: Chunk) -> list[Gone]:

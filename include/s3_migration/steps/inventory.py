@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from s3_migration.ledger.reconciliation import find_left
 from s3_migration.ledger.verification import KnownCopy, find_copies, find_copies_of
-from s3_migration.ledger.walk import find_gone, following, pieces, within
+from s3_migration.ledger.walk import Finder, following, pieces, within
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import Listed, Place
 from s3_migration.steps.run import Run
@@ -83,7 +83,7 @@ def with_production(run: Run, listed: Iterable[Listed[S3Object]]) -> Iterator[Li
 def copies_of_range(run: Run, after: str) -> Iterator[Copies]:
     """The copies of the run's range that come after this key, some SLICE at a time."""
     left = replace(run.chunk, first_key=max(run.chunk.first_key, following(after))) if after else run.chunk
-    gone, found = find_gone(run.ledger), list[KnownCopy]()
+    gone, found = Finder(run.ledger).gone(run.chunk), list[KnownCopy]()
     for piece in pieces(run.ledger, left, SLICE, every=gone is None):
         found += find_copies(run.ledger, piece, every=gone is None)
         found += [KnownCopy(each.legacy_key, True) for each in within(gone or [], piece) if each.has_copy]
