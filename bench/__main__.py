@@ -1,6 +1,6 @@
 """Measure, print the tables, and keep the figures.
 
-    python -m bench [--objects N] [--rows N] [--keys N] [--runs N] [--only copy,move,…] [--write]
+    python -m bench [--objects N] [--rows N] [--keys N] [--runs N] [--sizes 1,3,10] [--only copy,move,…] [--write]
 
 Parts that are measured alone take their places among the figures of earlier runs in `.local/bench/results.json`.
 """
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 
-from bench import copying, listing, machine, moving, report, scale, spelling, switching, workers
+from bench import copying, kills, listing, machine, moving, report, scale, spelling, switching, workers
 from bench.bench import Bench
 from bench.results import Options, Results
 from bench.servers import clean, servers
@@ -30,13 +30,26 @@ PARTS: dict[str, Callable[[Bench], object]] = {
     "spelling": spelling.measure,
     "scale": scale.measure,
     "workers": workers.measure,
+    "kills": kills.measure,
 }
+# Only where they are asked for: hours.
+NOT_BY_ITSELF = {"kills"}
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
     return int(text)
+
+
+def _sizes(text: str) -> tuple[float, ...]:
+    try:
+        sizes = tuple(sorted(float(size) for size in text.split(",")))
+    except ValueError:
+        sizes = ()
+    if not sizes or sizes[0] < 1e-6:
+        raise argparse.ArgumentTypeError(f"{text!r} are no millions of objects, such as 1,3,10")
+    return sizes
 
 
 def _parts(text: str) -> list[str]:
@@ -52,9 +65,17 @@ def _parts(text: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=_sizes, default=Options.sizes, metavar="M,…", help="of scale, in millions")
     for option in fields(Options):
+        if option.name == "sizes":
+            continue
         parser.add_argument(f"--{option.name}", type=_number, default=option.default, metavar="N")
-    parser.add_argument("--only", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument(
+        "--only",
+        type=_parts,
+        default=[part for part in PARTS if part not in NOT_BY_ITSELF],
+        help=f"some of {','.join(PARTS)}",
+    )
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its plots as well")
     parser.add_argument("--stop", action="store_true", help="only stop what a killed bench left running")
     chosen = parser.parse_args()

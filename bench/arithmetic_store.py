@@ -1,107 +1,128 @@
-"""A store of arithmetic, of huge buckets: it answers listings as AWS writes them, as fast as can be, and nothing else.
+"""A store of arithmetic: any number of objects in legacy, copies of them in production, as fast as can be.
 
-A bucket whose name begins with `legacy` holds `image/avatar-<n>.png` for n from 1 to `keys`; any other one is empty,
-and HEAD finds nothing. No signature is checked. Job: its `port`, `keys`, `milliseconds` (kept back from each answer).
+A bucket whose name begins with `legacy` is legacy, any other one production. Answers are AWS's. No signature is
+checked, but an expired one is refused. Job: its `port`, the number of `keys`; and, where there is need,
+`milliseconds` (kept back from each answer), `already` and `moved` (`arithmetic_objects.buckets`), and the shares (0 to
+1) of requests that are answered with SlowDown (`slow_down`) and whose connection is cut (`cut`): every other one of
+those when it was done already. `GET /.counters` answers what was asked so far.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import itertools
+import json
+import random
 import time
-from bisect import bisect_left, bisect_right
+from collections import Counter
 from functools import partial
-from urllib.parse import parse_qsl, urlsplit
-from xml.sax.saxutils import escape
+from typing import Any
+from urllib.parse import unquote_to_bytes
 
+from bench.arithmetic_answers import Answers, Refused
+from bench.arithmetic_objects import Moment, buckets
 from devstack.http_server import Requests, serve
 
-BEYOND = b"\xff"  # no UTF-8 holds it: a prefix and this come after all keys with the prefix
-_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-_MAX_KEYS = 1_000
-Answer = list[bytes | memoryview]
-
-
-def _entry(key: bytes, place: int) -> bytes:
-    modified = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(1_700_000_000 + place))
-    etag = hashlib.md5(key, usedforsecurity=False).hexdigest()
-    return (
-        b"<Contents><Key>%b</Key><LastModified>%b</LastModified><ETag>&quot;%b&quot;</ETag>"
-        b"<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"
-        b"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>"
-    ) % (key, modified.encode(), etag.encode(), 2_000 + place % 50_000)
+_HEAD = b"HTTP/1.1 %b\r\nDate: %b\r\nServer: AmazonS3\r\n%bContent-Length: %d\r\n\r\n"
+COUNTERS = "/.counters"
 
 
 class Store:
-    """Answers requests; knows nothing of connections.
+    """Answers requests; knows nothing of connections."""
 
-    It holds the keys in the order of their bytes, and the XML of all of them in one piece, of which pages are slices.
-    """
+    def __init__(self, keys: int, already: int = 0, moved: bool = False) -> None:
+        self.counts: Counter[str] = Counter()
+        self._answers = Answers(*buckets(keys, already, moved), self.counts)
+        self._second, self._date = 0, b""
 
-    def __init__(self, count: int) -> None:
-        self.keys = sorted(b"image/avatar-%d.png" % number for number in range(1, count + 1))
-        entries = [_entry(key, place) for place, key in enumerate(self.keys)]
-        self.starts = [0, *itertools.accumulate(map(len, entries))]
-        self.text = memoryview(b"".join(entries))
+    def answer(self, head: bytes, body: bytes) -> bytes:
+        method, target, _ = head.split(b" ", 2)
+        path, _, query = target.partition(b"?")
+        if path == COUNTERS.encode():
+            said = {**self.counts, "cpu": time.process_time()}
+            return self._message(b"200 OK", json.dumps(said).encode())
+        bucket, _, key = path[1:].partition(b"/")
+        if b"%" in key:
+            key = unquote_to_bytes(key)
+        headers = Headers(head)
+        operation, answer = self._answers.of(method, bool(key), query, headers)
+        try:
+            if answer is None:
+                raise Refused(b"501 Not Implemented", b"NotImplemented", b"%b %b" % (method, target))
+            status, lines, text = answer(bucket, key, query, headers, body)
+        except Refused as refused:
+            status, lines, text = refused.status, b"", b"" if method == b"HEAD" else refused.body
+        self.counts[f"{operation} {status[:3].decode()}"] += 1
+        return self._message(status, text, lines)
 
-    def answer(self, method: str, target: str) -> Answer:
-        url = urlsplit(target)
-        bucket, _, key = url.path.lstrip("/").partition("/")
-        if method == "HEAD" and key:
-            return _answer("404 Not Found")
-        query = dict(parse_qsl(url.query))
-        if method == "GET" and not key and query.get("list-type") == "2" and "delimiter" not in query:
-            return self._list(bucket, query)
-        # Whoever needs more is to notice.
-        said = f"<Error><Code>NotImplemented</Code><Message>{escape(f'{method} {target}')}</Message></Error>"
-        return _answer("501 Not Implemented", said.encode())
+    def slow_down(self) -> bytes:
+        self.counts["SlowDown 503"] += 1
+        refused = Refused(b"503 Slow Down", b"SlowDown", b"Please reduce your request rate.")
+        return self._message(refused.status, refused.body)
 
-    def _list(self, bucket: str, query: dict[str, str]) -> Answer:
-        prefix, after = (query.get(name, "").encode() for name in ("prefix", "start-after"))
-        first = max(bisect_left(self.keys, prefix), bisect_right(self.keys, after))
-        if token := query.get("continuation-token"):
-            first = int(base64.b64decode(token))
-        limit = min(int(query.get("max-keys", _MAX_KEYS)), _MAX_KEYS)
-        end = bisect_left(self.keys, prefix + BEYOND) if bucket.startswith("legacy") else 0
-        last = max(first, min(first + limit, end))
-        more = last < end and limit > 0
-        # These keys and prefixes look the same URL-encoded, as far as an encoding is asked for.
-        elements = {
-            "Name": bucket,
-            "Prefix": prefix.decode(),
-            "NextContinuationToken": base64.b64encode(b"%024d" % last).decode() if more else None,
-            "KeyCount": last - first,
-            "MaxKeys": limit,
-            "EncodingType": query.get("encoding-type"),
-            "IsTruncated": str(more).lower(),
-        }
-        page = self.text[self.starts[first] : self.starts[last]]
-        said = "".join(f"<{name}>{value}</{name}>" for name, value in elements.items() if value is not None)
-        return _answer("200 OK", (_HEAD + said).encode(), page, b"</ListBucketResult>")
+    def _message(self, status: bytes, body: bytes, lines: bytes = b"") -> bytes:
+        if self._second != (now := int(time.time())):
+            self._second, self._date = now, Moment.of(now).http
+        # Of a HEAD the lines say the length themselves.
+        if b"Content-Length" in lines:
+            return b"HTTP/1.1 %b\r\nDate: %b\r\nServer: AmazonS3\r\n%b\r\n" % (status, self._date, lines)
+        return _HEAD % (status, self._date, lines, len(body)) + body
 
 
-def _answer(status: str, *body: bytes | memoryview) -> Answer:
-    length = sum(map(len, body))
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nServer: AmazonS3\r\nContent-Length: {length}\r\n\r\n"
-    return [head.encode(), *body]
+class Headers:
+    """Of a request, looked up where one is needed: most are not."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head, self._lower = head, head.lower()
+
+    def get(self, name: bytes) -> bytes:
+        """:param name: in small letters. Empty where there is none."""
+        start = self._lower.find(b"\r\n%b:" % name)
+        if start < 0:
+            return b""
+        start += len(name) + 3
+        end = self._lower.find(b"\r\n", start)
+        return self._head[start : end if end >= 0 else None].strip()
+
+    def lines(self, *begins: bytes) -> dict[bytes, bytes]:
+        """Those whose names begin so."""
+        pairs = (line.partition(b":") for line in self._head.split(b"\r\n")[1:])
+        return {name.lower(): value.strip() for name, _, value in pairs if name.lower().startswith(begins)}
 
 
 class _Client(Requests):
-    def __init__(self, store: Store, seconds: float) -> None:
-        self._store, self._seconds = store, seconds
+    def __init__(self, store: Store, job: dict[str, Any], chance: random.Random) -> None:
+        self._store, self._chance = store, chance
+        self._seconds = job.get("milliseconds", 0) / 1_000
+        self._slow_down, self._cut = job.get("slow_down", 0.0), job.get("cut", 0.0)
 
     def asked(self, head: bytes, body: bytes) -> None:
-        method, target, _ = head.decode().split(" ", 2)
-        if self._seconds:
-            asyncio.get_running_loop().call_later(self._seconds, self._answer, method, target)
+        if COUNTERS.encode() in head[:20]:
+            self._send(self._store.answer(head, body))
+            return
+        if self._slow_down and self._chance.random() < self._slow_down:
+            answer = self._store.slow_down()
+        elif self._cut and self._chance.random() < self._cut:
+            if self._chance.random() < 0.5:
+                self._store.answer(head, body)
+            self._store.counts["cut"] += 1
+            self.transport.abort()
+            return
         else:
-            self._answer(method, target)
+            answer = self._store.answer(head, body)
+        if self._seconds:
+            asyncio.get_running_loop().call_later(self._seconds, self._send, answer)
+        else:
+            self._send(answer)
 
-    def _answer(self, method: str, target: str) -> None:
-        self.transport.writelines(self._store.answer(method, target))
+    def _send(self, answer: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+
+
+def _accept(job: dict[str, Any]) -> Any:
+    store = Store(job["keys"], job.get("already", 0), job.get("moved", False))
+    return partial(_Client, store, job, random.Random(0))  # noqa: S311 - of no secret
 
 
 if __name__ == "__main__":
-    serve(lambda job: partial(_Client, Store(job["keys"]), job["milliseconds"] / 1000))
+    serve(_accept)

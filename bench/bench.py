@@ -43,7 +43,8 @@ class Bench:
     @property
     def patience(self) -> float:
         """Seconds after which whatever is measured is taken for hung."""
-        return 600 + self.options.objects / 5 + self.options.keys / 1_000 + self.options.rows / 100
+        of_scale = 10_000 * max(self.options.sizes)
+        return 600 + self.options.objects / 5 + self.options.keys / 1_000 + self.options.rows / 100 + of_scale
 
     def child(self, what: str, environment: dict[str, str], **job: Any) -> Child:
         return Child(what, job, environment, self.servers.log(what), self.patience)

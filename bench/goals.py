@@ -62,10 +62,21 @@ def goals(found: Results) -> Iterator[Goal]:
         rate = ratio(f"listing/{place}/lanes/rate", f"listing/{place}/receipt/rate")
         yield Goal(what, 8.0, rate, at_least=True)
 
+    for what, limit, name, factor, unit in (
+        ("longest transaction anywhere, at any size", 5, "longest", 1, " s"),
+        ("disk beside the ledger at any moment, at any size", 256, "beside_bytes", MIB, " MiB"),
+        ("what a SIGKILL makes a step repeat, objects a lane or worker", 20_000, "repeated", 1, ""),
+        ("age of the S3 proof when its object is deleted", 60, "proof_age", 1, " s"),
+        ("time of list, switch, verify and delete against a tenth of the objects", 11, "ratio", 1, "×"),
+        ("S3 requests per moved object, all steps, at any size", 1.01, "requests", 1, ""),
+    ):
+        yield Goal(what, limit, figure(f"scale/{name}", factor), unit)
+    night = found.figure("scale/night/database")
+    yield Goal("a night over as many finished objects: database at work", 60, night, " s")
     for what, memory in (
         (f"any step, {_many(objects)} objects", f"move/near/{objects}"),
         (f"list_legacy, {_many(keys)} keys", "listing/near/ours"),
-        ("any step, 10,000,000 objects", "scale"),
+        ("any step, at any size", "scale"),
     ):
         yield Goal(f"peak memory of {what}", 300, figure(f"{memory}/rss", MIB), " MiB")
     yield Goal("XCom of a run, 100,000,000 objects", 64, figure("scale/xcom_bytes", KIB), " KiB")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 from unittest.mock import patch
 
-from bench.numbered_store import NumberedStore
 from bench.peers import count_pages
 from bench.processes import Job, Work
 from devstack.awkward import LEGACY
@@ -23,7 +21,7 @@ from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.transport import CrtTransport
-from s3_migration.steps import check, copying, deletion, hooks, listing, reconciliation, switching, verification
+from s3_migration.steps import check, copying, deletion, listing, reconciliation, switching, verification
 from s3_migration.steps.run import working
 
 
@@ -40,79 +38,64 @@ def _grace(declaration: Declaration, run_id: str) -> None:
         grace_left(run.ledger)
 
 
-# Of a declaration and a run; those of one chunk take its number as well, and a label for the grid.
+# Of a declaration and a run.
 STEPS: dict[str, Callable[..., Any]] = {
     "check": partial(check.check, request=Request(Mode.MOVE)),
     "list": listing.take_listing,
-    "copy": copying.copy_chunk,
     "switch": switching.switch_paths,
     "switch_rows": _switch_rows,
     "verify": verification.verify_copies,
     "gate": deletion.may_delete,
     "grace": _grace,
-    "delete": deletion.delete_chunk,
     "reconcile": partial(reconciliation.reconcile, last=True),
 }
+# Of a chunk as well, and a label for the grid; a step that is among STEPS, too, ends there once all chunks are done.
+MAPPED: dict[str, Callable[..., None]] = {"copy": copying.copy_chunk, "delete": deletion.delete_chunk}
+if hasattr(verification, "verify_chunk"):
+    MAPPED["verify"] = verification.verify_chunk
 
 
 def work(declared: Job, run_id: str) -> Work:
     logging.basicConfig(level=logging.WARNING)
     declaration = Declaration.model_validate(declared)
 
-    def do(steps: Sequence[str], chunks: Sequence[int] = (), store: Job | None = None) -> Job:
-        """Answers `seconds` by step, the answer of each that has one, and what was asked of the database.
+    def do(steps: Sequence[str], chunks: Sequence[int] = ()) -> Job:
+        """Answers `seconds` by step, the answer of each that has one, and the seconds of each transaction.
 
-        :param chunks: of copy and delete; else those of the listing.
-        :param store: a NumberedStore's fields: that in place of S3.
+        :param chunks: of the mapped ones; else those of the listing.
         """
         seconds: dict[str, float] = {}
         answers: Job = {"list": chunks}
-        with ExitStack() as entered:
-            recorded = entered.enter_context(_recording())
-            if store:
-                made = NumberedStore(**store)
-                entered.enter_context(patch.object(hooks, "make_hooks", lambda *_, **__: (made, made)))
+        with _transactions() as transactions:
             for step in steps:
                 begun = time.monotonic()
-                if step in {"copy", "delete"}:
-                    for chunk in answers["list"]:
-                        STEPS[step](declaration, run_id, chunk, lambda text: None)
-                elif (answer := STEPS[step](declaration, run_id)) is False:
-                    raise RuntimeError(f"{step} said no")
-                else:
+                for chunk in answers["list"] if step in MAPPED else ():
+                    MAPPED[step](declaration, run_id, chunk, lambda text: None)
+                if step in STEPS:
+                    answer = STEPS[step](declaration, run_id)
+                    if answer is False:
+                        raise RuntimeError(f"{step} said no")
                     answers[step] = answer.as_dict() if step == "reconcile" else answer
                 seconds[step] = time.monotonic() - begun
-        return {"seconds": seconds, **answers, **recorded}
+        return {"seconds": seconds, **answers, "transactions": transactions}
 
     return do
 
 
 @contextmanager
-def _recording() -> Iterator[Job]:
-    """What the steps within ask of the database: seconds of all runs of each statement and of each transaction, and the
-    bytes of legacy's staging table."""
-    statements, transactions = defaultdict[str, float](float), list[float]()
-    recorded: Job = {"statements": statements, "transactions": transactions}
-    execute, batch = Ledger.execute, Ledger.batch
-
-    def timed(ledger: Ledger, file: str, /, **values: Any) -> Any:
-        if file == "forecast":  # the first one after both sides are listed
-            asked = ledger.connection.execute("SELECT pg_total_relation_size('pg_temp.listed_legacy') AS size")
-            recorded["staging_bytes"] = asked.fetchall()[0]["size"]
-        begun = time.monotonic()
-        answer = execute(ledger, file, **values)
-        statements[file] += time.monotonic() - begun
-        return answer
+def _transactions() -> Iterator[list[float]]:
+    """The seconds of each batch of the steps within."""
+    seconds, batch = list[float](), Ledger.batch
 
     @contextmanager
-    def timed_batch(ledger: Ledger) -> Iterator[None]:
+    def timed(ledger: Ledger) -> Iterator[None]:
         begun = time.monotonic()
         with batch(ledger):
             yield
-        transactions.append(time.monotonic() - begun)
+        seconds.append(time.monotonic() - begun)
 
-    with patch.object(Ledger, "execute", timed), patch.object(Ledger, "batch", timed_batch):
-        yield recorded
+    with patch.object(Ledger, "batch", timed):
+        yield seconds
 
 
 def receive(endpoint: str, bucket: str) -> Work:

@@ -57,7 +57,7 @@ class Child:
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *module, json.dumps(job)],
-                env=dict(environment),
+                env={**environment, "PYTHONPATH": str(ROOT / "include")},  # this checkout's, wherever the venv lies
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -87,6 +87,15 @@ class Child:
         """The measured part begins."""
         self._to.write(f"{json.dumps(job)}\n")
         self._to.flush()
+
+    def ready(self, seconds: float) -> bool:
+        """Whether the work ends, well or not, within so many seconds."""
+        return bool(select.select([self._from], [], [], seconds)[0])
+
+    def kill(self) -> None:
+        """As a machine that fails: nothing is let end."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def took(self) -> Usage:
         return Usage(**json.loads(self._line()))

@@ -21,6 +21,7 @@ class Options:
     rows: int = 1_000_000
     keys: int = 1_000_000
     runs: int = 5
+    sizes: tuple[float, ...] = (1, 3, 10)  # of scale, in millions
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ import pytest
 from bench import scale, switching
 from bench.bench import Bench
 from bench.numbered_store import NumberedStore
+from bench.quiet_night import measure_quiet_night
 from bench.results import Options
 from bench.scale import planned
+from bench.scaled_run import STEPS, scaled_run
 from bench.servers import ROWS, Servers
 from bench.switching import RUN, run_again
 from devstack.product import ROLE, ensure_role
@@ -102,8 +104,17 @@ def test_the_bench_of_the_switch_runs(servers: Servers) -> None:
 
 
 def test_the_bench_of_scale_runs(servers: Servers) -> None:
-    bench = Bench(servers, Options(rows=300))
-    figures = scale.measure(bench)
-    assert list(figures) == [300, 900, 3000]
-    assert figures[3000]["chunks"] == 1
-    assert bench.samples.keys() == {"scale/rss", "scale/ledger_bytes", "scale/xcom_bytes", "scale/task_instances"}
+    """All steps of the real code over the store of arithmetic; in one process, to be quick."""
+    with scaled_run(Bench(servers, Options(sizes=(0.0003,))), 300, already=5) as run:
+        run.watched("list", *STEPS)
+        assert run.settle()["chunks"] == 1
+        assert run.figures["requests_but_copies"] * 300 < 100
+        assert 0 < run.figures["proof_age"] < 60
+        assert run.counters()["CopyObject 200"] < 160
+    assert "| chunks | 1 |" in scale.table({300: run.figures})
+
+
+def test_the_bench_of_a_quiet_night_runs(servers: Servers) -> None:
+    night = measure_quiet_night(Bench(servers, Options(sizes=(0.0003,))), 300)
+    assert night["requests"] < 60
+    assert 0 < night["database"] < night["seconds"]

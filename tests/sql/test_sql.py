@@ -408,7 +408,6 @@ CASES: dict[str, Case] = {
     "allow_deletion": Case(
         NAME, before="UPDATE s3_migration.migration SET deletion_stopped = 'why'", writes={"migration": 1}
     ),
-    "analyze_staging": Case(side="legacy"),
     "answer_approval": Case(
         {**NAME, "approved": True, "answered_by": "ada", "answered_at": OLD}, before=ASKED, writes={"run": 1}
     ),
@@ -573,7 +572,7 @@ CASES: dict[str, Case] = {
     "give_lease_back": Case(NAME, writes={"migration": 1}),
     "grace_left": Case(ALL, None),
     "hold_lease": Case({"token": 7, "pause": HOUR}, writes={"migration": 1}),
-    "index_staging": Case(side="legacy"),
+    "index_staging": Case(before="DROP INDEX pg_temp.listed_legacy_key", side="legacy", fails_again=True),
     "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
     "keep_lease": Case({"ttl": HOUR}, "(7)", writes={"migration": 1}),
     "find_last_mode": Case({"run_id": "now"}, "(move)"),
@@ -1246,8 +1245,6 @@ def test_without_statistics_the_table_is_read_once_all_the_same(
     connect_database(monkeypatch, postgres.port, name)
     ledger = Ledger.connect(declare()).of_migration(1).of_run(1).of_reference(declare().references[0])
     staging.create(ledger)
-    for side in STAGING:
-        staging.finish(ledger, side)
     explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
     with ledger.connection.transaction(force_rollback=True):
         row = ledger.connection.execute(explain, {**ledger.values, **CASES[file].values}).fetchone()

@@ -7,6 +7,7 @@ import json
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from bench.goals import Goal, goals
 from bench.listing import LISTERS
 from bench.processes import Child, Usage
 from bench.results import Figure, Options, Results
+from bench.scaled_run import ask_store
 from bench.servers import Servers
 from devstack.environment import ROOT, environment
 from devstack.errors import LocalError
@@ -98,6 +100,26 @@ def test_the_store_has_an_empty_production_and_knows_no_single_object(client: An
 def test_the_store_refuses_what_it_does_not_know(client: Any) -> None:
     with pytest.raises(ClientError, match="NotImplemented"):
         client.list_objects_v2(Bucket="legacy-any", Delimiter="/")
+
+
+def test_the_store_slows_down_and_hangs_up_where_it_is_asked_to(tmp_path: Path) -> None:
+    """Every request is answered in the end; some of those that were cut off had been carried out."""
+    port, seen = free_port(), Counter[int]()
+    endpoint = f"http://{HOST}:{port}"
+    requests = [
+        f"PUT /production-any/avatar/avatar-{number}.png HTTP/1.1\r\nHost: {HOST}\r\nIf-None-Match: *\r\n"
+        f"x-amz-copy-source: /legacy-any/image/avatar-{number}.png\r\n\r\n".encode()
+        for number in range(1, 201)
+    ]
+    job = {"port": port, "keys": 200, "slow_down": 0.1, "cut": 0.1}
+    with Child("arithmetic_store", job, environment(), tmp_path / "log"):
+        run(send_all(endpoint, requests, 40, lambda status, _: seen.update([status]), tries=8))
+        counted = ask_store(endpoint)
+    assert seen.keys() == {200, 412}
+    assert counted["CopyObject 200"] == 200
+    assert seen[412] == counted["CopyObject 412"] > 0
+    assert counted["SlowDown 503"] > 0
+    assert counted["cut"] > seen[412]
 
 
 @pytest.mark.parametrize("how", LISTERS)

@@ -121,7 +121,7 @@ def test_who_asks_for_each_key_once_is_told_where_a_store_sorts_otherwise(
     monkeypatch: pytest.MonkeyPatch, keys: st.SearchStrategy[list[str]], order: Callable[[str], object]
 ) -> None:
     @given(keys, st.integers(1, 30), st.integers(1, 20), st.integers())
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def check(keys: list[str], size: int, most: int, seed: int) -> None:
         store = Store(keys, size, order, random.Random(seed))
         monkeypatch.setattr(parallel_listing, "wait", store.wait)
@@ -143,7 +143,7 @@ def test_the_lanes_together_are_the_plain_listing(
     lanes: Callable[[Store, int], list[str]], keys: st.SearchStrategy[list[str]], order: Callable[[str], object]
 ) -> None:
     @given(keys, st.integers(1, 30), st.integers(1, 20), st.integers())
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def check(keys: list[str], size: int, most: int, seed: int) -> None:
         store = Store(keys, size, order, random.Random(seed))
         found = lanes(store, most)

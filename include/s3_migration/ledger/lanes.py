@@ -17,13 +17,20 @@ class Lane(NamedTuple):
     token: str | None  # of its next page; None: it has ended
 
 
-def find_lanes(ledger: RunLedger) -> list[Lane]:
-    return ledger.rows(Lane, "find_lanes")
+class Lanes:
+    """Those of one run. `standing` are as an earlier try of its listing left them."""
 
+    def __init__(self, ledger: RunLedger) -> None:
+        self._ledger = ledger
+        self.standing = ledger.rows(Lane, "find_lanes")
+        self._kept = {lane.lane for lane in self.standing}
 
-def keep_lane(ledger: RunLedger, lane: Lane) -> None:
-    values: dict[str, Any] = lane._asdict()
-    ledger.execute("keep_lane", **values)
+    def keep(self, lane: Lane) -> None:
+        """Write down where it stands, in the transaction that merges what it has listed."""
+        # The keys of its first page stay as they are, and are many.
+        values: dict[str, Any] = lane._replace(first=[] if lane.lane in self._kept else lane.first)._asdict()
+        self._ledger.execute("keep_lane", **values)
+        self._kept.add(lane.lane)
 
 
 def forget_lanes(ledger: RunLedger) -> None:

@@ -37,7 +37,8 @@ def create(ledger: Ledger) -> None:
     """Make them, empty, whatever was there."""
     drop(ledger)
     for side in STAGING:
-        _execute(ledger, side, "create_staging")
+        for file in ("create_staging", "index_staging"):
+            _execute(ledger, side, file)
 
 
 def clear(ledger: Ledger) -> None:
@@ -52,19 +53,21 @@ def drop(ledger: Ledger) -> None:
 
 
 def fill(ledger: Ledger, side: str, pages: Iterable[list[S3Object]]) -> None:
-    """COPY what was seen, as it comes; `key` must be the legacy key. May be called again for more."""
+    """COPY what was seen of a slice, as it comes; `key` must be the legacy key. May be called again, with other keys.
+
+    A store may list a key twice: the later look counts.
+    """
     into = statements.statement("fill_staging", staging=ledger.parts[side])
+    keys, number = set[str](), 0
     with ledger.connection.cursor() as cursor, cursor.copy(into) as copy:
         for page in pages:
             copy.write(_copy_text(page))
+            keys.update([entry.key for entry in page])
+            number += len(page)
+    if len(keys) < number:
+        _execute(ledger, side, "drop_duplicates")
 
 
 def fill_absent(ledger: Ledger, keys: Sequence[str]) -> None:
     """What legacy does not hold, though somebody names it: into staging table `rows`."""
     ledger.execute("fill_absent", keys=list(keys))
-
-
-def finish(ledger: Ledger, side: str) -> None:
-    """Ready for joins, when all of the slice is in: each key once, indexed, and the planner told of it."""
-    for file in ("drop_duplicates", "index_staging", "analyze_staging"):
-        _execute(ledger, side, file)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
-from s3_migration.ledger import chunks, lanes, listing, staging
+from s3_migration.ledger import chunks, listing, staging
 from s3_migration.ledger.chunk import Chunk
+from s3_migration.ledger.lanes import Lane, Lanes, forget_lanes
 from s3_migration.ledger.run import find_tallies
 from s3_migration.ledger.sample import Sample
 from s3_migration.model.declaration import Declaration
@@ -34,10 +36,11 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
     """
     with working(declaration, run_id, "list", retries_left=retries_left) as run:
         ledger = run.ledger
-        goes_on = listing.begin_listing(ledger, run.lease.token)
-        if not goes_on:
-            lanes.forget_lanes(ledger)
-            listing.reset_found(ledger)
+        with ledger.batch():
+            goes_on = listing.begin_listing(ledger, run.lease.token)
+            if not goes_on:
+                forget_lanes(ledger)
+                listing.reset_found(ledger)
         staging.create(ledger)
         if run.mode is Mode.PLAN:
             forecasting.forecast(run)
@@ -48,7 +51,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
         with ledger.batch():
             run.lease.fence()
             chunks.replace_chunks(ledger, drawn)
-            lanes.forget_lanes(ledger)
+            forget_lanes(ledger)
             listing.end_listing(ledger)
         staging.drop(ledger)
         log.info("%d chunks", len(drawn))
@@ -58,16 +61,14 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
 def _list_into_ledger(run: Run, goes_on: bool) -> None:
     ledger = run.ledger
     sample = Sample(ledger)
-    places = [
-        Place(each.lane, each.start, tuple(each.first), each.last, each.token) for each in lanes.find_lanes(ledger)
-    ]
+    lanes = Lanes(ledger)
     if goes_on:
         log.info("a listing that was interrupted goes on: %d objects are listed already", _found(run))
     try:
-        _merge_slices(run, sample, places)
+        _merge_slices(run, sample, lanes)
     except STORE_ERRORS as error:
-        if places and not retryable(error_code(error)):
-            lanes.forget_lanes(ledger)  # a store need not keep its tokens for ever: the next try begins anew
+        if lanes.standing and not retryable(error_code(error)):
+            forget_lanes(ledger)  # a store need not keep its tokens for ever: the next try begins anew
         raise
     if run.takes_all:
         merge_unlisted(run, sample)
@@ -82,8 +83,9 @@ def _list_into_ledger(run: Run, goes_on: bool) -> None:
         judge_missing(run, None)
 
 
-def _merge_slices(run: Run, sample: Sample, places: list[Place]) -> None:
+def _merge_slices(run: Run, sample: Sample, lanes: Lanes) -> None:
     limit = run.record.object_limit
+    places = [Place(lane.lane, lane.start, tuple(lane.first), lane.last, lane.token) for lane in lanes.standing]
     listed = list_legacy(run, places, in_order=limit is not None)
     if limit is not None:
         # Listed again, a canary takes no more than it was asked for: what it has moved counts.
@@ -91,7 +93,7 @@ def _merge_slices(run: Run, sample: Sample, places: list[Place]) -> None:
     number, progress = _found(run), Progress()
     for part in with_production(run, listed):
         stage(run, part.pages, part.copies)
-        merge(run, sample, (each.place for each in part.listed))
+        merge(run, sample, also=partial(_keep_places, lanes, [each.place for each in part.listed]))
         number += sum(map(len, part.pages))
         progress.tell("%d objects listed", number)
     window = run.record.time_window
@@ -102,6 +104,12 @@ def _merge_slices(run: Run, sample: Sample, places: list[Place]) -> None:
         run.legacy_bucket,
         run.keys.legacy_prefix,
     )
+
+
+def _keep_places(lanes: Lanes, places: list[Place]) -> None:
+    """Of each lane the last one."""
+    for place in {place.lane: place for place in places}.values():
+        lanes.keep(Lane(place.lane, place.start, list(place.first), place.last, place.token))
 
 
 def _found(run: Run) -> int:

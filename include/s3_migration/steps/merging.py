@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from s3_migration.ledger import lanes, listing, staging
-from s3_migration.ledger.lanes import Lane
+from s3_migration.ledger import listing, staging
 from s3_migration.ledger.sample import Sample
-from s3_migration.s3.parallel_listing import Place
 from s3_migration.steps.inventory import Pages, lookup_legacy, lookup_production
 from s3_migration.steps.run import Run
 
@@ -22,21 +20,19 @@ def stage(run: Run, legacy: Pages, production: Pages, absent: Sequence[str] = ()
     staging.fill(ledger, "legacy", legacy)
     staging.fill(ledger, "production", production)
     staging.fill_absent(ledger, absent)
-    for side in ("legacy", "production"):
-        staging.finish(ledger, side)
 
 
 def ask_for_unlisted_copies(run: Run) -> None:
     """What is staged of production did not show them: a store need not list all that it holds in order."""
     if unlisted := listing.find_unlisted_copies(run.ledger):
         staging.fill(run.ledger, "production", lookup_production(run, unlisted, unlisted))
-        staging.finish(run.ledger, "production")
 
 
-def merge(run: Run, sample: Sample, places: Iterable[Place] = (), *, named: bool = False) -> None:
-    """What is staged: adopt what the ledger knows, judge it, add what is new; and where its lanes stand by now.
+def merge(run: Run, sample: Sample, *, named: bool = False, also: Callable[[], None] | None = None) -> None:
+    """What is staged: adopt what the ledger knows, judge it, add what is new.
 
     :param named: rows name what is absent.
+    :param also: is done in the same transaction.
     """
     ledger = run.ledger
     ask_for_unlisted_copies(run)
@@ -52,10 +48,10 @@ def merge(run: Run, sample: Sample, places: Iterable[Place] = (), *, named: bool
             listing.judge_unlisted_rows(ledger)
         if run.mode.copies:
             listing.insert_listed(ledger)
-            if run.declaration.unreferenced == "keep":
+            if run.declaration.unreferenced == "keep" and not named:
                 listing.mark_unreferenced(ledger)
-        for place in {place.lane: place for place in places}.values():
-            lanes.keep_lane(ledger, Lane(place.lane, place.start, list(place.first), place.last, place.token))
+        if also:
+            also()
         sample.add()
 
 

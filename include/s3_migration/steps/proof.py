@@ -112,13 +112,12 @@ def copy_changed_again(run: Run) -> None:
 def _compare(run: Run, copies: Iterator[Copies], step: str | None = None) -> int:
     """Answers how many copies were compared."""
     compared, progress = 0, Progress()
+    staging.create(run.ledger)
     for some, legacy, production, reached in both_sides(run, copies):
         if some:
-            staging.create(run.ledger)
+            staging.clear(run.ledger)
             staging.fill(run.ledger, "legacy", legacy)
             staging.fill(run.ledger, "production", production)
-            for side in ("legacy", "production"):
-                staging.finish(run.ledger, side)
         with run.ledger.batch():
             run.lease.fence()
             if some and verification.compare(run.ledger, some, proving=run.step == "verify"):

@@ -1,3 +1,3 @@
--- Where the ledger's statistics are stale (a night with many new objects after one without) the planner expects a row
--- or two of a join that finds millions, and takes them one by one: with an index that is slow, without one it never ends.
-CREATE INDEX IF NOT EXISTS {index} ON {staging} (key)
+-- Each key of a slice is looked up: without an index a join compared each with each, where the planner takes what was just
+-- filled for nearly empty.
+CREATE INDEX {index} ON {staging} (key)
