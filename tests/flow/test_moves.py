@@ -682,7 +682,7 @@ MOMENTS = [
     *(
         "begin_verification",
         "compare",
-        "mark_still_referenced",
+        "drop_misspelt",
         "end_verification",
         "mark_deleted",
         "end_run",
