@@ -15,6 +15,7 @@ from bench.peers import count_pages
 from bench.processes import Job, Work
 from devstack.awkward import LEGACY
 from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.deletion import grace_left
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_request import Request
@@ -49,7 +50,7 @@ def _settle(declaration: Declaration, run_id: str) -> None:
 
 def _grace(declaration: Declaration, run_id: str) -> None:
     with working(declaration, run_id, "grace") as run:
-        run.ledger.value("grace_left")
+        grace_left(run.ledger)
 
 
 # Of a declaration and a run.

@@ -350,14 +350,14 @@ def test_a_step_says_that_it_lost_the_database_and_the_next_try_goes_on(
     before = {"copy": [], "switch": ["copy"], "verify": ["copy", "switch"]}[step]
     for earlier in before:
         getattr(flow, earlier)()
-    original = Run.count_states
+    original = Run.count_ranges
 
     def lose_the_session_first(run: Run) -> Any:
         end_sessions(product)
         return original(run)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(Run, "count_states", lose_the_session_first)
+        meanwhile.setattr(Run, "count_ranges", lose_the_session_first)
         with pytest.raises(ConnectionLost, match=f"lost during {step}.*administrator command.*Fix: see that"):
             getattr(flow, step)()
     flow.work_off(flow.tasks())

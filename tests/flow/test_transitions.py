@@ -49,9 +49,8 @@ class World(RuleBasedStateMachine):
         for side in ("legacy", "production"):
             product.remove(side, *product.objects(side))
         product.sql(
-            "TRUNCATE avatars, s3_migration.ledger, s3_migration.run, s3_migration.chunk, "
-            "s3_migration.lane, s3_migration.place, s3_migration.acknowledged, "
-            "s3_migration.tally, s3_migration.timing, s3_migration.deletion"
+            "TRUNCATE avatars, s3_migration.ledger, s3_migration.run, s3_migration.chunk, s3_migration.acknowledged, "
+            "s3_migration.tally, s3_migration.timing, s3_migration.deletion, s3_migration.place, s3_migration.lane"
         )
         product.sql("UPDATE s3_migration.migration SET lease_run_no = NULL, lease_until = NULL")
 

@@ -112,7 +112,7 @@ WITHOUT_WORD: dict[str, Facts] = {
 }  # fmt: skip
 
 DELETABLE = Guarded(
-    {**RUN, **COPIED, **CHUNK, "proof_max_age": seconds(3600), "checksum_share": 0.0},
+    {**RUN, **COPIED, **CHUNK, "proof_max_age": seconds(3600), "checksum_share": 0.0, "rows_asked": False},
     {
         "copied, switched, proven, grace just over": ({}, LEGACY_MAY_GO),
         "of another run, which may delete": ({"object.run_no": 1}, NOTHING),
@@ -142,7 +142,14 @@ DELETABLE = Guarded(
         ),
         "owned since after the run's switch": ({"object.owned_since": Time(-119)}, NOTHING),
         "of a run not proven": ({"run.verified_at": None}, NOTHING),
-        "proof just too old": ({"proof_max_age": seconds(60)}, NOTHING),
+        "rows asked just too long ago": ({"proof_max_age": seconds(60)}, NOTHING),
+        "rows asked long ago, by a pass that took long": (
+            {"proof_max_age": seconds(60), "run.rows_asked_for": seconds(16)}, LEGACY_MAY_GO,
+        ),
+        "rows asked too long ago, by a pass that took a quarter of that": (
+            {"proof_max_age": seconds(60), "run.rows_asked_for": seconds(15)}, NOTHING,
+        ),
+        "rows asked by each batch": ({"proof_max_age": seconds(60), "rows_asked": True}, LEGACY_MAY_GO),
         "deletion stopped": ({"migration.deletion_stopped": "why"}, NOTHING),
         "lease of another run": ({"migration.lease_run_no": 1}, NOTHING),
         "object and lease of another run": ({"object.run_no": 1, "migration.lease_run_no": 1}, NOTHING),
@@ -232,10 +239,21 @@ ASK_FOR_APPROVAL = Guarded(
 )
 
 GATE = Guarded(
-    {**RUN, "proof_max_age": seconds(61), "migration.requests_expire": True},
+    {**RUN, "proof_max_age": seconds(61), "migration.requests_expire": True, "rows_asked": False},
     {
         "open": ({}, {"answers": [(Time(-60), True, 0, None, True)]}),
-        "proof just too old": ({"proof_max_age": seconds(60)}, {"answers": [(Time(-60), False, 0, None, True)]}),
+        "rows asked just too long ago": (
+            {"proof_max_age": seconds(60)},
+            {"answers": [(Time(-60), False, 0, None, True)]},
+        ),
+        "rows asked long ago, by a pass that took long": (
+            {"proof_max_age": seconds(60), "run.rows_asked_for": seconds(16)},
+            {"answers": [(Time(-60), True, 0, None, True)]},
+        ),
+        "rows asked by each batch": (
+            {"proof_max_age": seconds(60), "rows_asked": True},
+            {"answers": [(Time(-60), True, 0, None, True)]},
+        ),
         "no proof": ({"run.verified_at": None}, {"answers": [(None, False, 0, None, True)]}),
         "damage": ({"run.damaged": 3}, {"answers": [(Time(-60), True, 3, None, True)]}),
         "deletion stopped": ({"migration.deletion_stopped": "why"}, {"answers": [(Time(-60), True, 0, "why", True)]}),

@@ -271,8 +271,15 @@ def told(value: Any, now: datetime) -> str:
 
 HOUR = timedelta(hours=1)
 NAME: dict[str, Any] = {"name": "avatars", "run_id": "now"}
-ALL: dict[str, Any] = {"first_key": None, "last_key": None}
+ALL: dict[str, Any] = {"first_key": "", "last_key": "~"}
 CHUNK: dict[str, Any] = {"after": "", "first_key": "image/", "last_key": "image/z", "limit": 100}
+DUE: dict[str, Any] = {**CHUNK, "rows_asked": False}
+PLACE: dict[str, Any] = {"step": "verify", "chunk": 1}
+BEGUN = "INSERT INTO s3_migration.place VALUES (2, 'verify', 1, 'image/c', true)"
+KEPT_STATES = """
+INSERT INTO s3_migration.place VALUES (2, 'states', 1, 'image/m', true);
+INSERT INTO s3_migration.tally VALUES (2, 'states', 1, 'moved', 5), (2, 'states', 1, 'waiting', 0);
+"""
 PAGES: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)", "late": True, "relation": None}
 PIECE: dict[str, Any] = {"first": "(0,0)", "last": "(1,0)"}
 TALLY: dict[str, Any] = {"step": "copy", "what": "copied", "number": 3, "chunk": 1}
@@ -434,7 +441,7 @@ CASES: dict[str, Case] = {
     "try_switch": Case({"relation": 0, "ctid": "(0,1)"}),
     "check_ledger": Case({}, "(True True)"),
     "compare": Case(
-        {"keys": None, "proving": True, "first_key": "image/c", "last_key": "image/named"},
+        {"keys": [f"image/{key}" for key in sorted({*LEGACY, *PRODUCTION})], "proving": True},
         writes={"ledger": "kept:copied"},
     ),
     "count_all_states": Case(
@@ -443,10 +450,15 @@ CASES: dict[str, Case] = {
         "(listed 1 0 None) (moved 1 0 None) (still_referenced 1 0 None) (superseded 1 0 None) (withdrawn 1 0 None)",
         before=KNOWN.format("kept"),
     ),
-    "count_beyond_undo": Case({}, "(1)"),
+    "count_beyond_undo": Case({"after": "image/c", "limit": 9}, "(0 image/listed)"),
     "count_finds": Case({**SEARCHED, "percent": 100}, "(12 3)"),
     "count_gone": Case({}, "(2)"),
     "count_pages": Case({}, "(1 1)"),
+    "count_states_in_legacy": Case(
+        ALL,
+        "(changed 1 0) (conflict 1 0) (copied 1 0) (damaged 2 0) (failed 2 0) (listed 1 0) (still_referenced 1 0) "
+        "(superseded 1 0)",
+    ),
     "count_rows_left": Case(PIECE, "(5)"),
     "count_states": Case(
         ALL,
@@ -455,6 +467,7 @@ CASES: dict[str, Case] = {
         "(superseded 1 0) (withdrawn 1 0)",
         before=KNOWN.format("kept"),
     ),
+    "count_undecided": Case(ALL, "(2)"),
     "count_unexplained_rows": Case({"explained": ["withdrawn"]}, "(6 image/copied)"),
     "create_staging": Case(
         before="DROP TABLE pg_temp.listed_rows", writes={"rows": "made"}, fails_again=True, side="rows"
@@ -479,9 +492,30 @@ CASES: dict[str, Case] = {
     "end_verification": Case({"since": NEW}, "(2)", writes={"run": 1}),
     "fence": Case({"token": 7}, "(1)"),
     "fill_staging": Case(writes={"rows": 1}, rewrites={"rows": 1}, side="rows"),  # drop_duplicates.sql follows
-    "find_changed": Case(ALL, "(image/changed)"),
+    "find_with_problem": Case({**ALL, "problem": "changed"}, "(image/changed)"),
     "find_chunk": Case({"chunk": 2}, "(image/n image/z 9)"),
-    "find_deletable": Case(CHUNK, "(image/copied v1)"),
+    "find_deletable": Case(DUE, "(image/copied v1)"),
+    "find_copies_in_legacy": Case({"first_key": "image/m", "last_key": "image/s"}, "(image/named False)"),
+    "find_copies_of": Case(
+        {"keys": ["image/moved", "image/copied", "image/left"]}, "(image/copied False) (image/moved True)"
+    ),
+    "find_first_look": Case({}, ""),
+    "find_gone": Case({"limit": 9}, "(image/moved True moved False) (image/withdrawn False withdrawn False)"),
+    "find_kept_states": Case({}, "(1 moved 5)", before=KEPT_STATES),
+    "find_left": Case(
+        ALL,
+        "(image/changed False) (image/copied False) (image/damaged-named False) (image/damaged-unnamed False) "
+        "(image/kept False) (image/named False)",
+    ),
+    "find_piece_end": Case({**ALL, "length": 12}, "(image/superseded)"),
+    "find_piece_end_in_legacy": Case({**ALL, "length": 11}, "(image/superseded)"),
+    "find_place": Case(PLACE, "(image/c True)", before=BEGUN),
+    "find_range_ends": Case({}, "(1 image/m 9) (2 image/z 9)"),
+    "forget_ended_verification": Case({"chunk": 1}, before=BEGUN, writes={"place": 1}),
+    "forget_places": Case({"steps": ["verify"], "chunk": None}, before=BEGUN, writes={"place": 1}),
+    "is_unfinished": Case({"first_key": "image/m", "last_key": "image/n"}, "(False)"),
+    "keep_place": Case({**PLACE, "after": "image/d", "ended": False}, writes={"place": 1}),
+    "keep_states": Case({"chunk": 1, "states": ["moved"], "numbers": [9]}, before=KEPT_STATES, writes={"tally": 1}),
     "find_last_change": Case({}, None),
     "find_last_run": Case({}, "(now move False False)"),
     "find_latest_run": Case({}, None),
@@ -534,9 +568,9 @@ CASES: dict[str, Case] = {
     "drop_fixed_acknowledgements": Case(before=KNOWN.format("copied"), writes={"acknowledged": 1}),
     "clear_chunks": Case(writes={"chunk": 2}),
     "invalidate_run": Case(NAME, writes={"run": 1}),
-    "gate": Case({}, None),
+    "gate": Case({"rows_asked": False}, None),
     "give_lease_back": Case(NAME, writes={"migration": 1}),
-    "grace_left": Case({}, None),
+    "grace_left": Case(ALL, None),
     "hold_lease": Case({"token": 7, "pause": HOUR}, writes={"migration": 1}),
     "index_staging": Case(before="DROP INDEX pg_temp.listed_legacy_key", side="legacy", fails_again=True),
     "insert_listed": Case(writes={"ledger": "new:listed taken:conflict there:copied"}),
@@ -597,9 +631,9 @@ CASES: dict[str, Case] = {
     "reclaim": Case(CHUNK, before=ADOPTED, writes={"ledger": "failed:failed"}),
     "schema_version": Case({}, f"({SCHEMA_VERSION})"),
     "find_copies": Case(
-        {"keys": None, "after": "image/changed", "limit": 6},
+        {"first_key": "image/copied", "last_key": "image/moved"},
         "(image/copied False) (image/damaged-named False) (image/damaged-unnamed False) (image/kept False) "
-        "(image/moved True) (image/named False)",
+        "(image/moved True)",
     ),
     "find_unlisted_copies": Case({}, "(image/damaged-named) (image/damaged-unnamed)"),
     "stop_deletion": Case({**NAME, "reason": "why"}, writes={"migration": 1}),
@@ -870,7 +904,13 @@ WRITES: dict[str, dict[str, str]] = {
         "timing list 0": "ended_at=now",
     },
     "end_verification": {
-        "run now": "damaged=2 verified_at=2100-01-01",
+        "run now": "damaged=2 rows_asked_for=text verified_at=2100-01-01",
+    },
+    "forget_ended_verification": {
+        "place verify 1": "gone",
+    },
+    "forget_places": {
+        "place verify 1": "gone",
     },
     "give_lease_back": {
         "migration avatars": "lease_run_no=null lease_until=null",
@@ -899,6 +939,12 @@ WRITES: dict[str, dict[str, str]] = {
     },
     "keep_lease": {
         "migration avatars": "lease_until=+1h",
+    },
+    "keep_place": {
+        "place verify 1": "after_key=image/d begun_at=now ended=False run_no=2",
+    },
+    "keep_states": {
+        "tally states 1 moved": "number=9",
     },
     "mark_copied": {
         "ledger listed": "copied_etag=v1 legacy_size=2 "
@@ -1025,10 +1071,10 @@ def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: s
 
 def test_an_undo_finds_our_copies_where_a_move_finds_what_legacy_holds(ledger: RunLedger) -> None:
     ledger.connection.execute(UNDONE)
-    assert answer(ledger.execute("find_deletable", **CHUNK)) == "", "a move's question, of a run that is none"
+    assert answer(ledger.execute("find_deletable", **DUE)) == "", "a move's question, of a run that is none"
     ledger = ledger.of_migration(1).of_run(2, undo=True)
     for _ in range(2):
-        assert answer(ledger.execute("find_deletable", **CHUNK)) == "(image/changed p1) (image/copied p1)"
+        assert answer(ledger.execute("find_deletable", **DUE)) == "(image/changed p1) (image/copied p1)"
 
 
 def test_every_statement_has_a_case() -> None:
@@ -1102,6 +1148,16 @@ def test_names_and_prefixes_are_never_taken_for_sql(
 # -- the set-up, and what it leaves forbidden ---------------------------------------------------------------------
 
 
+FINISHED = """
+INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, copied_etag, production_etag,
+    production_modified, run_no, legacy_gone_at, problem)
+SELECT 1, 'image/' || n, 1, 'e', 'e', 'e', now(), {} FROM generate_series(1, 200000) AS n
+"""
+# Those of the listing, which are not written for statistics of another night.
+BY_STATISTICS = (
+    *("adopt", "judge_gone", "find_unlisted", "find_unlisted_problems", "draw_chunks", "find_missing"),
+    "retry_refused_rows",
+)
 # What a night with nothing to do asks of the ledger.
 QUIET: dict[str, dict[str, Any]] = {
     "adopt": {},
@@ -1110,33 +1166,51 @@ QUIET: dict[str, dict[str, Any]] = {
     "find_unlisted_problems": {"after": "", "limit": 1000},
     "draw_chunks": {"after": "", "limit": 1000, "taken": 0, "length": 10},
     "find_missing": {"after": "", "limit": 20_000},
-    "count_states": ALL,
+    "count_states_in_legacy": ALL,
+    "count_unapproved": ALL,
+    "drop_fixed_acknowledgements": {},
     "end_verification": {"since": OLD},
-    "find_changed": ALL,
-    "find_copies": {"keys": None, "after": "", "limit": 1000},
+    "find_copies_in_legacy": ALL,
+    "find_failure_codes": ALL,
+    "find_gone": {"limit": 1000},
+    "find_left": ALL,
+    "find_piece_end_in_legacy": {**ALL, "length": 1000},
+    "find_problems": {**ALL, "states": ["failed", "listed"], "limit": 10},
+    "find_with_problem": {**ALL, "problem": "changed"},
     "find_uncopied": {"after": "", "first_key": "", "last_key": "~", "problem": "damaged", "limit": 1000},
-    "find_deletable": {"after": "", "first_key": "", "last_key": "~", "limit": 1000},
-    "grace_left": {},
+    "find_deletable": {"after": "", "first_key": "", "last_key": "~", "limit": 1000, "rows_asked": True},
+    "grace_left": ALL,
+    "has_unproven": ALL,
+    "is_unfinished": ALL,
     "retry_refused_rows": {},
 }
 
 
-def test_a_quiet_night_reads_nothing_of_what_is_finished(postgres: Postgres, database: str, ledger: Ledger) -> None:
+@pytest.mark.parametrize("stale", [False, True], ids=["known", "by statistics of another night"])
+def test_a_quiet_night_reads_nothing_of_what_is_finished(
+    postgres: Postgres, database: str, ledger: Ledger, stale: bool
+) -> None:
     with psycopg.connect(postgres.dsn(database), autocommit=True) as admin:
         admin.execute("TRUNCATE s3_migration.ledger")
         admin.execute("UPDATE s3_migration.run SET verified_at = now(), finished_at = now() WHERE run_no = 1")
-        admin.execute(
-            "INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_etag, run_no, copied_etag, "
-            "production_etag, production_modified, legacy_gone_at) "
-            "SELECT 1, 'image/' || n, 1, 'e', 1, 'e', 'e', now(), now() "
-            "FROM generate_series(1, 200000) AS n"
-        )
-        admin.execute("VACUUM ANALYZE s3_migration.ledger")
+        if stale:  # all of it was in legacy then, the run's, and half of it a problem
+            admin.execute(FINISHED.format("2, NULL, CASE WHEN n % 2 = 0 THEN 'changed' END"))
+            admin.execute("VACUUM ANALYZE s3_migration.ledger")
+            admin.execute("DELETE FROM s3_migration.ledger")
+            admin.execute("VACUUM (ANALYZE off) s3_migration.ledger")
+        admin.execute(FINISHED.format("1, now(), NULL"))
+        admin.execute("VACUUM s3_migration.ledger" if stale else "VACUUM ANALYZE s3_migration.ledger")
+    read = []
     for file, values in QUIET.items():
+        if stale and file in BY_STATISTICS:
+            continue
         explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
+        scans = "on" if file in BY_STATISTICS else "off"  # as Ledger.by_index sets it
+        ledger.connection.execute(f"SET LOCAL enable_seqscan = {scans}")
         row = ledger.connection.execute(explain, {**ledger.values, **values}).fetchone()
         assert row is not None
-        assert _scans(row["QUERY PLAN"][0]["Plan"]) == [], file
+        read += [file for _ in _scans(row["QUERY PLAN"][0]["Plan"])]
+    assert read == []
 
 
 def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:

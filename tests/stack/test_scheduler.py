@@ -21,11 +21,13 @@ GREEN = {
     "copy_chunk": ["success"],
     "switch_paths": ["success"],
     "wait_grace": ["success"],
+    "verify_chunk": ["success"],
     "verify_copies": ["success"],
     "may_delete": ["success"],
     "delete_chunk": ["success"],
     "reconcile": ["success"],
 }
+MAPPED = ("copy_chunk", "verify_chunk", "delete_chunk")
 SINGLES_AFTER_CHECK = ("switch_paths", "wait_grace", "verify_copies", "may_delete", "reconcile")
 
 
@@ -50,13 +52,13 @@ def test_everything_moves_and_a_second_run_changes_nothing(platform: Platform) -
     platform.seed(*keys(5))
     run_id, state = platform.run()
     assert state == "success"
-    assert platform.api.states(DAG, run_id) == {**GREEN, "copy_chunk": ["success"] * 3, "delete_chunk": ["success"] * 3}
+    assert platform.api.states(DAG, run_id) == {**GREEN, **dict.fromkeys(MAPPED, ["success"] * 3)}
     assert moved(platform, keys(5))
 
     before = platform.requests()
     run_id, state = platform.run()
     assert state == "success"
-    assert platform.api.states(DAG, run_id) == {**GREEN, "copy_chunk": ["skipped"], "delete_chunk": ["skipped"]}
+    assert platform.api.states(DAG, run_id) == {**GREEN, **{task: ["skipped"] for task in MAPPED}}
     account = platform.api.account(DAG, run_id)
     assert (account["copied"], account["rows_switched"], account["deleted"]) == (0, 0, 0)
     assert account["requests"] == {"ListObjectsV2 200": 1}
@@ -107,7 +109,7 @@ def test_a_failed_chunk_is_red_and_all_is_whole_once_it_is_mended(
     run_id, state = platform.run()
     assert state == "failed"
     states = platform.api.states(DAG, run_id)
-    assert sorted(states["copy_chunk"]) == ["failed", "success", "success"]
+    assert sorted(states["copy_chunk"]) == sorted(states["verify_chunk"]) == ["failed", "success", "success"]
     (red,) = [
         each
         for each in platform.api.instances(DAG, run_id)

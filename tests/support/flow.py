@@ -63,7 +63,11 @@ class Flow:
     def switch(self) -> None:
         switching.switch_paths(self.declaration, self.run_id)
 
+    def verify_chunk(self, chunk: int) -> None:
+        verification.verify_chunk(self.declaration, self.run_id, chunk, lambda _: None)
+
     def verify(self) -> None:
+        """verify_copies by itself."""
         verification.verify_copies(self.declaration, self.run_id)
 
     def gate(self) -> bool:
@@ -106,8 +110,9 @@ class Flow:
     def tasks(self) -> list[Task]:
         """Everything after the listing."""
         copies = [("copy", chunk) for chunk in self.chunks]
+        compares = [("verify", chunk) for chunk in self.chunks]
         deletes = [("delete", chunk) for chunk in self.chunks]
-        return [*copies, ("switch", 0), ("verify", 0), ("gate", 0), *deletes, ("reconcile", 0)]
+        return [*copies, ("switch", 0), *compares, ("verify", 0), ("gate", 0), *deletes, ("reconcile", 0)]
 
     def work_off(self, tasks: Iterable[Task], **hooks: Hook) -> Account:
         """Every step waits for the one before to be done, red or not (all_done); a skipped gate skips delete_chunk."""

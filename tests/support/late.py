@@ -145,7 +145,7 @@ class World:
         self.foreign: dict[str, S3Object] = {}
         self.switched: set[str] = set()
         self.slipped: set[str] = set()  # the application removed it after the last look, while we deleted
-        for table in ("deletion", "acknowledged", "tally", "timing", "chunk", "ledger", "run"):
+        for table in ("deletion", "acknowledged", "tally", "timing", "place", "chunk", "ledger", "run"):
             product.sql(f"DELETE FROM s3_migration.{table}")  # noqa: S608
         product.sql("UPDATE s3_migration.migration SET lease_run_no = NULL, deletion_stopped = NULL")
         product.sql("DELETE FROM avatars")

@@ -107,7 +107,8 @@ WIRING = {
     "copy_chunk": ({"list_legacy"}, "all_success"),
     "switch_paths": ({"copy_chunk"}, "all_done"),
     "wait_grace": ({"switch_paths"}, "all_done"),
-    "verify_copies": ({"wait_grace"}, "all_done"),
+    "verify_chunk": ({"list_legacy", "wait_grace"}, "all_done"),
+    "verify_copies": ({"verify_chunk"}, "all_done"),
     "may_delete": ({"verify_copies"}, "all_done"),
     "delete_chunk": ({"list_legacy", "may_delete"}, "none_skipped"),
     "reconcile": ({"verify_copies", "delete_chunk"}, "all_done"),
@@ -135,7 +136,7 @@ def test_nothing_dangerous_comes_before_what_makes_it_safe(dag: Any, later: str,
 
 
 def test_a_run_stays_small_whatever_the_number_of_objects(dag: Any) -> None:
-    for name in ("copy_chunk", "delete_chunk"):
+    for name in ("copy_chunk", "verify_chunk", "delete_chunk"):
         assert dag.get_task(name).max_active_tis_per_dagrun == 4
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from s3_migration.ledger.chunk import Chunk
 from s3_migration.ledger.connection import RunLedger
-from s3_migration.ledger.run import Chunk
 
 
 class Piece(NamedTuple):

@@ -125,6 +125,15 @@ class Ledger:
         with self.connection.transaction():
             yield
 
+    @contextmanager
+    def by_index(self) -> Iterator[None]:
+        """The same, of statements about the ledger that an index answers: by statistics of another night, when most of
+        it was the run's, the planner would read a hundred million finished objects for the few that are not."""
+        with self.batch():
+            self.connection.execute("SET LOCAL enable_seqscan = off")
+            yield
+            self.connection.execute("SET LOCAL enable_seqscan = on")
+
 
 class MigrationLedger(Ledger):
     """What the ledger holds of one migration."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from s3_migration.ledger import walk
+from s3_migration.ledger.chunk import Chunk
 from s3_migration.ledger.connection import RunLedger
-from s3_migration.ledger.run import Chunk
 
 
 class Uncopied(NamedTuple):
@@ -17,9 +18,13 @@ class Uncopied(NamedTuple):
 
 
 def reclaim(ledger: RunLedger, chunk: Chunk) -> None:
-    """Not while a proof is taken, which would not see what is taken back, and be younger than that."""
-    with ledger.alone("proof"):
-        ledger.execute("reclaim", **chunk.bounds)
+    """Not while a proof is taken, which would not see what is taken back, and be younger than that.
+
+    What was compared of the range, if anything was, was not the run's then: it is compared again.
+    """
+    with ledger.alone("proof"), ledger.batch():
+        if ledger.execute("reclaim", **chunk.bounds).rowcount:
+            walk.forget_places(ledger, "verify", "reconcile", "states", chunk=chunk.number)
 
 
 def find_uncopied(ledger: RunLedger, chunk: Chunk, after: str, problem: str | None, limit: int) -> list[Uncopied]:
@@ -27,12 +32,14 @@ def find_uncopied(ledger: RunLedger, chunk: Chunk, after: str, problem: str | No
 
     :param problem: only the objects of this problem; None: whatever it is.
     """
-    return ledger.rows(Uncopied, "find_uncopied", **chunk.bounds, after=after, problem=problem, limit=limit)
+    with ledger.by_index():
+        return ledger.rows(Uncopied, "find_uncopied", **chunk.bounds, after=after, problem=problem, limit=limit)
 
 
-def find_changed(ledger: RunLedger, chunk: Chunk) -> list[str]:
+def find_with_problem(ledger: RunLedger, chunk: Chunk, problem: str) -> list[str]:
     """Their legacy keys."""
-    return ledger.column("find_changed", **chunk.bounds)
+    with ledger.by_index():
+        return ledger.column("find_with_problem", **chunk.bounds, problem=problem)
 
 
 def mark_copied(

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from s3_migration.ledger import walk
+from s3_migration.ledger.chunk import WHOLE_RUN, Chunk
 from s3_migration.ledger.connection import Ledger, MigrationLedger, ReferenceLedger, RunLedger
-from s3_migration.ledger.run import Chunk
 
 
 class Gate(NamedTuple):
     """Whether the run may delete now."""
 
     verified_at: datetime | None
-    fresh: bool  # the proof is not older than proof_max_age
+    fresh: bool  # what rows name is known, or asked by each batch
     damaged: int | None
     deletion_stopped: str | None  # the reason
     requests_expire: bool  # the store was seen to refuse what comes after its expiry
@@ -69,8 +70,9 @@ def lock_migration(ledger: Ledger, name: str) -> None:
     ledger.execute("lock_migration", name=name)
 
 
-def gate(ledger: RunLedger) -> Gate:
-    return ledger.one(Gate, "gate")
+def gate(ledger: RunLedger, *, rows_asked: bool) -> Gate:
+    """:param rows_asked: each batch asks all rows itself."""
+    return ledger.one(Gate, "gate", rows_asked=rows_asked)
 
 
 def count_unreferenced(ledger: RunLedger) -> Unreferenced:
@@ -83,7 +85,18 @@ def count_undeclared(ledger: RunLedger) -> int | None:
 
 
 def count_unapproved(ledger: RunLedger, chunk: Chunk) -> Unapproved:
-    return ledger.one(Unapproved, "count_unapproved", **chunk.bounds)
+    found = []
+    for piece in walk.pieces(ledger, chunk, walk.PIECE, every=False):
+        with ledger.by_index():
+            found.append(ledger.one(Unapproved, "count_unapproved", **piece.bounds))
+    wanted = [each for each in found if each.objects]
+    return Unapproved(
+        sum(each.due for each in found),
+        sum(each.objects for each in found),
+        sum(each.bytes for each in found),
+        wanted[0].first_key if wanted else None,
+        wanted[-1].last_key if wanted else None,
+    )
 
 
 def ask_for_approval(ledger: RunLedger) -> None:
@@ -147,16 +160,29 @@ def set_requests_expire(ledger: MigrationLedger, *, expire: bool) -> None:
 
 def grace_left(ledger: RunLedger) -> timedelta | None:
     """Until the last object of the run that waits may be deleted; None where none waits."""
-    return ledger.value("grace_left")  # type: ignore[no-any-return]
+    longest: timedelta | None = None
+    for piece in walk.pieces(ledger, WHOLE_RUN, walk.PIECE, every=False):
+        with ledger.by_index():
+            left = ledger.value("grace_left", **piece.bounds)
+        longest = max(left, longest or left) if left is not None else longest
+    return longest
 
 
 def has_unproven(ledger: RunLedger, chunk: Chunk) -> bool:
-    return bool(ledger.value("has_unproven", **chunk.bounds))
+    for piece in walk.pieces(ledger, chunk, walk.PIECE, every=False):
+        with ledger.by_index():
+            if ledger.value("has_unproven", **piece.bounds):
+                return True
+    return False
 
 
-def find_deletable(ledger: RunLedger, chunk: Chunk, after: str, limit: int) -> list[Deletable]:
-    """The next ones after this key."""
-    return ledger.rows(Deletable, "find_deletable", **chunk.bounds, after=after, limit=limit)
+def find_deletable(ledger: RunLedger, chunk: Chunk, after: str, limit: int, *, rows_asked: bool) -> list[Deletable]:
+    """The next ones after this key.
+
+    :param rows_asked: as in `gate`.
+    """
+    with ledger.by_index():
+        return ledger.rows(Deletable, "find_deletable", **chunk.bounds, after=after, limit=limit, rows_asked=rows_asked)
 
 
 def begin_deletion(ledger: RunLedger, chunk: Chunk, lasts: timedelta) -> int:

@@ -111,6 +111,10 @@ APPROVED = """CASE
     ELSE true
 END"""
 
+# What rows name is known by the last pass over them, of an age as declared, or of some times what it took: that of an
+# hour, over many rows, serves for some hours.
+ROWS_KNOWN = "r.verified_at > now() - greatest(%(proof_max_age)s, 4 * r.rows_asked_for)"
+
 # What production holds, for people.
 HELD = """CASE
     WHEN p.key IS NULL THEN 'production holds no object'
@@ -153,6 +157,7 @@ FRAGMENTS: Mapping[str, sql.SQL] = {
         "may_be_deleted": _by_direction(permitted(Act.DELETE), permitted(Act.REMOVE_COPY)),
         "may_leave_legacy": permitted(Act.DELETE),
         "approved": APPROVED,
+        "rows_known": ROWS_KNOWN,
         "would_be_deleted": facts_of(Act.DELETE),
         # What mapped tasks can do something about: copy it or delete it, now or when its problem is fixed.
         "concerns_chunks": f"({FACTS[Fact.IN_LEGACY]} AND (l.problem IS NULL OR l.problem IN ({_list(PROBLEMS)})))",

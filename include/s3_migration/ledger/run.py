@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from s3_migration.ledger.chunk import WHOLE_RUN, Chunk
 from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
 from s3_migration.model.modes import Mode
 from s3_migration.model.time_window import TimeWindow
-
-# No key sorts after it.
-LAST_KEY = "\U0010ffff" * 256
-
 
 # -- before a run -------------------------------------------------------------------------------------------------
 
@@ -177,42 +174,7 @@ def end_run(ledger: RunLedger, account: str) -> None:
     ledger.execute("end_run", account=account)
 
 
-# -- chunks and states --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A range of keys, both included; number 0 is the whole run."""
-
-    number: int = 0
-    first_key: str = ""
-    last_key: str = LAST_KEY
-    objects: int = 0
-
-    @property
-    def bounds(self) -> dict[str, str]:
-        return {"first_key": self.first_key, "last_key": self.last_key}
-
-
-WHOLE_RUN = Chunk()
-
-
-@dataclass(frozen=True)
-class States:
-    """Objects by state, and those of them whose problem a person has acknowledged."""
-
-    all: dict[str, int]
-    acknowledged: dict[str, int]
-
-    @property
-    def unacknowledged(self) -> dict[str, int]:
-        return {state: objects - self.acknowledged[state] for state, objects in self.all.items()}
-
-
-class Problem(NamedTuple):
-    legacy_key: str
-    state: str
-    detail: str | None
+# -- chunks -----------------------------------------------------------------------------------------------------
 
 
 def find_chunk_of(ledger: RunLedger, key: str) -> int | None:
@@ -222,21 +184,6 @@ def find_chunk_of(ledger: RunLedger, key: str) -> int | None:
 
 def find_chunk(ledger: RunLedger, number: int) -> Chunk:
     return Chunk(number, **ledger.one(dict[str, Any], "find_chunk", chunk=number)) if number else WHOLE_RUN
-
-
-def count_states(ledger: RunLedger, chunk: Chunk) -> States:
-    rows = ledger.execute("count_states", **chunk.bounds).fetchall()
-    return States({row["state"]: row["objects"] for row in rows}, {row["state"]: row["acknowledged"] for row in rows})
-
-
-def find_problems(ledger: RunLedger, chunk: Chunk, states: list[str], limit: int) -> list[Problem]:
-    """The first ones of these states that nobody has acknowledged."""
-    return ledger.rows(Problem, "find_problems", **chunk.bounds, states=states, limit=limit)
-
-
-def find_failure_codes(ledger: RunLedger, chunk: Chunk) -> list[str]:
-    """The error codes of what failed and is not acknowledged."""
-    return ledger.column("find_failure_codes", **chunk.bounds)
 
 
 # -- what was counted and timed -----------------------------------------------------------------------------------

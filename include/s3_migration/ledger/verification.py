@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from s3_migration.ledger import walk
+from s3_migration.ledger.chunk import Chunk
 from s3_migration.ledger.connection import RunLedger
-from s3_migration.ledger.run import Chunk
 
 
 class KnownCopy(NamedTuple):
@@ -29,22 +30,44 @@ class Proven(NamedTuple):
     detail: str | None = None
 
 
-def begin_verification(ledger: RunLedger) -> None:
-    ledger.execute("begin_verification")
+def begin_verification(ledger: RunLedger, chunk: int = 0) -> None:
+    """Until it has ended no proof is there. What was compared of one that never ended stays.
+
+    :param chunk: the part of one chunk is taken anew; 0: whatever is not there.
+    """
+    with ledger.batch():
+        ledger.execute("forget_ended_verification", chunk=chunk)
+        ledger.execute("begin_verification")
+        walk.forget_places(ledger, "reconcile", "settle")
 
 
-def find_copies(ledger: RunLedger, keys: list[str] | None, after: str, limit: int) -> list[KnownCopy]:
-    """The next ones after this key, of these legacy keys or of the whole run."""
-    return ledger.rows(KnownCopy, "find_copies", keys=keys, after=after, limit=limit)
+def find_copies(ledger: RunLedger, piece: Chunk, *, every: bool) -> list[KnownCopy]:
+    """Of a piece (ledger/walk.py), in the order of keys.
+
+    :param every: those too that legacy holds no more.
+    """
+    with ledger.by_index():
+        return ledger.rows(KnownCopy, "find_copies" if every else "find_copies_in_legacy", **piece.bounds)
 
 
-def compare(ledger: RunLedger, first_key: str, last_key: str, keys: list[str] | None, *, proving: bool) -> None:
-    """What the staging tables hold from `first_key` to `last_key` against the ledger.
+def find_copies_of(ledger: RunLedger, keys: list[str]) -> list[KnownCopy]:
+    """Those of the run among these legacy keys."""
+    with ledger.by_index():
+        return ledger.rows(KnownCopy, "find_copies_of", keys=keys)
 
-    :param keys: of these legacy keys only.
+
+def compare(ledger: RunLedger, keys: list[str], *, proving: bool) -> int:
+    """What the staging tables hold of these legacy keys against the ledger. Answers how many are not as they should be.
+
     :param proving: it is part of a proof: what was refused is judged again.
     """
-    ledger.execute("compare", first_key=first_key, last_key=last_key, keys=keys, proving=proving)
+    return ledger.execute("compare", keys=keys, proving=proving).rowcount
+
+
+def count_undecided(ledger: RunLedger, chunk: Chunk) -> int:
+    """Copies of a range that are gone, and of which the rows are still to be asked."""
+    with ledger.by_index():
+        return int(ledger.value("count_undecided", **chunk.bounds))
 
 
 def mark_rewritten(ledger: RunLedger, keys: list[str], details: list[str]) -> None:
@@ -54,7 +77,8 @@ def mark_rewritten(ledger: RunLedger, keys: list[str], details: list[str]) -> No
 
 def find_unproven_bytes(ledger: RunLedger, chunk: Chunk, after: str, limit: int) -> list[Unproven]:
     """The next ones of a chunk after this key, where it is declared that bytes are to be proven."""
-    return ledger.rows(Unproven, "find_unproven_bytes", **chunk.bounds, after=after, limit=limit)
+    with ledger.by_index():
+        return ledger.rows(Unproven, "find_unproven_bytes", **chunk.bounds, after=after, limit=limit)
 
 
 def mark_bytes(ledger: RunLedger, proven: Sequence[Proven]) -> None:
@@ -74,4 +98,5 @@ def record_damage(ledger: RunLedger, keys: list[str]) -> None:
 
 def end_verification(ledger: RunLedger, since: datetime) -> int:
     """The proof is complete; its age counts from `since`. Answers how many copies are damaged."""
-    return int(ledger.value("end_verification", since=since))
+    with ledger.by_index():
+        return int(ledger.value("end_verification", since=since))

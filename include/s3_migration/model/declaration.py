@@ -139,8 +139,8 @@ class Declaration(Approval):
     requests_in_flight: Annotated[StrictInt, Field(ge=1, le=1_000, description="S3 requests at once, a task")] = 128
     engine: Annotated[Engine, Field(description="what sends them")] = Engine.CRT
     grace_period: Annotated[Duration, Field(description="from the switch to the deletion")] = timedelta(hours=24)
-    proof_max_age: Annotated[Duration, Field(gt=timedelta(0), description="oldest proof that deletes")] = timedelta(
-        hours=1
+    proof_max_age: Annotated[Duration, Field(gt=timedelta(0), description="oldest look at the rows that deletes")] = (
+        timedelta(hours=1)
     )
     unreferenced: Annotated[
         Literal["move", "keep"] | None,

@@ -7,7 +7,8 @@ from contextlib import closing
 
 from s3_migration.ledger import deletion
 from s3_migration.ledger.connection import Ledger
-from s3_migration.ledger.run import find_problems, find_tallies
+from s3_migration.ledger.counting import States, find_problems
+from s3_migration.ledger.run import find_tallies
 from s3_migration.model.account import Account
 from s3_migration.model.approval import Decision, Question, question
 from s3_migration.model.declaration import Declaration
@@ -103,9 +104,10 @@ def require_approved(run: Run) -> None:
 
 
 def _question(run: Run, found: deletion.Unapproved) -> Question:
-    states = run.count_states()
+    counted = run.count_ranges()
+    states = States.total(each for _, each in counted)
     so_far = Account.of(run.declaration.name, run.run_id, run.mode.value, states.all, find_tallies(run.ledger), {})
-    named = find_problems(run.ledger, run.chunk, [state for state in PROBLEMS if states.all.get(state)], NAMED)
+    named = find_problems(run.ledger, counted, PROBLEMS, NAMED)
     return question(
         migration=run.declaration.name,
         run_id=run.run_id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from s3_migration.ledger.chunk import Chunk
 from s3_migration.ledger.chunks import draw_chunks
-from s3_migration.ledger.run import Chunk
 from s3_migration.model.chunking import MAX_CHUNKS, chunk_length
 from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.run import Run

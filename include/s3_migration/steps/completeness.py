@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from s3_migration.ledger.run import Problem, find_chunk_of, find_failure_codes, find_problems
+from s3_migration.ledger.counting import Problem, States, find_failure_codes, find_problems
+from s3_migration.ledger.run import find_chunk_of
 from s3_migration.model.error_codes import retryable
 from s3_migration.model.states import Step, incomplete_states
 from s3_migration.steps.progress import place
@@ -37,17 +41,21 @@ def _why(run: Run, problem: Problem) -> str:
     )
 
 
-def require_complete(run: Run, step: Step, *, retry: bool = False) -> None:
+def require_complete(run: Run, step: Step, *, retry: bool = False, undecided: Mapping[str, int] | None = None) -> None:
     """Fail if anything of the run's chunk is incomplete.
 
     :param retry: a retry of this very task would try again what failed.
+    :param undecided: by state so many that a later step decides upon.
     :raises Incomplete: names what, why and what next.
     :raises IncompleteRetryable: the same, and time may fix some of it.
     """
-    left = incomplete_states(run.count_states().unacknowledged, run.mode, step, remove_copies=run.record.remove_copies)
+    counted = run.count_ranges()
+    states = Counter(States.total(each for _, each in counted).unacknowledged)
+    states.subtract(undecided or {})
+    left = incomplete_states(states, run.mode, step, remove_copies=run.record.remove_copies)
     if not left:
         return
-    named = find_problems(run.ledger, run.chunk, list(left), NAMED)
+    named = find_problems(run.ledger, counted, left, NAMED)
     total = sum(left.values())
     lines = [f"  {problem.state}: {problem.legacy_key!r}: {problem.detail or _why(run, problem)}" for problem in named]
     if total > len(lines) > 0:

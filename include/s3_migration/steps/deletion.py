@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from datetime import timedelta
 
 from psycopg.errors import QueryCanceled
 
-from s3_migration.ledger import copying, deletion
+from s3_migration.ledger import copying, deletion, walk
 from s3_migration.ledger.connection import ReferenceLedger
 from s3_migration.ledger.deletion import Answer, Deletable, Gate
 from s3_migration.model.approval import Decision
@@ -24,8 +25,9 @@ from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.gate_errors import GateClosed, ScopeUnreferenced
 from s3_migration.steps.inventory import SLICE
+from s3_migration.steps.missing import judge_missing
 from s3_migration.steps.progress import Progress, labelled
-from s3_migration.steps.proof import compare_keys, copy_changed_again, prove
+from s3_migration.steps.proof import ask_rows, compare_keys, copy_changed_again, prove_range
 from s3_migration.steps.run import Run, working
 from s3_migration.steps.undeclared import describe, find_undeclared, names_known_objects
 
@@ -39,6 +41,9 @@ MIN_SCOPE = 100
 SPELLING_TIME = "30s"
 # How long a batch is sent, and sent again; then its requests expire.
 SEND_TIME = timedelta(seconds=60)
+# Seconds after which what is left of a slice is looked at again on both sides. With the few that a batch usually takes,
+# no object goes on a proof of more than a minute.
+MAX_SLICE_AGE = 45.0
 # What a store is given for a request that it accepted just before.
 STORE_TIME = timedelta(seconds=30)
 # The same where requests do not expire: S3 refuses any signature that is a quarter of an hour old.
@@ -73,40 +78,41 @@ def may_delete(
         return True
 
 
-def require_open(run: Run) -> Gate:
-    """Ask the run row, not the gate's colour. A proof that has grown too old is taken again.
+def require_open(run: Run, *, rows_asked: bool | None = None) -> Gate:
+    """Ask the run row, not the gate's colour. Rows that were asked too long ago are asked again.
 
+    :param rows_asked: each batch asks all rows itself; None: to be found out.
     :raises GateClosed: says why, and what opens it.
     """
-    gate = _ask_gate(run)
-    if not gate.fresh:
-        why = f"the proof is older than proof_max_age ({run.declaration.proof_max_age})"
-        _prove_unless(run, lambda: _ask_gate(run).fresh, why)
-        gate = _ask_gate(run)
-        if not gate.fresh:
-            raise GateClosed(
-                f"Migration {run.declaration.name}: taking the proof lasts longer than proof_max_age "
-                f"({run.declaration.proof_max_age}), so it is stale before it is there. Fix: raise proof_max_age in "
-                f"the declaration, then clear this task."
-            )
-    return gate
-
-
-def _prove_unless(run: Run, proven: Callable[[], bool], why: str) -> None:
-    """Take the proof again, unless another chunk's task has taken it meanwhile."""
+    if rows_asked is None:
+        rows_asked = _asks_all(run, _indexed(run))
+    gate = _ask_gate(run, rows_asked=rows_asked)
+    if gate.fresh:
+        return gate
+    # Of both sides nothing is looked at: each slice is, just before it goes.
     with run.ledger.alone("proof"):
-        if not proven():
-            log.info("%s: taken again", why)
-            prove(run)
+        if not _ask_gate(run, rows_asked=rows_asked).fresh:  # by another chunk's task, meanwhile
+            log.info("rows were asked longer ago than proof_max_age (%s): again", run.declaration.proof_max_age)
+            ask_rows(run)
+    return _ask_gate(run, rows_asked=rows_asked)
 
 
-def _ask_gate(run: Run, *, asked_first: bool = False) -> Gate:
-    """What only the age of the proof may keep closed.
+def _indexed(run: Run) -> list[ReferenceLedger]:
+    """The references whose rows a batch can ask by an index."""
+    return [rows for rows in map(run.ledger.of_reference, run.declaration.references) if deletion.is_indexed(rows)]
+
+
+def _asks_all(run: Run, asked: Sequence[ReferenceLedger]) -> bool:
+    return len(asked) == len(run.declaration.references)
+
+
+def _ask_gate(run: Run, *, rows_asked: bool = True, asked_first: bool = False) -> Gate:
+    """What only the age of what is known of rows may keep closed.
 
     :param asked_first: by may_delete, which then looks for what is not declared.
     :raises GateClosed: something else does.
     """
-    gate, name = deletion.gate(run.ledger), run.declaration.name
+    gate, name = deletion.gate(run.ledger, rows_asked=rows_asked), run.declaration.name
     if gate.deletion_stopped is not None:
         raise GateClosed(
             f"Migration {name}: deletion was stopped by hand: {gate.deletion_stopped}. Fix: "
@@ -206,10 +212,9 @@ def delete_chunk(
         # What another run took over after somebody was asked is not what that person saw (an undo's, say).
         if run.mode.deletes and not run.wants_approval_of_each:
             copying.reclaim(run.ledger, run.chunk)
+        walk.forget_places(run.ledger, "reconcile", "settle")
         require_open(run)
-        if deletion.has_unproven(run.ledger, run.chunk):
-            why = "a later run had taken over some of these objects since the proof"
-            _prove_unless(run, lambda: not deletion.has_unproven(run.ledger, run.chunk), why)
+        _prove_taken_back(run)
         prove_bytes(run)  # of what was copied again since
         deletion.retry_refused_deletes(run.ledger, run.chunk)
         delete_proven(run)
@@ -218,39 +223,65 @@ def delete_chunk(
         require_complete(run, Step.DELETE, retry=True)
 
 
+def _prove_taken_back(run: Run) -> None:
+    """A later run had taken over some of these objects since the proof: it is taken again, of the chunk's range."""
+    if not deletion.has_unproven(run.ledger, run.chunk):
+        return
+    with run.ledger.alone("proof"):
+        if deletion.has_unproven(run.ledger, run.chunk):
+            log.info(
+                "a later run had taken over some of these objects since the proof: it is taken again of their range"
+            )
+            prove_range(replace(run, step="verify", chunk=walk.find_range(run.ledger, run.chunk.number)))
+            if run.mode.copies:
+                judge_missing(run, "damaged")
+            ask_rows(run)
+
+
 def delete_proven(run: Run) -> None:
     """Delete what may be deleted of the run's chunk, slice by slice: each is proven once more just before it goes.
 
     :raises GateClosed: nothing may be deleted any more.
     """
-    after, done, progress = "", 0, Progress()
-    asked = [rows for rows in map(run.ledger.of_reference, run.declaration.references) if deletion.is_indexed(rows)]
+    after, done, oldest, length, progress = "", 0, 0.0, SLICE, Progress()
     while True:
         run.stop_if_asked()
-        require_open(run)
-        due = deletion.find_deletable(run.ledger, run.chunk, after, SLICE)
+        asked = _indexed(run)  # an index may be dropped meanwhile
+        require_open(run, rows_asked=_asks_all(run, asked))
+        due = deletion.find_deletable(run.ledger, run.chunk, after, length, rows_asked=_asks_all(run, asked))
         if not due:
             require_approved(run)
-            log.info("%d objects answered", done)
+            log.info("%d objects answered, on a proof of at most %.1f s", done, oldest)
+            run.tally("proof seconds", math.ceil(oldest), add=False)
             return
+        proven = time.monotonic()
         compare_keys(run, [each.legacy_key for each in due])
-        last = due[-1].legacy_key
+        took = time.monotonic() - proven
+        last, sent = due[-1].legacy_key, False
         of_slice = replace(run, chunk=replace(run.chunk, last_key=last))
-        while found := _delete_batch(of_slice, after, asked):
-            after = found[-1].legacy_key
+        while after < last:
+            begun = time.monotonic()
+            gate = require_open(run, rows_asked=_asks_all(run, asked))
+            # One batch goes at least, however long the look itself took; but not if rows were asked since.
+            now = time.monotonic()
+            if now - proven > MAX_SLICE_AGE and (sent or now - begun > 1):
+                break
+            found, sent = _delete_batch(of_slice, after, asked, gate), True
+            after = found[-1].legacy_key if found else last
             done += len(found)
+            oldest = max(oldest, time.monotonic() - proven) if found else oldest
             progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
             run.stop_if_asked()
-        after = last
+        if took > MAX_SLICE_AGE / 4:
+            length = max(BATCH, int(length * MAX_SLICE_AGE / 4 / took))
 
 
-def _delete_batch(run: Run, after: str, asked: Sequence[ReferenceLedger]) -> list[Deletable]:
+def _delete_batch(run: Run, after: str, asked: Sequence[ReferenceLedger], gate: Gate) -> list[Deletable]:
     """Intend, send, mark: no transaction is open while the store is asked. After a known time nothing takes effect.
 
     Who may not act beside these deletions (another run, an undo, whoever stops deletion) waits for what is intended,
     whatever becomes of this process; and what we send expires before that.
     """
-    gate = require_open(run)
     lasts = SEND_TIME + (STORE_TIME if gate.requests_expire else SIGNATURE_TIME)
     until = time.monotonic() + SEND_TIME.total_seconds()  # before the database's clock is asked
     due, found, deletion_no = run.ledger.session.outlast(lambda: _intend(run, after, lasts, asked))
@@ -282,7 +313,7 @@ def _intend(
     """
     with run.ledger.batch():
         run.lease.fence()
-        due = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER)
+        due = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER, rows_asked=_asks_all(run, asked))
         keys = [each.legacy_key for each in due]
         named = {key for rows in asked for key in deletion.find_rows_named(rows, keys)} if due else set()
         if named:

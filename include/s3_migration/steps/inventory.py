@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
-from s3_migration.ledger.verification import find_copies
+from s3_migration.ledger.reconciliation import find_left
+from s3_migration.ledger.verification import KnownCopy, find_copies, find_copies_of
+from s3_migration.ledger.walk import Finder, following, pieces, within
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import Listed, Place
 from s3_migration.steps.run import Run
@@ -17,6 +20,8 @@ SLICE = 20_000
 PAGES = 16
 T = TypeVar("T")
 Pages = Iterable[list[S3Object]]
+# In the order of keys, and the key up to which there are no others.
+Copies = tuple[list[KnownCopy], str]
 
 
 class ListedSlice(NamedTuple):
@@ -75,19 +80,47 @@ def with_production(run: Run, listed: Iterable[Listed[S3Object]]) -> Iterator[Li
     return one_ahead(slices())
 
 
-def both_sides(run: Run, keys: list[str] | None) -> Iterator[tuple[list[str], Pages, Pages]]:
-    """All of the run's copies (or those of these keys), some at a time: keys, what legacy and production hold of them.
+def copies_of_range(run: Run, after: str) -> Iterator[Copies]:
+    """The copies of the run's range that come after this key, some SLICE at a time."""
+    left = replace(run.chunk, first_key=max(run.chunk.first_key, following(after))) if after else run.chunk
+    gone, found = Finder(run.ledger).gone(run.chunk), list[KnownCopy]()
+    for piece in pieces(run.ledger, left, SLICE, every=gone is None):
+        found += find_copies(run.ledger, piece, every=gone is None)
+        found += [KnownCopy(each.legacy_key, True) for each in within(gone or [], piece) if each.has_copy]
+        if 2 * len(found) >= SLICE:  # of many pieces there may be few
+            yield sorted(found), piece.last_key
+            found = []
+    yield sorted(found), left.last_key
+
+
+def copies_of_keys(run: Run, keys: Sequence[str]) -> Iterator[Copies]:
+    """Those of these legacy keys (sorted), SLICE at a time."""
+    for start in range(0, len(keys), SLICE):
+        some = list(keys[start : start + SLICE])
+        yield find_copies_of(run.ledger, some), some[-1]
+
+
+def copies_left(run: Run) -> Iterator[Copies]:
+    """Those of the run's range that a later look can find otherwise."""
+    for piece in pieces(run.ledger, run.chunk, SLICE, every=False):
+        for start in range(0, len(found := find_left(run.ledger, piece)), SLICE):
+            yield found[start : start + SLICE], piece.last_key
+
+
+def both_sides(run: Run, copies: Iterator[Copies]) -> Iterator[tuple[list[str], Pages, Pages, str]]:
+    """Of some copies at a time: their keys, what legacy and production hold of them, and up to which key that is all.
 
     The next are on their way. What should be there is asked for by HEAD before it counts as missing.
     """
 
-    def slices() -> Iterator[tuple[list[str], Pages, Pages]]:
-        after = ""
-        while found := find_copies(run.ledger, keys, after, SLICE):
+    def slices() -> Iterator[tuple[list[str], Pages, Pages, str]]:
+        for found, reached in copies:
+            if not found:
+                yield [], (), (), reached
+                continue
             wanted = [copy.legacy_key for copy in found]
             left = [copy.legacy_key for copy in found if not copy.gone]
-            yield wanted, lookup_legacy(run, wanted, left), lookup_production(run, wanted, wanted)
-            after = wanted[-1]
+            yield wanted, lookup_legacy(run, wanted, left), lookup_production(run, wanted, wanted), reached
 
     return one_ahead(slices())
 

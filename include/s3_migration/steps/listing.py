@@ -6,8 +6,9 @@ import logging
 from functools import partial
 
 from s3_migration.ledger import chunks, listing, staging
+from s3_migration.ledger.chunk import Chunk
 from s3_migration.ledger.lanes import Lane, Lanes, forget_lanes
-from s3_migration.ledger.run import Chunk, find_tallies
+from s3_migration.ledger.run import find_tallies
 from s3_migration.ledger.sample import Sample
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.error_codes import retryable

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from psycopg import Error
 
-from s3_migration.ledger.run import Chunk
+from s3_migration.ledger.chunk import Chunk
 from s3_migration.steps.run import Run
 
 log = logging.getLogger(__name__)

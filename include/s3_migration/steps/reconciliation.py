@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 
 from psycopg import Error
 
-from s3_migration.ledger import reconciliation
+from s3_migration.ledger import reconciliation, walk
 from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.counting import States
 from s3_migration.ledger.lease import give_lease_back
-from s3_migration.ledger.run import States, end_run, find_observed_rate, find_tallies, find_timings
+from s3_migration.ledger.run import end_run, find_observed_rate, find_tallies, find_timings
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.forecast import ENOUGH_TO_OBSERVE
@@ -21,34 +24,47 @@ from s3_migration.steps.approval import require_approved
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.deletion import delete_proven
 from s3_migration.steps.gate_errors import GateClosed
-from s3_migration.steps.proof import compare_all, copy_changed_again
+from s3_migration.steps.missing import judge_missing
+from s3_migration.steps.proof import compare_left, compare_range, copy_changed_again
 from s3_migration.steps.run import ListingUnfinished, Run, working
 from s3_migration.steps.settling import count_rows_left, settle_rows
 
 log = logging.getLogger(__name__)
 
 
-def reconcile(declaration: Declaration, run_id: str, *, last: bool, retries_left: bool = False) -> Account | None:
+def reconcile(
+    declaration: Declaration,
+    run_id: str,
+    *,
+    last: bool = False,
+    patience: timedelta | None = None,
+    retries_left: bool = False,
+) -> Account | None:
     """Look at all three sides. Answers the account, or None while something can still settle.
 
     :param last: no further look will be taken.
+    :param patience: nor is one once the first look is over for so long, however long that took itself.
     :raises Incomplete: something is left that no further look can settle; the log has the account.
     """
     try:
         with working(declaration, run_id, "reconcile", retries_left=retries_left) as run:
             before = run.states()
             if run.mode.changes:
-                compare_all(run)
-                copy_changed_again(run)
+                since = reconciliation.find_first_look(run.ledger)
+                last = last or (since is not None and patience is not None and since > patience)
+                _look(run, first=since is None)
                 settle_rows(run)
             states = run.count_states()
             if run.deletes and states.all.get("copied"):
                 _sweep(run)
                 states = run.count_states()
             log.info("objects by state: %s", states.all or "nothing in scope")
+            if run.mode.changes:
+                reconciliation.end_first_look(run.ledger)
             if not last and _can_settle(run, before, states.unacknowledged):
                 return None
             account = _close(run, states)
+            reconciliation.end_looks(run.ledger)
             run.lease.release()
             log.info("\n%s", account.as_text())
             require_complete(run, Step.DELETE)
@@ -58,11 +74,29 @@ def reconcile(declaration: Declaration, run_id: str, *, last: bool, retries_left
         raise
 
 
+def _look(run: Run, *, first: bool) -> None:
+    """Hold legacy and production against the ledger, range by range; the first look, killed, goes on where it was.
+
+    Later ones ask about what is left.
+    """
+    for each in walk.ranges(run.ledger):
+        of_range = replace(run, chunk=each)
+        if first:
+            compare_range(of_range, "reconcile")
+        else:
+            compare_left(of_range)
+        copy_changed_again(of_range)
+    if run.mode.copies:
+        judge_missing(run, "damaged")
+
+
 def _sweep(run: Run) -> None:
     """Delete what a later proof made due in chunks whose task is green, and is not run again."""
     try:
-        require_approved(run)  # before a proof that is too old is taken again for nothing
-        delete_proven(run)
+        require_approved(run)  # before rows are asked again for nothing
+        for each, states in run.count_ranges():
+            if states.all.get("copied"):
+                delete_proven(replace(run, chunk=each))
     except GateClosed as closed:
         log.info("%s", closed)
 

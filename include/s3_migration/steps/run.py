@@ -16,16 +16,15 @@ from botocore.exceptions import ClientError
 from psycopg import Error, OperationalError
 from psycopg.errors import InsufficientPrivilege
 
+from s3_migration.ledger.chunk import Chunk
 from s3_migration.ledger.connection import Ledger, RunLedger, first_line
+from s3_migration.ledger.counting import Counted, States, count_states
 from s3_migration.ledger.deletion import wait_for_deletions
 from s3_migration.ledger.lease import Lease
 from s3_migration.ledger.run import (
-    Chunk,
     RunRecord,
-    States,
     add_tally,
     begin_timing,
-    count_states,
     end_timing,
     find_chunk,
     find_migration,
@@ -138,6 +137,10 @@ class Run:
 
     def count_states(self) -> States:
         """As `states`, and how many of them a person has acknowledged."""
+        return States.total(each for _, each in self.count_ranges())
+
+    def count_ranges(self) -> Counted:
+        """The same by ranges of keys."""
         return count_states(self.ledger, self.chunk)
 
     def tally(self, what: str, number: int, *, add: bool = True) -> None:

@@ -85,9 +85,19 @@ def make_dag(declared: Declaration) -> DAG:
             """Rows name the copies that are there, in bounded batches."""
             switching.switch_paths(declared, run_id(), retries_left=retries_left())
 
+        @task(
+            trigger_rule="all_done",
+            pool=declared.pool,
+            max_active_tis_per_dagrun=declared.parallel_chunks,
+            map_index_template="{{ label }}",
+        )
+        def verify_chunk(chunk: int) -> None:
+            """Both sides of one chunk looked at again, against the ledger."""
+            verification.verify_chunk(declared, run_id(), chunk, set_label, retries_left=retries_left())
+
         @task(trigger_rule="all_done")
         def verify_copies() -> None:
-            """Both sides looked at again, against the ledger: the proof that deletion rests on."""
+            """The rest of it, and the rows: the proof that deletion rests on."""
             verification.verify_copies(declared, run_id(), retries_left=retries_left())
 
         @task(
@@ -113,9 +123,10 @@ def make_dag(declared: Declaration) -> DAG:
         )
 
         chunks = list_legacy()
-        verified, deleted = verify_copies(), delete_chunk.expand(chunk=chunks)
+        copied, compared, deleted = (each.expand(chunk=chunks) for each in (copy_chunk, verify_chunk, delete_chunk))
+        verified = verify_copies()
         check() >> chunks
-        copy_chunk.expand(chunk=chunks) >> switch_paths() >> wait_grace >> verified >> gate >> deleted >> reconcile
+        copied >> switch_paths() >> wait_grace >> compared >> verified >> gate >> deleted >> reconcile
         verified >> reconcile
     return dag
 

@@ -66,10 +66,9 @@ class ReconciliationSensor(_MigrationSensor):
     """Green once legacy, production and rows agree for everything in the run's scope; its XCom is the account."""
 
     def execute(self, context: Context, event: object = None) -> dict[str, Any] | None:
-        begun = context["ti"].start_date or datetime.now(timezone.utc)
-        now = datetime.now(timezone.utc)
-        last = now - begun > timedelta(seconds=self.timeout)
-        account = reconcile(self.declaration, context["run_id"], last=last, retries_left=retries_left(context))
+        # Of a first look that takes hours, as of many objects, none counts: the time-out is for what may still settle.
+        patience = timedelta(seconds=self.timeout)
+        account = reconcile(self.declaration, context["run_id"], patience=patience, retries_left=retries_left(context))
         if account is None:
             self.sleep(timedelta(seconds=self.poke_interval))
             return None

@@ -17,7 +17,8 @@ WHERE
     AND l.owned_since <= r.verified_at
     -- Over when the proof was taken: no later switch or copy rests on an older proof.
     AND {grace_ends} <= r.verified_at
-    AND r.verified_at > now() - %(proof_max_age)s
+    -- The stores are asked just before; of the rows, that no index lets the batch ask, the last pass over them tells.
+    AND (%(rows_asked)s OR {rows_known})
     AND m.deletion_stopped IS NULL
     AND m.lease_run_no = r.run_no
     -- A move's deletions alone need somebody's word.

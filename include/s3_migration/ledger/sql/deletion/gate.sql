@@ -1,7 +1,7 @@
 -- Whether this run may delete now.
 SELECT
     r.verified_at,
-    coalesce(r.verified_at > now() - %(proof_max_age)s, false) AS fresh,
+    coalesce(%(rows_asked)s OR {rows_known}, false) AS fresh,
     r.damaged,
     m.deletion_stopped,
     m.requests_expire

@@ -26,7 +26,8 @@ FROM (
                 )
             WHEN w.problem IS NOT NULL THEN {held}
         END AS detail
-    FROM s3_migration.ledger AS l
+    FROM unnest(%(keys)s::text[]) AS k (key) -- no range of keys, in which others' may lie without number
+    JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = k.key
     LEFT JOIN {legacy} AS s ON s.key = l.legacy_key
     LEFT JOIN {production} AS p ON p.key = l.legacy_key
     CROSS JOIN LATERAL (SELECT {production_holds} AS holds) AS v
@@ -42,9 +43,7 @@ FROM (
     -- What rows name is no business of this look: the pass over them that follows ends it, or not.
     CROSS JOIN LATERAL (SELECT CASE WHEN l.problem IN ({problems_of_rows}) THEN l.problem END AS problem) AS u
     WHERE
-        l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s
-        AND l.legacy_key >= %(first_key)s AND l.legacy_key <= %(last_key)s
-        AND (%(keys)s::text[] IS NULL OR l.legacy_key = ANY(%(keys)s))
+        l.run_no = %(run_no)s
         AND {may_be_compared}
         -- Of a refused deletion the reason stays, until the verification is asked for again.
         AND (l.problem IS DISTINCT FROM 'failed' OR %(proving)s)

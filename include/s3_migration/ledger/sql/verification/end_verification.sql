@@ -1,6 +1,8 @@
+-- Rows were asked since then, and how long that took bounds how long it serves (find_deletable.sql).
 UPDATE s3_migration.run AS r
 SET
     verified_at = %(since)s,
+    rows_asked_for = now() - %(since)s,
     damaged = (
         SELECT count(*) FROM s3_migration.ledger AS l
         WHERE

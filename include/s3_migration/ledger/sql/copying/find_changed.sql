@@ -1,6 +1,0 @@
-SELECT legacy_key FROM s3_migration.ledger
-WHERE
-    migration_id = %(migration_id)s AND run_no = %(run_no)s
-    AND legacy_key >= coalesce(%(first_key)s, '')
-    AND (%(last_key)s::text IS NULL OR legacy_key <= %(last_key)s)
-    AND problem = 'changed'
