@@ -71,10 +71,11 @@ def may_delete(
             _ask_gate(run, asked_first=True)
         except ScopeUnreferenced as closed:
             raise GateClosed(f"{closed} {_spelling(run)}") from closed
-        if run.mode.deletes and owns_objects(run.ledger):
-            _look_for_undeclared(run)
-        require_open(run)
-        ask_unless_approved(run, decision)
+        if owns_objects(run.ledger):  # else there is nothing that the gate could keep
+            if run.mode.deletes:
+                _look_for_undeclared(run)
+            require_open(run)
+            ask_unless_approved(run, decision)
         require_complete(run, Step.VERIFY)
         return True
 
