@@ -117,9 +117,10 @@ def test_the_store_slows_down_and_hangs_up_where_it_is_asked_to(tmp_path: Path) 
         counted = ask_store(endpoint)
     assert seen.keys() == {200, 412}
     assert counted["CopyObject 200"] == 200
-    assert seen[412] == counted["CopyObject 412"] > 0
+    # A refusal that was cut off as well is asked for, and counted, once more.
+    assert 0 < seen[412] <= counted["CopyObject 412"]
     assert counted["SlowDown 503"] > 0
-    assert counted["cut"] > seen[412]
+    assert counted["cut"] >= seen[412]
 
 
 @pytest.mark.parametrize("how", LISTERS)

@@ -329,7 +329,7 @@ def test_a_failed_run_is_told_without_a_deadline(bag: Bag) -> None:
 def test_the_bulk_tasks_and_no_others_are_in_the_pool(bag: Bag, pool: str | None) -> None:
     dag = migrate_avatars(bag(**({"pool": pool} if pool else {})))
     pools = {task.task_id: task.pool for task in dag.tasks}
-    bulk = dict.fromkeys(("copy_chunk", "delete_chunk"), pool or "default_pool")
+    bulk = dict.fromkeys(("copy_chunk", "verify_chunk", "delete_chunk"), pool or "default_pool")
     assert pools == {**dict.fromkeys(pools, "default_pool"), **bulk}
 
 

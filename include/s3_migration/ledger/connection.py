@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from psycopg import Connection, Cursor, Error, sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
 from s3_migration.ledger import references
@@ -129,10 +130,12 @@ class Ledger:
     def by_index(self) -> Iterator[None]:
         """The same, of statements about the ledger that an index answers: by statistics of another night, when most of
         it was the run's, the planner would read a hundred million finished objects for the few that are not."""
+        within = self.connection.info.transaction_status is not TransactionStatus.IDLE
         with self.batch():
             self.connection.execute("SET LOCAL enable_seqscan = off")
             yield
-            self.connection.execute("SET LOCAL enable_seqscan = on")
+            if within:
+                self.connection.execute("SET LOCAL enable_seqscan = on")
 
 
 class MigrationLedger(Ledger):

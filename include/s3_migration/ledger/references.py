@@ -21,7 +21,8 @@ One about the rows of all references selects FROM `({rows_naming_legacy})` (path
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from psycopg import sql
 
@@ -66,7 +67,8 @@ def create_index(reference: Reference) -> str:
     return f"CREATE INDEX CONCURRENTLY ON {table_name(reference)} ({indexed})"
 
 
-def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
+@lru_cache(maxsize=64)
+def parts(reference: Reference, sides: Sides) -> Mapping[str, sql.Composable]:
     """The parts of a statement about one reference."""
     from_side, to_side = sides
     prefixes = _prefixes(reference, from_side)
@@ -122,7 +124,8 @@ def parts(reference: Reference, sides: Sides) -> dict[str, sql.Composable]:
     }
 
 
-def parts_of_all(references: Sequence[Reference], sides: Sides) -> dict[str, sql.Composable]:
+@lru_cache(maxsize=64)
+def parts_of_all(references: tuple[Reference, ...], sides: Sides) -> Mapping[str, sql.Composable]:
     """The parts of a statement about all of them."""
 
     def union(select: Callable[[Reference], sql.Composable]) -> sql.Composed:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from psycopg.errors import QueryCanceled
 
 from s3_migration.ledger import copying, deletion, walk
+from s3_migration.ledger.chunk import WHOLE_RUN
 from s3_migration.ledger.connection import ReferenceLedger
 from s3_migration.ledger.deletion import Answer, Deletable, Gate
 from s3_migration.ledger.run import owns_objects
@@ -71,7 +72,8 @@ def may_delete(
             _ask_gate(run, asked_first=True)
         except ScopeUnreferenced as closed:
             raise GateClosed(f"{closed} {_spelling(run)}") from closed
-        if owns_objects(run.ledger):  # else there is nothing that the gate could keep
+        # Else there is nothing that the gate could keep. Chunks may take back what a later run took over.
+        if owns_objects(run.ledger) or walk.ranges(run.ledger) != [WHOLE_RUN]:
             if run.mode.deletes:
                 _look_for_undeclared(run)
             require_open(run)
