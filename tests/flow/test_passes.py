@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from s3_migration.ledger.connection import ReferenceLedger
+from s3_migration.ledger.connection import Ledger, ReferenceLedger
 from s3_migration.steps import passes
 from s3_migration.steps.passes import RowsLocked, Walk, look
 from s3_migration.steps.run import Run, working
@@ -184,3 +185,24 @@ def test_partitions_are_passed_over_together(product: Product, flow: Flow) -> No
     product.sql("INSERT INTO avatars SELECT n, 'image/' || n FROM generate_series(1, 599) AS n")
     with at_work(flow) as run:
         assert sorted(seen(run)) == sorted(f"image/{number}" for number in range(1, 600))
+
+
+def test_a_night_with_nothing_to_do_reads_the_rows_once(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a row that names what was moved long ago is found all the same."""
+    product.seed("image/1.png", "image/2.png")
+    flow.run()
+    read = Counter[str]()
+    execute = Ledger.execute
+
+    def counted(ledger: Ledger, file: str, /, **values: Any) -> Any:
+        read[file] += isinstance(ledger, ReferenceLedger) and "first" in values
+        return execute(ledger, file, **values)
+
+    monkeypatch.setattr(Ledger, "execute", counted)
+    assert flow.run().states == {}
+    assert {file for file, number in read.items() if number} == {"find_sampled", "find_unlisted_rows"}
+    product.row("image/1.png")
+    assert flow.run().rows_switched == 1
+    assert read["switch_rows"]

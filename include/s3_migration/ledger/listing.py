@@ -5,7 +5,10 @@ Where its lanes stand: `ledger/lanes.py`; how many objects rows name: `ledger/sa
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
+
+from psycopg.errors import InvalidParameterValue
 
 from s3_migration.ledger.connection import Ledger, MigrationLedger, RunLedger
 
@@ -50,8 +53,9 @@ def by_index(ledger: Ledger) -> None:
 
 
 def raise_temp_buffers(ledger: Ledger) -> None:
-    """What is staged, and the sample, stay in memory. Before the session has made any staging table."""
-    ledger.connection.execute("SET temp_buffers = '64MB'")
+    """What is staged, and the sample, stay in memory; unless the session has made a staging table before."""
+    with suppress(InvalidParameterValue):
+        ledger.connection.execute("SET temp_buffers = '64MB'")
 
 
 def find_unlisted_copies(ledger: MigrationLedger) -> list[str]:

@@ -163,6 +163,12 @@ def find_steps_at_work(ledger: MigrationLedger) -> list[StepAtWork]:
     return ledger.rows(StepAtWork, "find_steps_at_work")
 
 
+def owns_objects(ledger: RunLedger) -> bool:
+    """Else no row can name one of its objects, and nothing of it can be deleted."""
+    with ledger.by_index():
+        return bool(ledger.value("owns_objects"))
+
+
 def find_last_mode(ledger: MigrationLedger, run_id: str) -> Mode | None:
     """Of the last other run that changed anything."""
     modes = ledger.column("find_last_mode", run_id=run_id)

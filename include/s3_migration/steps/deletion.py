@@ -15,6 +15,7 @@ from psycopg.errors import QueryCanceled
 from s3_migration.ledger import copying, deletion, walk
 from s3_migration.ledger.connection import ReferenceLedger
 from s3_migration.ledger.deletion import Answer, Deletable, Gate
+from s3_migration.ledger.run import owns_objects
 from s3_migration.model.approval import Decision
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.reference import Reference
@@ -70,10 +71,11 @@ def may_delete(
             _ask_gate(run, asked_first=True)
         except ScopeUnreferenced as closed:
             raise GateClosed(f"{closed} {_spelling(run)}") from closed
-        if run.mode.deletes:
-            _look_for_undeclared(run)
-        require_open(run)
-        ask_unless_approved(run, decision)
+        if owns_objects(run.ledger):  # else there is nothing that the gate could keep
+            if run.mode.deletes:
+                _look_for_undeclared(run)
+            require_open(run)
+            ask_unless_approved(run, decision)
         require_complete(run, Step.VERIFY)
         return True
 

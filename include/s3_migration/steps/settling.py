@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from s3_migration.ledger import reconciliation, spelling, switching
 from s3_migration.ledger.connection import ReferenceLedger
+from s3_migration.ledger.run import owns_objects
 from s3_migration.ledger.spelling import Otherwise
 from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.passes import look
@@ -37,6 +38,9 @@ def settle_rows(run: Run) -> None:
     :raises TooManyMisspelt: the declaration does not say how rows are spelt.
     """
     if not run.mode.switches:
+        return
+    if not owns_objects(run.ledger):
+        _tally(run, Counter())
         return
     switch_rows(run, late=True)
     switching.create_unnamed(run.ledger, SLICE)
@@ -74,7 +78,7 @@ def _see(run: Run, rows: ReferenceLedger, first: str, last: str) -> Seen:
 def count_rows_left(run: Run) -> None:
     """How many rows name what the run switches from, of its objects, for the account of a run that switches none."""
     left = Counter[str]()
-    for reference in run.declaration.references:
+    for reference in run.declaration.references if owns_objects(run.ledger) else ():
         left[reference.name] += sum(look(run, reference, _count))
     _tally(run, left)
 

@@ -10,6 +10,7 @@ from psycopg import DatabaseError, OperationalError, errors
 
 from s3_migration.ledger import switching, verification
 from s3_migration.ledger.connection import ReferenceLedger
+from s3_migration.ledger.run import owns_objects
 from s3_migration.ledger.switching import RowToSwitch, SwitchFile
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.reference import Reference
@@ -53,6 +54,8 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
     :raises RowsLocked: other transactions held rows through every pass.
     :raises ReplicasBehind: the replicas lag, and do not catch up.
     """
+    if not owns_objects(run.ledger):
+        return 0  # a night with nothing to do reads no row for it
     return sum(_switch_reference(run, reference, late) for reference in run.declaration.references)
 
 
