@@ -24,9 +24,9 @@ from s3_migration.steps.run import Run
 
 log = logging.getLogger(__name__)
 
-# A slab is told by the first keys of so many of its pages. In memory a key takes some 5 µs, from disk 100 and more.
+# A slab is told by the first keys of so many of its pages. In memory a key takes some 10 µs, from disk 100 and more.
 SAMPLE_PAGES, SAMPLE_KEYS, FEW_KEYS = 128, 500, 50
-COLD_SECONDS = 20e-6
+COLD_SECONDS = 30e-6
 # Share of the keys that follow on the one before: they ask for the same pages, or for the next ones.
 ORDERED = 0.9
 # After so many pages that need none of it, the next sample.
@@ -65,9 +65,13 @@ class ReadAhead:
         keys = _named(self._run, self._rows, first, first + SAMPLE_PAGES, limit=SAMPLE_KEYS)
         if len(keys) < FEW_KEYS or sum(one <= next_one for one, next_one in pairwise(keys)) >= ORDERED * len(keys):
             return False
+        # Twice, since one of them may have waited for something else.
+        return all(self._seconds(half) > COLD_SECONDS * len(half) for half in (keys[::2], keys[1::2]))
+
+    def _seconds(self, keys: list[str]) -> float:
         begun = time.monotonic()
         _read(keys, self._run)
-        return time.monotonic() - begun > COLD_SECONDS * len(keys)
+        return time.monotonic() - begun
 
     def _gather(self, runs: Sequence[Run], first: int, last: int) -> tuple[list[str], int]:
         """The keys of a slab, and the page where it ends."""
