@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Bench], object]] = {
     "move": moving.measure,
     "listing": listing.measure,
     "switching": switching.measure,
+    "orders": switching.measure_orders,
     "spelling": spelling.measure,
     "scale": scale.measure,
     "workers": workers.measure,

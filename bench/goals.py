@@ -53,6 +53,9 @@ def goals(found: Results) -> Iterator[Goal]:
         yield Goal(what, 2.0, figure(f"switching/{index}/ratio"))
         yield Goal("the same: longest transaction", 1.0, figure(f"switching/{index}/longest"), " s")
 
+    what = "switching rows whose keys are in random order, ledger not in memory, time against keys in order"
+    yield Goal(what, 3.0, figure("orders/random keys/ratio"))
+
     rate = figure("listing/near/ours/rate")
     yield Goal("listing: keys/s received and in the ledger, one process", 50_000, rate, "", at_least=True)
     what = "listing of a real server, received, against the mere receipt of the same pages one after the other"

@@ -58,7 +58,6 @@ def measure(bench: Bench) -> None:
                 longest, number = max(transactions), len(transactions)
                 figures = {"plain": plain, "seconds": seconds, "ratio": seconds / plain, "longest": longest}
                 bench.record(f"switching/{index}", **figures, transactions=number)
-        _in_every_order(bench, connection, ours)
         for part in (rows // 4, rows // 2):
             fill_ledger(connection, part)
             for index in INDEXES:
@@ -66,19 +65,20 @@ def measure(bench: Bench) -> None:
                 bench.record(f"switching/{index}/{part}", seconds=seconds)
 
 
-def _in_every_order(bench: Bench, connection: psycopg.Connection[Any], ours: Child) -> None:
+def measure_orders(bench: Bench) -> None:
     """The switch of the same rows with keys in each order, side by side, the ledger not in memory."""
     rows = bench.options.rows
-    for _ in bench.rounds("switching in every order"):
-        seconds = {}
-        for order, key in ORDERS.items():
-            fill_ledger(connection, rows, key)
-            seconds[order], transactions = _switch(
-                connection, ours, rows, "without an index", key, bench.servers.postgres
-            )
-            bench.record(f"switching/{order}", seconds=seconds[order], longest=max(transactions))
-        ordered, random = (seconds[order] for order in ORDERS)
-        bench.record("switching/random keys", ratio=random / ordered)
+    with database(bench) as (connection, ours):
+        for _ in bench.rounds("orders"):
+            seconds = {}
+            for order, key in ORDERS.items():
+                fill_ledger(connection, rows, key)
+                seconds[order], transactions = _switch(
+                    connection, ours, rows, "without an index", key, bench.servers.postgres
+                )
+                bench.record(f"orders/{order}", seconds=seconds[order], longest=max(transactions))
+            ordered, random = (seconds[order] for order in ORDERS)
+            bench.record("orders/random keys", ratio=random / ordered)
 
 
 @contextmanager

@@ -103,6 +103,12 @@ def test_the_bench_of_the_switch_runs(servers: Servers) -> None:
         assert bench.samples[f"switching/{index}/500/seconds"]
 
 
+def test_the_bench_of_keys_in_random_order_runs(servers: Servers) -> None:
+    bench = Bench(servers, Options(rows=2000, runs=1))
+    switching.measure_orders(bench)
+    assert bench.samples["orders/random keys/ratio"]
+
+
 def test_the_bench_of_scale_runs(servers: Servers) -> None:
     """All steps of the real code over the store of arithmetic; in one process, to be quick."""
     with scaled_run(Bench(servers, Options(sizes=(0.0003,))), 300, already=5) as run:
