@@ -24,9 +24,9 @@ from s3_migration.steps.run import Run
 
 log = logging.getLogger(__name__)
 
-# A slab is told by the first keys of so many of its pages. In memory a key takes some 10 µs, from disk 100 and more.
+# A slab is told by the first keys of so many of its pages. In memory a key takes 10 to 30 µs, from disk 100 and more.
 SAMPLE_PAGES, SAMPLE_KEYS, FEW_KEYS = 128, 500, 50
-COLD_SECONDS = 30e-6
+COLD_SECONDS = 60e-6
 # Share of the keys that follow on the one before: they ask for the same pages, or for the next ones.
 ORDERED = 0.9
 # After so many pages that need none of it, the next sample.
