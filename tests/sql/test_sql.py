@@ -539,7 +539,6 @@ CASES: dict[str, Case] = {
         "(image/conflict conflict other) (image/failed failed AccessDenied: no) (image/kept failed AccessDenied: no) "
         "(image/listed listed None)",
     ),
-    "find_named_keys": Case({**PIECE, "limit": 2}, "(image/listed) (image/copied)"),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),
     "find_steps_at_work": Case({}, None),
@@ -630,7 +629,6 @@ CASES: dict[str, Case] = {
     "renew_lease": Case({"token": 7, "ttl": HOUR}, writes={"migration": 1}),
     "retry_refused_deletes": Case(CHUNK, writes={"ledger": "kept:copied"}),
     "retry_refused_rows": Case(writes={"ledger": "named:copied"}),
-    "read_objects": Case({"keys": ["image/moved", "image/kept", "image/new"]}, "(1)"),
     "reclaim": Case(CHUNK, before=ADOPTED, writes={"ledger": "failed:failed"}),
     "schema_version": Case({}, f"({SCHEMA_VERSION})"),
     "find_copies": Case(

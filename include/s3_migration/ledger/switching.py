@@ -56,16 +56,6 @@ def switch_rows(
     return int(ledger.value(file, first=first, last=last, late=late, relation=relation))
 
 
-def find_named_keys(ledger: ReferenceLedger, first: str, last: str, limit: int) -> list[str]:
-    """The legacy keys that rows from place `first` to before `last` name, as they come; no more than the limit."""
-    return [key for key in ledger.column("find_named_keys", first=first, last=last, limit=limit) if key is not None]
-
-
-def read_objects(ledger: RunLedger, keys: list[str]) -> None:
-    """Read the ledger's rows of these keys, for them to be in memory."""
-    ledger.execute("read_objects", keys=keys)
-
-
 def find_rows_to_switch(ledger: ReferenceLedger, first: str, last: str) -> list[RowToSwitch]:
     return ledger.rows(RowToSwitch, "find_rows_to_switch", first=first, last=last)
 

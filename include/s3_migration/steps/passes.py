@@ -15,7 +15,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Generic, TypeVar
 
 from airflow.sdk.exceptions import AirflowException
@@ -48,11 +47,6 @@ T = TypeVar("T")
 Piece = Callable[[Run, ReferenceLedger, int, int], T]
 # The same of a look, with the places (`(page,0)`) that its statements take.
 Look = Callable[[Run, ReferenceLedger, str, str], T]
-# What is done with whichever session is free for it.
-Job = Callable[[Run], T]
-# What comes before the pieces of a slab: given all the sessions, the slab's first page and the table's pages, it
-# answers before which page the slab ends, so that it is called again.
-Ahead = Callable[[Sequence[Run], int, int], int]
 
 
 class RowsLocked(AirflowException):
@@ -62,23 +56,11 @@ class RowsLocked(AirflowException):
 class Walk(Generic[T]):
     """Passes over the rows of one reference; the length of a piece goes on from pass to pass."""
 
-    def __init__(
-        self,
-        run: Run,
-        reference: Reference,
-        throttle: Throttle | None = None,
-        ahead: Ahead | None = None,
-        most: int | None = None,
-    ) -> None:
-        """:param throttle: is waited for before each piece; it is the caller's to tell it what was written.
-        :param ahead: for what serves many pieces at once; where there is none, all pages are one slab.
-        :param most: pages of a piece; of the longest that any may have.
-        """
+    def __init__(self, run: Run, reference: Reference, throttle: Throttle | None = None) -> None:
+        """:param throttle: is waited for before each piece; it is the caller's to tell it what was written."""
         self._run = run
         self._reference = reference
         self._throttle = throttle
-        self._ahead = ahead
-        self._most = most or MAX_PAGES
         self._length = 0
 
     def once(self, do: Piece[T]) -> Iterator[T]:
@@ -91,62 +73,51 @@ class Walk(Generic[T]):
             for _ in range(2):  # and once more, of what was added meanwhile
                 rows = self._run.ledger.of_reference(self._reference)
                 pages, tables = _patiently(self._run, rows, partial(switching.count_pages, rows))
-                self._length = self._length or min(self._most, max(1, FIRST_PAGES // max(1, tables)))
-                while first < pages:
-                    last = self._ahead(runs, first, pages) if self._ahead else pages
-                    # Before the end of the table a piece ends with its slab; what follows is not made ready yet.
-                    yield from self.between(runs, do, first, last, whole=last >= pages)
-                    first = last
+                self._length = self._length or max(1, FIRST_PAGES // max(1, tables))
+                yield from (self._one_by_one if len(runs) == 1 else self._beside)(runs, do, first, pages)
+                first = max(first, pages)
 
-    def between(self, runs: Sequence[Run], do: Piece[T], first: int, last: int, *, whole: bool = False) -> Iterator[T]:
-        """What became of the pieces from page `first` to before `last`; or beyond it, if the last is to be `whole`."""
-        for length, seconds, done in spread(runs, self._pieces(do, first, last, whole)):
+    def _one_by_one(self, runs: Sequence[Run], do: Piece[T], first: int, pages: int) -> Iterator[T]:
+        (run,) = runs
+        while first < pages:
+            self._wait()
+            length = self._length
+            seconds, done = self._timed(run, do, first, length)
             self._learn(length, seconds)
+            first += length
             yield done
 
-    def _pieces(self, do: Piece[T], first: int, last: int, whole: bool) -> Iterator[Job[tuple[int, float, T]]]:
-        self._length = self._length or 1
-        while first < last:
-            self._wait()
-            length = self._length if whole else min(self._length, last - first)
-            yield partial(self._timed, do, first, length)
-            first += length
+    def _beside(self, runs: Sequence[Run], do: Piece[T], first: int, pages: int) -> Iterator[T]:
+        free, under_way = list(runs), dict[Future[tuple[float, T]], tuple[Run, int]]()
+        with ThreadPoolExecutor(len(runs), "pass") as pool:  # ends when all that is under way has
+            while first < pages or under_way:
+                while free and first < pages:
+                    self._wait()
+                    run, length = free.pop(), self._length
+                    under_way[pool.submit(self._timed, run, do, first, length)] = run, length
+                    first += length
+                for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    run, length = under_way.pop(ended)
+                    seconds, done = ended.result()
+                    self._learn(length, seconds)
+                    free.append(run)
+                    yield done
 
     def _wait(self) -> None:
         self._run.stop_if_asked()
         if self._throttle:
             self._throttle.wait()
 
-    def _timed(self, do: Piece[T], first: int, length: int, run: Run) -> tuple[int, float, T]:
+    def _timed(self, run: Run, do: Piece[T], first: int, length: int) -> tuple[float, T]:
         begun = time.monotonic()
         done = do(run, run.ledger.of_reference(self._reference), first, first + length)
-        return length, time.monotonic() - begun, done
+        return time.monotonic() - begun, done
 
     def _learn(self, length: int, seconds: float) -> None:
         if seconds > 2 * AIM_SECONDS:
             self._length = max(1, int(length * AIM_SECONDS / seconds))
         elif seconds < AIM_SECONDS / 2:
-            # A piece may be short because its slab was.
-            self._length = max(self._length, min(self._most, length * 2))
-
-
-def spread(runs: Sequence[Run], jobs: Iterator[Job[T]]) -> Iterator[T]:
-    """What becomes of each job; beside each other, where there are several sessions. Each is drawn when one is free."""
-    if len(runs) == 1:
-        for job in jobs:
-            yield job(runs[0])
-        return
-    free, under_way = list(runs), dict[Future[T], Run]()
-    with ThreadPoolExecutor(len(runs), "pass") as pool:  # ends when all that is under way has
-        while True:
-            for job in islice(jobs, len(free)):
-                run = free.pop()
-                under_way[pool.submit(job, run)] = run
-            if not under_way:
-                return
-            for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
-                free.append(under_way.pop(ended))
-                yield ended.result()
+            self._length = min(MAX_PAGES, length * 2)
 
 
 def look(run: Run, reference: Reference, read: Look[T]) -> Iterator[T]:

@@ -17,7 +17,6 @@ from s3_migration.model.reference import Reference
 from s3_migration.model.states import Step
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.passes import LOCKED, Walk, rows_locked
-from s3_migration.steps.read_ahead import ReadAhead
 from s3_migration.steps.run import Run, working
 from s3_migration.steps.throttling import Throttle
 
@@ -67,7 +66,7 @@ def _switch_reference(run: Run, reference: Reference, late: bool) -> int:
     ledger = run.ledger.of_reference(reference)
     total, switched_before, idle, locked_passes = 0, 0, 0, 0
     throttle = Throttle(run, reference, due=not late)
-    walk: Walk[tuple[int, int]] = Walk(run, reference, throttle, ReadAhead(run, reference))
+    walk: Walk[tuple[int, int]] = Walk(run, reference, throttle)
     while True:
         switched, locked = _pass(walk, throttle, late)
         total += switched
