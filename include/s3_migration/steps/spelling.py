@@ -67,8 +67,7 @@ class Speller:
         while after is not None:
             self._run.stop_if_asked()
             with self._run.ledger.batch():
-                # By hash, so that each side is spelt plainly once: nobody has counted these tables for the planner, and by
-                # nested loops ten thousand objects were spelt anew for each of ten thousand rows.
+                # By hash: nobody has counted these tables for the planner, and nested loops compared each with each.
                 self._run.ledger.connection.execute("SET LOCAL enable_nestloop = off")
                 after, found = self._find(after)
             self._found += found
