@@ -17,7 +17,7 @@ import pytest
 from psycopg import errors, sql
 
 from devstack.postgres import Postgres
-from s3_migration.ledger import staging
+from s3_migration.ledger import spelling, staging
 from s3_migration.ledger.connection import STAGING, Ledger, RunLedger
 from s3_migration.ledger.schema import SCHEMA_VERSION, statements
 from s3_migration.ledger.statements import DIRECTORY, files, of, statement
@@ -304,7 +304,6 @@ LISTING = "UPDATE s3_migration.run SET listing_began_at = now() - interval '151 
 KEPT = """
 UPDATE s3_migration.ledger SET problem = 'unreferenced' WHERE legacy_key IN ('image/copied', 'image/left')
 """
-PIECE: dict[str, Any] = {"first": "(0,0)", "last": "(9,0)"}
 LAPSED = "UPDATE s3_migration.migration SET lease_until = now() - interval '1s'"
 ADOPTED = """
 WITH later AS (
@@ -1076,6 +1075,21 @@ def test_an_undo_finds_our_copies_where_a_move_finds_what_legacy_holds(ledger: R
     ledger = ledger.of_migration(1).of_run(2, undo=True)
     for _ in range(2):
         assert answer(ledger.execute("find_deletable", **DUE)) == "(image/changed p1) (image/copied p1)"
+
+
+def test_each_object_is_looked_up_by_its_spelling(ledger: RunLedger) -> None:
+    """Compared each with each, so many would take a minute."""
+    ledger.execute("create_sample")
+    ledger.execute("create_misspelt")
+    spelling.create_otherwise(ledger)
+    for text in (
+        "INSERT INTO listed_sample (key) SELECT 'image/' || n FROM generate_series(1, 20000) AS n",
+        "INSERT INTO listed_otherwise (spelling, reference, path, path_prefix) "
+        "SELECT 'image/' || n, 'avatars.path', 'Image/' || n, 'image/' FROM generate_series(1, 20000) AS n",
+        "SET LOCAL statement_timeout = '4s'",
+    ):
+        ledger.connection.execute(text)
+    assert spelling.forecast_misspelt(ledger, "sample", "", 20_000) == ("image/9999", 20_000)
 
 
 def test_every_statement_has_a_case() -> None:

@@ -70,26 +70,20 @@ def drop_misspelt(ledger: MigrationLedger) -> None:
 
 
 def find_misspelt(ledger: RunLedger, after: str, limit: int) -> Found:
-    """Fill it, with what names the next of the run's objects. Within a transaction."""
-    _each_by_the_index(ledger)
-    return ledger.one(Found, "find_misspelt", after=after, limit=limit)
+    """Fill it, with what names the next of the run's objects."""
+    with ledger.by_index():
+        return ledger.one(Found, "find_misspelt", after=after, limit=limit)
 
 
 def forecast_misspelt(ledger: MigrationLedger, objects: str, after: str, limit: int) -> Found:
-    """Fill it, with what names the next objects of a staging table that has their `key`. Within a transaction.
+    """Fill it, with what names the next objects of a staging table that has their `key`.
 
-    :param objects: its side: `legacy`.
+    :param objects: its side: `sample`.
     """
-    _each_by_the_index(ledger)
     query = statements.statement("forecast_misspelt", **staging.parts(ledger, objects))
     values = {"after": after, "limit": limit, "legacy_rest": ledger.values["legacy_rest"]}
-    return Found(**statements.run(ledger.connection, query, values).fetchall()[0])
-
-
-def _each_by_the_index(ledger: MigrationLedger) -> None:
-    """A million rows hashed for each of a thousand slices would take longer than the objects looked up among them."""
-    ledger.connection.execute("SET LOCAL enable_hashjoin = off")
-    ledger.connection.execute("SET LOCAL enable_mergejoin = off")
+    with ledger.by_index():
+        return Found(**statements.run(ledger.connection, query, values).fetchall()[0])
 
 
 def find_exact_keys(ledger: MigrationLedger, after: str, limit: int) -> list[str]:

@@ -66,10 +66,7 @@ class Speller:
         after: str | None = ""
         while after is not None:
             self._run.stop_if_asked()
-            with self._run.ledger.batch():
-                # By hash: nobody has counted these tables for the planner, and nested loops compared each with each.
-                self._run.ledger.connection.execute("SET LOCAL enable_nestloop = off")
-                after, found = self._find(after)
+            after, found = self._find(after)
             self._found += found
             if self._found > MAX_MISSPELT:
                 self._drop_exact()
