@@ -421,6 +421,17 @@ REWRITTEN: Facts = {"problems": ["changed"], "error_codes": ["412"]}
 LEFT_BEHIND: Facts = {"all object.error_code": "old", "all object.copy_missing": True, "all object.detail": "old"}
 CLEARED = {"error_code": None, "copy_missing": False, "detail": None}
 
+# The join with the batch says the same; the index is asked by it.
+BY_INDEX = {"l.legacy_key = ANY(CAST(%(keys)s AS TEXT[])): TRUE": "the join holds them"}
+
+
+def two(**of: tuple[Any, Any]) -> Facts:
+    """A batch of two answers: of image/a and of image/b."""
+    return {"keys": ["image/a", "image/b"], **{name: list(values) for name, values in of.items()}}
+
+
+NO_ERROR: dict[str, tuple[Any, Any]] = dict.fromkeys(("problems", "error_codes", "details"), (None, None))
+
 MARK_COPIED = Guarded(
     {
         **RUN,
@@ -435,6 +446,22 @@ MARK_COPIED = Guarded(
     },
     {
         "copied after the switch": ({}, {"image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED}}),
+        "each as it was answered": (
+            two(
+                **NO_ERROR,
+                sizes=(2, 3),
+                etags=("v2", "v3"),
+                production_etags=("p2", "p3"),
+                production_modifieds=(Time(-5), Time(-5)),
+            ),
+            {
+                "image/a": {**COPY, "switched_at": NOW, "problem": None, **CLEARED},
+                "image/b": {
+                    **{**COPY, "switched_at": NOW, "problem": None, **CLEARED},
+                    **{"legacy_size": 3, "legacy_etag": "v3", "copied_etag": "v3", "production_etag": "p3"},
+                },
+            },
+        ),
         "copied before the switch": (
             {"run.switched_at": None},
             {"image/a": {**COPY, "switched_at": None, "problem": None, **CLEARED}},
@@ -477,6 +504,7 @@ MARK_COPIED = Guarded(
             {"image/a": {**ANSWERED, **CLEARED, **REFUSED}},
         ),
     },
+    BY_INDEX,
 )
 
 MARK_DELETED = Guarded(
@@ -491,6 +519,13 @@ MARK_DELETED = Guarded(
     },
     {
         "deleted": ({}, {"image/a": {"legacy_gone_at": NOW}}),
+        "each as it was answered": (
+            two(**NO_ERROR, sizes=(3, 4), etags=("v3", "v4"), modifieds=(None, None)),
+            {
+                "image/a": {"legacy_gone_at": NOW, "legacy_size": 3, "legacy_etag": "v3"},
+                "image/b": {"legacy_gone_at": NOW, "legacy_size": 4, "legacy_etag": "v4"},
+            },
+        ),
         "of another run": ({"object.run_no": 1}, NOTHING),
         "rewritten": (
             {**REWRITTEN, "details": ["legacy holds"], "sizes": [3], "etags": ["v3"], "modifieds": [NOW]},
@@ -506,6 +541,7 @@ MARK_DELETED = Guarded(
         ),
         "refused": (FAILED, {"image/a": REFUSED}),
     },
+    BY_INDEX,
 )
 
 KNOWN_COPY = ("copied_etag", "production_etag", "production_modified", "switched_at")
@@ -513,6 +549,10 @@ MARK_REMOVED = Guarded(
     {**RUN, **COPIED, **RESULT, "all object.switched_at": Time(-500)},
     {
         "removed": ({"object.problem": "changed"}, {"image/a": dict.fromkeys((*KNOWN_COPY, "problem"))}),
+        "each as it was answered": (
+            two(problems=(None, "failed"), error_codes=(None, "AccessDenied"), details=(None, "AccessDenied: no")),
+            {"image/a": dict.fromkeys(KNOWN_COPY), "image/b": REFUSED},
+        ),
         "of another run": ({"object.run_no": 1}, NOTHING),
         "removed, of what was written again in legacy": (
             {"object.rewritten": True},
@@ -525,6 +565,7 @@ MARK_REMOVED = Guarded(
         "refused": (FAILED, {"image/a": REFUSED}),
         "written by the application": (REWRITTEN, {"image/a": {"problem": "superseded"}}),
     },
+    BY_INDEX,
 )
 
 MARK_REFUSED_ROW = Guarded(
@@ -608,6 +649,13 @@ MARK_REWRITTEN = Guarded(
     {**COPIED, "keys": ["image/a"], "details": ["other metadata"]},
     {
         "with a copy": ({}, {"image/a": {"problem": "changed", "rewritten": True, "detail": "other metadata"}}),
+        "each with what differs": (
+            two(details=("other metadata", "other tags")),
+            {
+                "image/a": {"problem": "changed", "rewritten": True, "detail": "other metadata"},
+                "image/b": {"problem": "changed", "rewritten": True, "detail": "other tags"},
+            },
+        ),
         "of another run": ({"object.run_no": 1}, NOTHING),
         "with a problem": ({"object.problem": "superseded"}, NOTHING),
         "gone from legacy": ({"object.legacy_gone_at": NOW}, NOTHING),
@@ -626,6 +674,7 @@ MARK_REWRITTEN = Guarded(
         "undo, nothing in production": ({**BACK, "object.production_modified": None}, NOTHING),
         "undo, not our copy": ({**BACK, "object.copied_etag": None}, NOTHING),
     },
+    BY_INDEX,
 )
 
 UNPROVEN: Effect = {"answers": [("image/a", "v1", "p1")]}
@@ -664,6 +713,13 @@ MARK_BYTES = Guarded(
     },
     {
         "the same": ({}, {"image/a": {"bytes_proven": True, "detail": "why"}}),
+        "each as it was found": (
+            two(legacy_etags=("v1", "v1"), production_etags=("p1", "p1"), sames=(True, False), details=("why", "so")),
+            {
+                "image/a": {"bytes_proven": True, "detail": "why"},
+                "image/b": {"rewritten": True, "problem": "damaged", "detail": "so"},
+            },
+        ),
         "others": (
             {"sames": [False]},
             {"image/a": {"rewritten": True, "problem": "damaged", "detail": "why"}},
@@ -682,6 +738,7 @@ MARK_BYTES = Guarded(
         "rewritten since its copy": ({"object.legacy_etag": "v2"}, NOTHING),
         "the same content, written again since its copy": ({"object.rewritten": True}, NOTHING),
     },
+    BY_INDEX,
 )
 
 NOT_NAMED: Effect = {"image/a": {"problem": "unreferenced", "detail": None}}

@@ -12,4 +12,6 @@ FROM unnest(
     %(keys)s::text[], %(problems)s::text[], %(error_codes)s::text[], %(details)s::text[],
     %(sizes)s::bigint[], %(etags)s::text[], %(modifieds)s::timestamptz[]
 ) AS b (key, problem, error_code, detail, size, etag, modified)
-WHERE l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key
+WHERE
+    l.legacy_key = ANY(%(keys)s::text[]) -- for the index: by statistics of another night a join reads all of the ledger
+    AND l.migration_id = %(migration_id)s AND l.run_no = %(run_no)s AND l.legacy_key = b.key
