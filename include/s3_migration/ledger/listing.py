@@ -43,7 +43,7 @@ def reset_found(ledger: RunLedger) -> None:
 # -- what a slice has ---------------------------------------------------------------------------------------------
 
 
-def by_index(ledger: Ledger) -> None:
+def join_by_hash(ledger: Ledger) -> None:
     """Within a batch: an index is asked for the keys of a slice, and what that finds is joined by hash.
 
     By its statistics, of an earlier night, the ledger may seem empty: then the planner reads it all, for each slice.

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from s3_migration.ledger import listing
 from s3_migration.ledger.connection import ReferenceLedger
 from s3_migration.ledger.sample import ALL, Sample, find_sampled
-from s3_migration.ledger.spelling import Misspelt
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import NotInOrder
 from s3_migration.steps import legacy_sample
@@ -17,11 +16,10 @@ from s3_migration.steps.inventory import (
     Pages,
     first_of,
     list_legacy,
-    lookup_legacy,
     lookup_production,
     with_production,
 )
-from s3_migration.steps.merging import ask_for_unlisted_copies, stage
+from s3_migration.steps.merging import ask_for_unlisted_copies, look_again, stage
 from s3_migration.steps.preflight.stores import tell_mapping
 from s3_migration.steps.progress import Progress
 from s3_migration.steps.referenced import Named, pass_over, unreferenced
@@ -48,7 +46,6 @@ def forecast(run: Run) -> None:
     found["dangling"] = dangling * ALL // sample.share
     found["rows_to_switch"] = counted.rows * ALL // sample.share
     found["unreferenced"] = unreferenced(found["objects"], counted, sample.share)
-    misspelt: list[Misspelt] = []
     number, misspelt = forecast_misspelt(run, MAX_PROBLEMS, "sample")
     found["misspelt"] = number * ALL // sample.share
     sample.drop()
@@ -92,7 +89,7 @@ class Forecasting:
         stage(self._run, self.seen.of(pages), copies)
         ask_for_unlisted_copies(self._run)
         with ledger.batch():
-            listing.by_index(ledger)
+            listing.join_by_hash(ledger)
             self.found.update(listing.forecast(ledger))
             self._name("conflict", listing.find_conflicts(ledger, MAX_PROBLEMS))
         self.sample.add()
@@ -104,12 +101,10 @@ class Forecasting:
 
     def judge(self, unlisted: Mapping[str, int]) -> int:
         """Keys that only rows name: how many are nowhere. What came while the listing was taken is counted as well."""
-        run, keys = self._run, sorted(unlisted)
-        found = list(lookup_legacy(run, keys, keys))
-        there = {entry.key for page in found for entry in page}
-        left = [key for key in keys if key not in there]
+        run = self._run
+        found, left = look_again(run, sorted(unlisted))
         if found:
-            self._count(found, lookup_production(run, sorted(there)))
+            self._count(found, lookup_production(run, sorted(entry.key for page in found for entry in page)))
         held = {entry.key for page in lookup_production(run, left, left) for entry in page}
         dangling = [key for key in left if key not in held]
         self._name("dangling", dangling)

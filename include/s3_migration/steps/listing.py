@@ -85,13 +85,13 @@ def _list_into_ledger(run: Run, goes_on: bool) -> None:
 
 
 def _merge_slices(run: Run, sample: Sample, lanes: Lanes) -> None:
-    limit = run.record.object_limit
+    limit, number = run.record.object_limit, _found(run)
     places = [Place(lane.lane, lane.start, tuple(lane.first), lane.last, lane.token) for lane in lanes.standing]
     listed = list_legacy(run, places, in_order=limit is not None)
     if limit is not None:
         # Listed again, a canary takes no more than it was asked for: what it has moved counts.
-        listed = first_of(listed, limit - listing.count_gone(run.ledger) - _found(run))
-    number, progress = _found(run), Progress()
+        listed = first_of(listed, limit - listing.count_gone(run.ledger) - number)
+    progress = Progress()
     for part in with_production(run, listed):
         stage(run, part.pages, part.copies)
         merge(run, sample, also=partial(_keep_places, lanes, [each.place for each in part.listed]))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from s3_migration.ledger import listing, staging
 from s3_migration.ledger.sample import Sample
+from s3_migration.model.objects import S3Object
 from s3_migration.steps.inventory import Pages, lookup_legacy, lookup_production
 from s3_migration.steps.run import Run
 
@@ -25,7 +26,7 @@ def stage(run: Run, legacy: Pages, production: Pages, absent: Sequence[str] = ()
 def ask_for_unlisted_copies(run: Run) -> None:
     """What is staged of production did not show them: a store need not list all that it holds in order."""
     with run.ledger.batch():
-        listing.by_index(run.ledger)
+        listing.join_by_hash(run.ledger)
         unlisted = listing.find_unlisted_copies(run.ledger)
     if unlisted:
         staging.fill(run.ledger, "production", lookup_production(run, unlisted, unlisted))
@@ -41,7 +42,7 @@ def merge(run: Run, sample: Sample, *, named: bool = False, also: Callable[[], N
     ask_for_unlisted_copies(run)
     with ledger.batch():
         run.lease.fence()
-        listing.by_index(ledger)
+        listing.join_by_hash(ledger)
         for what, number in listing.forecast(ledger).items():
             run.tally(what, number)
         listing.adopt(ledger)
@@ -64,10 +65,15 @@ def merge_absent(run: Run, sample: Sample, keys: Sequence[str], *, named: bool =
     :param named: by rows.
     :returns: how many are nowhere.
     """
-    found = list(lookup_legacy(run, keys, keys))
-    there = {entry.key for page in found for entry in page}
-    absent = [key for key in keys if key not in there]
+    found, absent = look_again(run, keys)
     copies = list(lookup_production(run, keys, keys))
     stage(run, found, copies, absent)
     merge(run, sample, named=named)
-    return len(absent) - len({entry.key for page in copies for entry in page} - there)
+    return len(set(absent) - {entry.key for page in copies for entry in page})
+
+
+def look_again(run: Run, keys: Sequence[str]) -> tuple[list[list[S3Object]], list[str]]:
+    """What legacy holds at these keys (sorted) by now, and those at which it holds nothing."""
+    found = list(lookup_legacy(run, keys, keys))
+    there = {entry.key for page in found for entry in page}
+    return found, [key for key in keys if key not in there]

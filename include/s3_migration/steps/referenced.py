@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from s3_migration.ledger import sample as samples
 from s3_migration.ledger.connection import ReferenceLedger
-from s3_migration.ledger.listing import by_index
+from s3_migration.ledger.listing import join_by_hash
 from s3_migration.ledger.sample import ALL, Sample
 from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.merging import merge_absent
@@ -75,7 +75,7 @@ def pass_over(
 
 
 def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str, *, unlisted: bool) -> Named:
-    by_index(rows)
+    join_by_hash(rows)
     if run.mode.copies and run.declaration.unreferenced == "keep":
         run.lease.fence()
         samples.mark_referenced(rows, first, last)

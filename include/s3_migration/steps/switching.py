@@ -40,7 +40,8 @@ def switch_paths(declaration: Declaration, run_id: str, *, retries_left: bool = 
             # What was proven rests on rows that are judged anew now.
             verification.begin_verification(run.ledger)
             switching.retry_refused_rows(run.ledger)
-            switch_rows(run, late=run.record.switched_at is not None)
+            if owns_objects(run.ledger):  # else a night with nothing to do reads no row for it
+                switch_rows(run, late=run.record.switched_at is not None)
             switching.end_switch(run.ledger)
         require_complete(run, Step.SWITCH)
 
@@ -53,8 +54,6 @@ def switch_rows(run: Run, *, late: bool = False) -> int:
     :raises RowsLocked: other transactions held rows through every pass.
     :raises ReplicasBehind: the replicas lag, and do not catch up.
     """
-    if not owns_objects(run.ledger):
-        return 0  # a night with nothing to do reads no row for it
     return sum(_switch_reference(run, reference, late) for reference in run.declaration.references)
 
 
