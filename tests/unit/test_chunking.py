@@ -45,4 +45,4 @@ def test_chunks_grow_once_they_would_be_too_many(count: int, size: int, most: in
 
 def test_three_mapped_steps_stay_below_what_airflow_maps_over() -> None:
     assert MAX_CHUNKS <= 1_024
-    assert chunk_length(300_000_000, 10_000) == 375_000
+    assert chunk_length(300_000_000, 10_000) == 1_500_000

@@ -137,6 +137,15 @@ class Ledger:
             if within:
                 self.connection.execute("SET LOCAL enable_seqscan = on")
 
+    def join_by_hash(self) -> None:
+        """Of a slice, in the rest of a batch: an index is asked for its keys, and what that finds is joined by hash.
+
+        By its statistics, of an earlier night, the ledger may seem empty, and of staging tables there are none: the
+        planner then compares each row with each.
+        """
+        for way in ("seqscan", "bitmapscan", "nestloop", "mergejoin"):
+            self.connection.execute(f"SET LOCAL enable_{way} = off")
+
 
 class MigrationLedger(Ledger):
     """What the ledger holds of one migration."""

@@ -43,15 +43,6 @@ def reset_found(ledger: RunLedger) -> None:
 # -- what a slice has ---------------------------------------------------------------------------------------------
 
 
-def join_by_hash(ledger: Ledger) -> None:
-    """Within a batch: an index is asked for the keys of a slice, and what that finds is joined by hash.
-
-    By its statistics, of an earlier night, the ledger may seem empty: then the planner reads it all, for each slice.
-    """
-    for way in ("seqscan", "bitmapscan", "nestloop", "mergejoin"):
-        ledger.connection.execute(f"SET LOCAL enable_{way} = off")
-
-
 def raise_temp_buffers(ledger: Ledger) -> None:
     """What is staged, and the sample, stay in memory; unless the session has made a staging table before."""
     with suppress(InvalidParameterValue):

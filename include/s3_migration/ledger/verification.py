@@ -59,8 +59,11 @@ def find_copies_of(ledger: RunLedger, keys: list[str]) -> list[KnownCopy]:
 def compare(ledger: RunLedger, keys: list[str], *, proving: bool) -> int:
     """What the staging tables hold of these legacy keys against the ledger. Answers how many are not as they should be.
 
+    Within a batch.
+
     :param proving: it is part of a proof: what was refused is judged again.
     """
+    ledger.join_by_hash()
     return ledger.execute("compare", keys=keys, proving=proving).rowcount
 
 

@@ -89,7 +89,7 @@ class Forecasting:
         stage(self._run, self.seen.of(pages), copies)
         ask_for_unlisted_copies(self._run)
         with ledger.batch():
-            listing.join_by_hash(ledger)
+            ledger.join_by_hash()
             self.found.update(listing.forecast(ledger))
             self._name("conflict", listing.find_conflicts(ledger, MAX_PROBLEMS))
         self.sample.add()

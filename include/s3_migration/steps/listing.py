@@ -32,7 +32,7 @@ def take_listing(declaration: Declaration, run_id: str, *, retries_left: bool = 
 
     One that was killed goes on where it was: what it had merged is not listed again.
 
-    :returns: the chunk numbers, 1 to at most 800; none where nothing is to be done.
+    :returns: the chunk numbers, 1 to at most 200; none where nothing is to be done.
     """
     with working(declaration, run_id, "list", retries_left=retries_left) as run:
         ledger = run.ledger

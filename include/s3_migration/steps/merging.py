@@ -26,7 +26,7 @@ def stage(run: Run, legacy: Pages, production: Pages, absent: Sequence[str] = ()
 def ask_for_unlisted_copies(run: Run) -> None:
     """What is staged of production did not show them: a store need not list all that it holds in order."""
     with run.ledger.batch():
-        listing.join_by_hash(run.ledger)
+        run.ledger.join_by_hash()
         unlisted = listing.find_unlisted_copies(run.ledger)
     if unlisted:
         staging.fill(run.ledger, "production", lookup_production(run, unlisted, unlisted))
@@ -42,7 +42,7 @@ def merge(run: Run, sample: Sample, *, named: bool = False, also: Callable[[], N
     ask_for_unlisted_copies(run)
     with ledger.batch():
         run.lease.fence()
-        listing.join_by_hash(ledger)
+        ledger.join_by_hash()
         for what, number in listing.forecast(ledger).items():
             run.tally(what, number)
         listing.adopt(ledger)

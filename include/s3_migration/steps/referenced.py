@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from s3_migration.ledger import sample as samples
 from s3_migration.ledger.connection import ReferenceLedger
-from s3_migration.ledger.listing import join_by_hash
 from s3_migration.ledger.sample import ALL, Sample
 from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.merging import merge_absent
@@ -75,7 +74,7 @@ def pass_over(
 
 
 def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str, *, unlisted: bool) -> Named:
-    join_by_hash(rows)
+    rows.join_by_hash()
     if run.mode.copies and run.declaration.unreferenced == "keep":
         run.lease.fence()
         samples.mark_referenced(rows, first, last)

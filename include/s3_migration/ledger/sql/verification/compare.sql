@@ -26,8 +26,7 @@ FROM (
                 )
             WHEN w.problem IS NOT NULL THEN {held}
         END AS detail
-    FROM unnest(%(keys)s::text[]) AS k (key) -- no range of keys, in which others' may lie without number
-    JOIN s3_migration.ledger AS l ON l.migration_id = %(migration_id)s AND l.legacy_key = k.key
+    FROM s3_migration.ledger AS l
     LEFT JOIN {legacy} AS s ON s.key = l.legacy_key
     LEFT JOIN {production} AS p ON p.key = l.legacy_key
     CROSS JOIN LATERAL (SELECT {production_holds} AS holds) AS v
@@ -43,13 +42,14 @@ FROM (
     -- What rows name is no business of this look: the pass over them that follows ends it, or not.
     CROSS JOIN LATERAL (SELECT CASE WHEN l.problem IN ({problems_of_rows}) THEN l.problem END AS problem) AS u
     WHERE
-        l.run_no = %(run_no)s
+        -- No range of keys, in which others' may lie without number.
+        l.migration_id = %(migration_id)s AND l.legacy_key = ANY(%(keys)s::text[]) AND l.run_no = %(run_no)s
         AND {may_be_compared}
         -- Of a refused deletion the reason stays, until the verification is asked for again.
         AND (l.problem IS DISTINCT FROM 'failed' OR %(proving)s)
 ) AS j
 WHERE
-    o.migration_id = %(migration_id)s AND o.legacy_key = j.legacy_key
+    o.migration_id = %(migration_id)s AND o.legacy_key = ANY(%(keys)s::text[]) AND o.legacy_key = j.legacy_key
     -- Asked before the ledger is joined with itself as well: nearly nothing is left to join then.
     AND (j.known_problem, j.known_gone_at, j.known_missing)
     IS DISTINCT FROM (j.problem, j.legacy_gone_at, j.copy_missing)
