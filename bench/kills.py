@@ -13,9 +13,11 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from unittest.mock import patch
 
 import httpx
@@ -26,6 +28,7 @@ from bench.bench import Bench
 from bench.scale import MOSTLY_COPIED
 from bench.scaled_run import ROWS_LEFT, ask_store, is_empty, requests_of
 from bench.servers import fill_rows, number
+from bench.watching import EVERY, Watch
 from devstack.api import AirflowApi
 from devstack.errors import LocalError
 from devstack.product import DATABASE, declare
@@ -59,8 +62,9 @@ def measure(bench: Bench) -> None:
         api = stack.airflow.api()
         api.pause(DAG, paused=False)
         begun = time.monotonic()
-        run_id = api.trigger(DAG, mode="move")
-        cleared = _until_green(bench, api, run_id, killer)
+        with _watched(stack) as watch:
+            run_id = api.trigger(DAG, mode="move")
+            cleared = _until_green(bench, api, run_id, killer)
         seconds = time.monotonic() - begun
         bench.say(f"green; its account:\n{json.dumps(api.account(DAG, run_id), indent=1)}")
         bench.say(f"killed while at work: {dict(killer.killed)}")
@@ -68,8 +72,34 @@ def measure(bench: Bench) -> None:
             left = number(connection, ROWS_LEFT)
         if left or not is_empty(endpoint):
             raise LocalError(f"a green run left {left} rows that name legacy, or objects there: {ask_store(endpoint)}")
-        figures = {"seconds": seconds, "cleared": cleared, "requests": requests_of(ask_store(endpoint)) / objects}
+        figures = {
+            "seconds": seconds,
+            "cleared": cleared,
+            "requests": requests_of(ask_store(endpoint)) / objects,
+            "longest": watch.longest,
+            "beside_bytes": watch.beside,
+        }
+        bench.say(f"longest transaction {watch.longest:.2f} s: {watch.query}")
         bench.record("kills", objects=objects, killed=killer.killed.total(), **figures)
+
+
+@contextmanager
+def _watched(stack: Stack) -> Iterator[Watch]:
+    """What the tasks do to the database meanwhile."""
+    ended = Event()
+    with stack.postgres.connect(DATABASE) as connection, ThreadPoolExecutor(1) as pool:
+        watch = Watch(connection, stack.postgres.data, stack.directory / "scratch")
+
+        def look() -> None:
+            while not ended.wait(5 * EVERY):
+                watch.look()
+
+        looked = pool.submit(look)
+        try:
+            yield watch
+        finally:
+            ended.set()
+            looked.result()
 
 
 def _until_green(bench: Bench, api: AirflowApi, run_id: str, killer: Killer) -> int:

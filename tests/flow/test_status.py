@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
+from s3_migration.ledger import walk
 from s3_migration.ledger.connection import Ledger
 from s3_migration.model.approval import Decision
 from s3_migration.model.modes import Mode
@@ -184,10 +185,14 @@ def test_the_reason_of_a_stop_is_told(status: Run, run: Run) -> None:
     assert status().out.startswith("Deletion of migration avatars is stopped: odd reads, Ada\n")
 
 
-def test_it_asks_no_store_and_passes_over_the_ledger_once(
-    status: Run, flow: Flow, monkeypatch: pytest.MonkeyPatch
+def test_it_asks_no_store_and_passes_over_the_ledger_once_in_pieces(
+    status: Run, flow: Flow, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow.run()
+    told_at_once = told(status)
+    monkeypatch.setattr(walk, "PIECE", 1)
+    pieces = 1 + product.sql("SELECT count(*) FROM s3_migration.ledger")[0][0]
+    assert pieces > 2  # an object each, and none
     asked: Counter[str] = Counter()
     execute = Ledger.execute
 
@@ -200,11 +205,12 @@ def test_it_asks_no_store_and_passes_over_the_ledger_once(
 
     monkeypatch.setattr(Ledger, "execute", counted)
     monkeypatch.setattr(hooks, "make_hooks", refused)
-    told(status)
+    assert told(status) == told_at_once
     assert asked == {
         "find_migration": 1,
         "find_lease_holder": 1,
-        "count_all_states": 1,
+        "find_piece_end": pieces,
+        "count_all_states": pieces,
         "find_latest_run": 1,
         "find_last_run": 1,
     }

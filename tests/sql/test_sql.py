@@ -444,7 +444,7 @@ CASES: dict[str, Case] = {
         writes={"ledger": "kept:copied"},
     ),
     "count_all_states": Case(
-        {},
+        ALL,
         "(changed 1 0 None) (conflict 1 0 None) (copied 2 0 None) (damaged 2 0 None) (failed 3 1 None) "
         "(listed 1 0 None) (moved 1 0 None) (still_referenced 1 0 None) (superseded 1 0 None) (withdrawn 1 0 None)",
         before=KNOWN.format("kept"),

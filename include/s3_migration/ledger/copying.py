@@ -55,11 +55,11 @@ def mark_copied(
     details: list[str | None],
     proving: bool,
 ) -> None:
-    """One batch of answers, a list a column; times are ISO 8601.
+    """One batch of answers, a list a column; times are ISO 8601. Within a transaction.
 
     :param proving: the copies are part of a proof.
     """
-    ledger.execute(
+    ledger.execute_by_hash(
         "mark_copied",
         keys=keys,
         sizes=sizes,

@@ -229,11 +229,11 @@ def retry_refused_deletes(ledger: RunLedger, chunk: Chunk) -> None:
 
 def mark_deleted(ledger: RunLedger, answers: Sequence[Answer]) -> None:
     sizes, etags, modifieds = ([answer[field] for answer in answers] for field in (4, 5, 6))
-    ledger.execute("mark_deleted", **_columns(answers), sizes=sizes, etags=etags, modifieds=modifieds)
+    ledger.execute_by_hash("mark_deleted", **_columns(answers), sizes=sizes, etags=etags, modifieds=modifieds)
 
 
 def mark_removed(ledger: RunLedger, answers: Sequence[Answer]) -> None:
-    ledger.execute("mark_removed", **_columns(answers))
+    ledger.execute_by_hash("mark_removed", **_columns(answers))
 
 
 def _columns(answers: Sequence[Answer]) -> dict[str, list[Any]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from s3_migration.ledger import walk
+from s3_migration.ledger.chunk import WHOLE_RUN
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.model.completion import LastRun, Rows
 
@@ -16,9 +18,21 @@ class StateCount(NamedTuple):
     acknowledged: int
     waits_until: datetime | None = None  # of `waiting`: when the last grace period ends
 
+    def plus(self, other: StateCount | None) -> StateCount:
+        if other is None:
+            return self
+        until = max(filter(None, (self.waits_until, other.waits_until)), default=None)
+        return StateCount(self.state, self.objects + other.objects, self.acknowledged + other.acknowledged, until)
+
 
 def count_all_states(ledger: MigrationLedger) -> list[StateCount]:
-    return ledger.rows(StateCount, "count_all_states")
+    """Of all that the ledger knows, in the order of states; piece by piece, so that vacuum never waits for it."""
+    counts: dict[str, StateCount] = {}
+    for piece in walk.pieces(ledger, WHOLE_RUN, walk.PIECE, every=True):
+        with ledger.by_index():
+            for found in ledger.rows(StateCount, "count_all_states", **piece.bounds):
+                counts[found.state] = found.plus(counts.get(found.state))
+    return [counts[state] for state in sorted(counts)]
 
 
 def find_last_run(ledger: MigrationLedger) -> LastRun | None:

@@ -63,8 +63,7 @@ def compare(ledger: RunLedger, keys: list[str], *, proving: bool) -> int:
 
     :param proving: it is part of a proof: what was refused is judged again.
     """
-    ledger.join_by_hash()
-    return ledger.execute("compare", keys=keys, proving=proving).rowcount
+    return ledger.execute_by_hash("compare", keys=keys, proving=proving).rowcount
 
 
 def count_undecided(ledger: RunLedger, chunk: Chunk) -> int:
@@ -75,7 +74,7 @@ def count_undecided(ledger: RunLedger, chunk: Chunk) -> int:
 
 def mark_rewritten(ledger: RunLedger, keys: list[str], details: list[str]) -> None:
     """:param details: what differs, of each key."""
-    ledger.execute("mark_rewritten", keys=keys, details=details)
+    ledger.execute_by_hash("mark_rewritten", keys=keys, details=details)
 
 
 def find_unproven_bytes(ledger: RunLedger, chunk: Chunk, after: str, limit: int) -> list[Unproven]:
@@ -85,7 +84,7 @@ def find_unproven_bytes(ledger: RunLedger, chunk: Chunk, after: str, limit: int)
 
 
 def mark_bytes(ledger: RunLedger, proven: Sequence[Proven]) -> None:
-    ledger.execute(
+    ledger.execute_by_hash(
         "mark_bytes",
         keys=[each.of.legacy_key for each in proven],
         legacy_etags=[each.of.legacy_etag for each in proven],

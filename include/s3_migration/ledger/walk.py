@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from s3_migration.ledger.chunk import LAST_KEY, WHOLE_RUN, Chunk
-from s3_migration.ledger.connection import RunLedger
+from s3_migration.ledger.connection import MigrationLedger, RunLedger
 
 # Objects of a run that legacy holds no more: up to so many are found at once.
 FEW = 20_000
@@ -68,7 +68,7 @@ def find_range(ledger: RunLedger, number: int) -> Chunk:
     return next(each for each in ranges(ledger) if each.number == number)
 
 
-def pieces(ledger: RunLedger, chunk: Chunk, length: int, *, every: bool) -> Iterator[Chunk]:
+def pieces(ledger: MigrationLedger, chunk: Chunk, length: int, *, every: bool) -> Iterator[Chunk]:
     """The chunk in ranges of at most `length` objects, whose they may be.
 
     :param every: those that legacy holds no more count as well.
@@ -80,7 +80,7 @@ def pieces(ledger: RunLedger, chunk: Chunk, length: int, *, every: bool) -> Iter
     yield left
 
 
-def _piece_end(ledger: RunLedger, file: str, chunk: Chunk, length: int) -> str | None:
+def _piece_end(ledger: MigrationLedger, file: str, chunk: Chunk, length: int) -> str | None:
     with ledger.by_index():
         return ledger.first(file, **chunk.bounds, length=length)  # type: ignore[no-any-return]
 
