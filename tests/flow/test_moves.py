@@ -824,7 +824,7 @@ def test_the_plan_forecasts(product: Product, flow: Flow, body: bytes, caplog: p
     assert (account.staged, account.already_there, account.conflicts_forecast) == (5, same, not same)
     assert (account.unreferenced, account.rows_to_switch) == (1, 4)
     assert (f"conflict: {BAD!r}" in caplog.text) == (not same)
-    assert account.forecast["requests"] == {"COPY": 5 - same, "LIST": 6, "HEAD": 2 * (not same), "DELETE": 1}
+    assert account.forecast["requests"] == {"COPY": 5 - same, "LIST": 7, "HEAD": 2 * (not same), "DELETE": 1}
     assert "not observed yet" in account.as_text()
 
 
