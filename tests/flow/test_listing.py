@@ -15,7 +15,7 @@ from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.parallel_listing import Listed, NotInOrder
 from s3_migration.steps import check, chunking, forecasting, inventory, listing, unlisted
-from s3_migration.steps.run import StoreRefused
+from s3_migration.steps.run import ListingUnfinished, StoreRefused
 from tests.support.flow import Flow, Killed, lapse
 from tests.support.product import Product
 
@@ -80,11 +80,19 @@ def begin(flow: Flow, mode: Mode = Mode.MOVE, **asked: Any) -> None:
     assert check.check(flow.declaration, flow.run_id, Request(mode, **asked))
 
 
-@pytest.mark.parametrize("where", ["before", "after"])
-@pytest.mark.parametrize("slices", [1, 3])
+@pytest.mark.parametrize(
+    ("where", "slices", "red"), [("before", 1, False), ("after", 1, False), ("before", 3, True), ("after", 3, False)]
+)
 def test_a_listing_that_is_killed_goes_on(
-    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, where: str, slices: int
+    product: Product,
+    flow: Flow,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
+    slices: int,
+    red: bool,
 ) -> None:
+    caplog.set_level("INFO")
     there, pages = keys(product), Pages(flow, monkeypatch)
     begin(flow)
     list_and_die(flow, monkeypatch, where, slices)
@@ -92,10 +100,15 @@ def test_a_listing_that_is_killed_goes_on(
     assert 0 < listed < MANY
     asked_before = Counter(pages.asked)
     pages.asked.clear()
+    if red:  # for good: the last task has given the lease back, and a person clears what failed
+        with pytest.raises(ListingUnfinished):
+            flow.reconcile()
+        assert product.sql("SELECT lease_run_no FROM s3_migration.migration") == [(None,)]
     flow.list()
     assert product.sql("SELECT count(*) FROM s3_migration.ledger") == [(MANY,)]
     again = Counter(pages.asked) & asked_before
     assert sum(again.values()) <= 2 * inventory.PAGES + 16, "the slices under way, and a page a lane"
+    assert f"goes on: {listed} objects are listed already" in caplog.text
     account = flow.work_off(flow.tasks())
     assert not flow.red
     assert (account.staged, account.deleted, account.unreferenced) == (MANY, MANY, 0)

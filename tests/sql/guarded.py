@@ -324,9 +324,16 @@ BEGIN_LISTING = Guarded(
             BEGUN,
             {"run 2": {"verified_at": None, "finished_at": None, "account": None}, "answers": [(True,)]},
         ),
-        "killed, and another run has had the lease since": (
+        "killed, and red: its lease was given back since": (
             {**BEGUN, "token": 8},
-            {**FROM_THE_BEGINNING, "run 2": {**FROM_THE_BEGINNING["run 2"], "listing_token": 8}},
+            {
+                "run 2": {"verified_at": None, "finished_at": None, "account": None, "listing_token": 8},
+                "answers": [(True,)],
+            },
+        ),
+        "killed, and another run has had the lease since": (
+            {**BEGUN, "token": 9},
+            {**FROM_THE_BEGINNING, "run 2": {**FROM_THE_BEGINNING["run 2"], "listing_token": 9}},
         ),
         "of an earlier version": (
             {**BEGUN, "run.listing_token": None},

@@ -13,7 +13,7 @@ PRICES = {"COPY": 0.005 / 1_000, "LIST": 0.005 / 1_000, "HEAD": 0.000_4 / 1_000,
 LIMIT = 3_500
 # Keys a page of ListObjectsV2, and keys a DeleteObjects (their API references).
 PAGE = 1_000
-# Legacy and production by list_legacy, verify_chunk and delete_chunk; by reconcile production, for legacy is empty then.
+# Both sides by list_legacy, verify_chunk and delete_chunk; by reconcile production alone, for legacy is empty then.
 LISTINGS = 7
 # Fewer copies say how long a run takes to start, not how fast it copies.
 ENOUGH_TO_OBSERVE = 100

@@ -1,5 +1,6 @@
 -- Every later step rests on the listing: until it is done again they have nothing to rest on. One that was killed goes on where
 -- its lanes stood, unless it had ended or another run has had the lease since; else what the run owned so far is not listed.
+-- Each time that the lease is taken its token grows by one: a run that had given it back has taken it again itself.
 UPDATE s3_migration.run AS r
 SET
     listed_at = NULL, verified_at = NULL, finished_at = NULL, account = NULL,
@@ -8,7 +9,7 @@ SET
 FROM (
     SELECT
         k.run_no,
-        k.listed_at IS NULL AND coalesce(k.listing_token = %(token)s, false)
+        k.listed_at IS NULL AND coalesce(%(token)s - k.listing_token <= 1, false)
         AND EXISTS (SELECT FROM s3_migration.lane AS a WHERE a.run_no = k.run_no) AS goes_on
     FROM s3_migration.run AS k
     WHERE k.run_no = %(run_no)s
