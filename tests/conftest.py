@@ -30,7 +30,14 @@ FOLDERS = ("stack", "docs", "flow", "sql", "unit")
 # whose tests are short: before the last test but one a process is given its next file, which waits until both are done.
 STACKS = (
     ("test_scheduler", "test_scheduler_references", "test_scheduler_approval", "test_scheduler_alerts"),
-    ("test_browser", "test_nights", "test_scheduler_declarations", "test_scheduler_late", "test_scheduler_docs"),
+    (
+        "test_browser",
+        "test_nights",
+        "test_scheduler_declarations",
+        "test_scheduler_late",
+        "test_scheduler_pages",
+        "test_scheduler_docs",
+    ),
 )
 _LIVE = [stem for stems in STACKS for stem in stems]
 

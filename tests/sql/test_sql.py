@@ -538,6 +538,20 @@ CASES: dict[str, Case] = {
         "(image/conflict conflict other) (image/failed failed AccessDenied: no) (image/kept failed AccessDenied: no) "
         "(image/listed listed None)",
     ),
+    "count_compared": Case({}, "(18 0)"),
+    "count_problems": Case(
+        {"limit": 100},
+        "(changed 1 0) (conflict 1 0) (damaged 2 0) (failed 3 1) (still_referenced 1 0)",
+        before=KNOWN.format("failed"),
+    ),
+    "find_chunk_times": Case({}, None, again=None),
+    "find_problems_shown": Case(
+        {"after": "image/c", "run_id": None, "problem": "failed", "containing": "e", "limit": 9}, None
+    ),
+    "find_run_shown": Case({"run_id": "run"}, None),
+    "find_runs_shown": Case({"limit": 9}, None),
+    "find_steps_shown": Case({}, None, again=None),
+    "find_story": Case({"key": "image/copied"}, None),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),
     "find_steps_at_work": Case({}, None),
@@ -1198,6 +1212,9 @@ QUIET: dict[str, dict[str, Any]] = {
     "grace_left": ALL,
     "has_unproven": ALL,
     "is_unfinished": ALL,
+    "find_problems_shown": {"after": "", "run_id": None, "problem": None, "containing": None, "limit": 50},
+    "count_problems": {"limit": 1000},
+    "find_story": {"key": "image/copied"},
     "retry_refused_rows": {},
 }
 

@@ -1,0 +1,282 @@
+"""The pages of the migrations in Airflow's UI: a tab on each run, a menu entry over all, and the JSON that they show.
+
+Who may read a DAG may see its migration here; who may clear its runs may act. Nothing is open to anyone else: a sub-app
+is, unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
+from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from s3_migration.commands.answer import CommandError
+from s3_migration.commands.session import open_ledger
+from s3_migration.commands.stop_deletion import resume_all, stop_all
+from s3_migration.ledger import overview as ledger_overview
+from s3_migration.ledger.connection import MigrationLedger
+from s3_migration.ledger.lease import find_run_at_work
+from s3_migration.ledger.overview import STATEMENT_TIMEOUT
+from s3_migration.ledger.run import Migration
+from s3_migration.model import declaration as declarations
+from s3_migration.model.declaration import Declaration
+from s3_migration.model.states import PROBLEMS
+from s3_migration.ui import overview
+
+ASSETS = Path(__file__).parent / "assets"
+# Problems a page of the table, and of a file at most: what is more is for SQL.
+PAGE, IN_FILE = 50, 100_000
+
+may_see = requires_access_view(AccessView.PLUGINS)
+may_read = requires_access_dag("GET", DagAccessEntity.RUN)
+may_act = requires_access_dag("PUT", DagAccessEntity.RUN)
+app = FastAPI(dependencies=[Depends(may_see)], docs_url=None, redoc_url=None, openapi_url=None)
+
+DagId = Annotated[str, Query(max_length=250)]
+
+
+# -- the pages: they hold nothing of any migration ---------------------------------------------------------------
+
+
+@app.get("/")
+def migrations_page() -> Response:
+    return FileResponse(ASSETS / "migrations.html")
+
+
+@app.get("/run")
+def run_page() -> Response:
+    return FileResponse(ASSETS / "run.html")
+
+
+@app.get("/assets/{name}")
+def asset(name: str) -> Response:
+    served = {path.name: path for path in ASSETS.iterdir() if path.suffix in {".css", ".js"}}
+    if name not in served:
+        raise HTTPException(404, "There is no such file.")
+    return FileResponse(served[name])
+
+
+# -- what they show ---------------------------------------------------------------------------------------------
+
+
+@app.get("/api/migrations")
+def migrations(user: GetUserDep) -> dict[str, Any]:
+    """All that the user may read: one that cannot be looked at says why, and hides no other."""
+    shown = []
+    for declared in declarations.sound():
+        if not _may(user, "GET", declared):
+            continue
+        entry: dict[str, Any] = {**overview.sides(declared), "may_act": _may(user, "PUT", declared)}
+        try:
+            with _opened(declared) as (ledger, migration):
+                at_work = find_run_at_work(ledger)
+                entry |= overview.migration_shown(ledger, declared)
+                entry |= {
+                    "deletion_stopped": migration.deletion_stopped,
+                    "at_work": at_work and at_work.run_id,
+                    "problems": overview.problem_counts(ledger),
+                }
+        except HTTPException as error:
+            entry["error"] = error.detail
+        shown.append(entry | _airflow_knows(entry["dag_id"]))
+    return {"migrations": shown, "read_at": _now()}
+
+
+@app.get("/api/run", dependencies=[Depends(may_read)])
+def run(dag_id: DagId, run_id: Annotated[str, Query(max_length=250)], user: GetUserDep) -> dict[str, Any]:
+    declared = _declared(dag_id)
+    with _opened(declared) as (ledger, migration):
+        found = ledger_overview.find_run_shown(ledger, run_id)
+        return {
+            **overview.sides(declared),
+            "may_act": _may(user, "PUT", declared),
+            "run": overview.run_shown(ledger, found) if found else None,
+            "deletion_stopped": migration.deletion_stopped,
+            "problems": overview.problem_counts(ledger),
+            "read_at": _now(),
+        }
+
+
+@app.get("/api/problems", dependencies=[Depends(may_read)])
+def problems(
+    dag_id: DagId,
+    after: Annotated[str, Query(max_length=1100)] = "",
+    problem: Annotated[str | None, Query(max_length=40)] = None,
+    containing: Annotated[str | None, Query(max_length=1100)] = None,
+) -> dict[str, Any]:
+    """A page of them; `after` of the next one is there where there may be more."""
+    with _opened(_declared(dag_id)) as (ledger, _):
+        found = ledger_overview.find_problems_shown(
+            ledger, after=after, limit=PAGE + 1, problem=_kind(problem), containing=containing or None
+        )
+        page = found[:PAGE]
+        return {
+            "problems": [overview.problem_shown(each) for each in page],
+            "after": page[-1].legacy_key if len(found) > PAGE else None,
+        }
+
+
+@app.get("/api/problems.csv", dependencies=[Depends(may_read)])
+def problems_as_csv(dag_id: DagId, problem: Annotated[str | None, Query(max_length=40)] = None) -> Response:
+    declared, kind = _declared(dag_id), _kind(problem)
+    with _opened(declared):  # whatever refuses does so before the file begins
+        pass
+    name = f"{declared.name}-problems.csv"
+    return StreamingResponse(
+        _csv_lines(declared, kind),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _csv_lines(declared: Declaration, kind: str | None) -> Iterator[str]:
+    columns = ("key", "problem", "error", "detail", "size", "run_id", "since", "acknowledged")
+    yield _csv(columns)
+    after, told = "", 0
+    with _opened(declared) as (ledger, _):
+        while told < IN_FILE:
+            found = ledger_overview.find_problems_shown(ledger, after=after, limit=1_000, problem=kind)
+            if not found:
+                return
+            for each in found:
+                shown = overview.problem_shown(each)
+                yield _csv([_harmless(shown[column]) for column in columns])
+            after, told = found[-1].legacy_key, told + len(found)
+
+
+def _csv(values: Any) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(values)
+    return line.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """A spreadsheet takes what begins so for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+
+
+@app.get("/api/object", dependencies=[Depends(may_read)])
+def story(dag_id: DagId, asked: Annotated[str, Query(min_length=1, max_length=2200)]) -> dict[str, Any]:
+    """One object's story, by a key of either side or a path as rows hold it."""
+    declared = _declared(dag_id)
+    with _opened(declared) as (ledger, _):
+        for key in overview.possible_keys(declared, asked):
+            if found := ledger_overview.find_story(ledger, key):
+                return {"found": overview.story_shown(declared, found)}
+    return {"found": None, "tried": list(overview.possible_keys(declared, asked))}
+
+
+# -- what may be done -------------------------------------------------------------------------------------------
+
+
+class Why(BaseModel):
+    reason: str = Field(min_length=3, max_length=500)
+
+
+def from_our_page(request: Request) -> None:
+    """JSON alone, and from here: a form of another site can send neither.
+
+    :raises HTTPException: 403.
+    """
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if site not in {"same-origin", "none"} or request.headers.get("content-type", "") != "application/json":
+        raise HTTPException(403, "Only the page itself, or a program with a token, may ask for this, in JSON.")
+
+
+may_change = [Depends(may_act), Depends(from_our_page)]
+
+
+@app.post("/api/stop", dependencies=may_change)
+def stop(dag_id: DagId, why: Why, user: GetUserDep) -> dict[str, str]:
+    """Stop all deletion."""
+    said = f"{why.reason} ({user.get_name()}, in the UI, {datetime.now(timezone.utc):%Y-%m-%d %H:%M UTC})"
+    return {"said": _told(lambda: stop_all(_declared(dag_id), said).text)}
+
+
+@app.post("/api/resume", dependencies=may_change)
+def resume(dag_id: DagId, why: Why, user: GetUserDep) -> dict[str, str]:
+    """Let deletion go on; Airflow's audit log keeps who said so, and why."""
+    said = _told(lambda: resume_all(_declared(dag_id)).text)
+    _write_down(dag_id, user, "resume deletion", why.reason)
+    return {"said": said}
+
+
+def _write_down(dag_id: str, user: BaseUser, what: str, reason: str) -> None:
+    from airflow.models.log import Log
+
+    with create_session() as session:
+        session.add(Log(event=f"s3_migration: {what}", dag_id=dag_id, owner=user.get_name(), extra=reason))
+
+
+def _told(act: Callable[[], str]) -> str:
+    try:
+        return act()
+    except CommandError as error:
+        raise HTTPException(503, str(error)) from error
+
+
+# -- with what --------------------------------------------------------------------------------------------------
+
+
+def _declared(dag_id: str) -> Declaration:
+    """:raises HTTPException: it is no migration's, or its declaration cannot be read."""
+    for declared in declarations.sound():
+        if overview.dag_id(declared) == dag_id:
+            return declared
+    raise HTTPException(404, f"{dag_id} is no migration: no sound declaration has that name.")
+
+
+@contextmanager
+def _opened(declared: Declaration) -> Iterator[tuple[MigrationLedger, Migration]]:
+    """The ledger, read only, each statement for a moment at most.
+
+    :raises HTTPException: the database refuses, or takes too long.
+    """
+    try:
+        with open_ledger(declared) as (ledger, migration):
+            ledger.connection.execute("SET default_transaction_read_only = on")
+            ledger.connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
+            yield ledger, migration
+    except CommandError as error:
+        raise HTTPException(503, str(error)) from error
+
+
+def _kind(problem: str | None) -> str | None:
+    if problem and problem not in PROBLEMS:
+        raise HTTPException(422, f"problem: one of {', '.join(PROBLEMS)}")
+    return problem or None
+
+
+def _may(user: BaseUser, method: Any, declared: Declaration) -> bool:
+    details = DagDetails(id=overview.dag_id(declared))
+    return bool(
+        get_auth_manager().is_authorized_dag(
+            method=method, access_entity=DagAccessEntity.RUN, details=details, user=user
+        )
+    )
+
+
+def _airflow_knows(dag_id: str) -> dict[str, Any]:
+    with create_session() as session:
+        model = session.get(DagModel, dag_id)
+        if model is None:
+            return {"paused": None, "next_run": None}
+        return {"paused": model.is_paused, "next_run": overview.iso(model.next_dagrun_create_after)}
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()

@@ -1,0 +1,108 @@
+"""The pages of the migrations in the real UI: who may see them and act there, and what a person sees of a run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from devstack.airflow import VIEWER
+from tests.support.browser import opened_page
+from tests.support.live_stack import DAG, Platform
+
+PAGES = "s3-migration/pages"
+
+
+@pytest.fixture
+def platform(live: Platform) -> Platform:
+    live.quiet()
+    live.reset()
+    return live
+
+
+def token(platform: Platform, user: str) -> str:
+    login = {"username": user, "password": platform.stack.airflow.passwords[user]}
+    answer = httpx.post(f"{platform.stack.airflow.url}/auth/token", json=login).raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def client(platform: Platform, bearer: str | None) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    return httpx.Client(base_url=f"{platform.stack.airflow.url}/{PAGES}/", headers=headers)
+
+
+READ = [
+    "",
+    "run",
+    "assets/page.js",
+    "api/migrations",
+    f"api/run?dag_id={DAG}&run_id=x",
+    f"api/problems.csv?dag_id={DAG}",
+]
+WRITTEN = [f"api/stop?dag_id={DAG}", f"api/resume?dag_id={DAG}"]
+WHY = {"reason": "a test"}
+
+
+def test_anonymous_and_foreign_tokens_are_refused(platform: Platform) -> None:
+    for bearer, status in ((None, 401), ("of.another.place", 403)):
+        with client(platform, bearer) as asking:
+            assert {path: asking.get(path).status_code for path in READ} == dict.fromkeys(READ, status)
+            answers = {path: asking.post(path, json=WHY).status_code for path in WRITTEN}
+            assert answers == dict.fromkeys(WRITTEN, status)
+            assert asking.get("openapi.json").status_code in {status, 404}
+
+
+def test_a_viewer_reads_and_changes_nothing(platform: Platform) -> None:
+    with client(platform, token(platform, VIEWER)) as asking:
+        assert {path: asking.get(path).status_code for path in READ} == dict.fromkeys(READ, 200)
+        (entry,) = [each for each in asking.get("api/migrations").json()["migrations"] if each["dag_id"] == DAG]
+        assert entry["may_act"] is False
+        assert {path: asking.post(path, json=WHY).status_code for path in WRITTEN} == dict.fromkeys(WRITTEN, 403)
+    assert platform.sql("SELECT count(*) FROM s3_migration.migration WHERE deletion_stopped IS NOT NULL") == [(0,)]
+
+
+@pytest.fixture
+def page(platform: Platform) -> Iterator[Any]:
+    with opened_page(platform) as page:
+        yield page
+
+
+def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page: Any) -> None:
+    """From the run's tab: bars that reach 100 %, a conflict listed and downloaded, its story, stop and resume."""
+    names = [f"image/{number}.png" for number in range(5)]
+    platform.seed(*names)
+    platform.put("production", "avatar/0.png", b"of another")
+    run_id = platform.api.trigger(DAG, mode="move")
+    assert platform.api.wait(DAG, run_id) == "failed"
+
+    url = platform.stack.variables()["AIRFLOW_URL"]
+    page.goto(f"{url}/dags/{DAG}/runs/{run_id}")
+    page.get_by_role("link", name="Migration", exact=True).click()
+    tab = page.frame_locator("iframe")
+    assert tab.get_by_role("progressbar", name="listed").get_attribute("aria-valuenow") == "100"
+    assert tab.get_by_role("progressbar", name="deleted").get_attribute("aria-valuenow") == "80"
+    tab.get_by_role("cell", name="image/0.png").wait_for()
+    with page.expect_download() as download:
+        tab.get_by_role("link", name="Download as CSV").click()
+    with open(download.value.path(), newline="", encoding="utf-8") as file:
+        assert [(line["key"], line["problem"]) for line in csv.DictReader(file)] == [("image/0.png", "conflict")]
+
+    page.goto(f"{url}/{PAGES}/")
+    page.get_by_label("Migration").select_option("avatars")
+    page.get_by_label("Key or path").fill("avatar/0.png")
+    page.get_by_role("button", name="Find the object").click()
+    page.get_by_text("not copied").wait_for()
+    card = page.get_by_role("region", name="avatars", exact=True)
+    card.get_by_role("button", name="Stop all deletion").click()
+    page.get_by_label("Reason").fill("it looks odd")
+    page.get_by_role("button", name="Stop deletion").click()
+    card.get_by_text("Deletion is stopped: it looks odd (admin, in the UI").wait_for()
+    card.get_by_role("button", name="Resume deletion").click()
+    page.get_by_label("Reason").fill("it was nothing")
+    page.get_by_role("button", name="Resume deletion").last.click()
+    card.get_by_role("button", name="Stop all deletion").wait_for()
+    said = platform.api.ask("GET", "/eventLogs", params={"dag_id": DAG, "event": "s3_migration: resume deletion"})
+    assert [(each["owner"], each["extra"]) for each in said["event_logs"]][-1] == ("admin", "it was nothing")
