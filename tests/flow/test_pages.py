@@ -198,3 +198,16 @@ def test_who_may_not_read_a_dag_sees_nothing_of_its_migration(
 ) -> None:
     monkeypatch.setattr(pages, "_may", lambda *_: False)
     assert asked(browser, "migrations")["migrations"] == []
+
+
+def test_a_problem_is_acknowledged_with_a_reason_and_turns_no_run_red(
+    product: Product, flow: Flow, browser: TestClient, conflicts: list[str]
+) -> None:
+    for key in conflicts:
+        answer = browser.post("/api/acknowledge", params={"dag_id": DAG, "key": key}, json={"reason": "both are cats"})
+        assert answer.json() == {"acknowledged": 1}
+    page = asked(browser, "problems")["problems"]
+    assert all(each["acknowledged"].startswith("both are cats (ann, in the UI, ") for each in page)
+    assert flow.run().acknowledged == len(conflicts)
+    answer = browser.post("/api/acknowledge", params={"dag_id": DAG, "key": "image/none"}, json={"reason": "none"})
+    assert answer.status_code == 409

@@ -90,11 +90,21 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     with open(download.value.path(), newline="", encoding="utf-8") as file:
         assert [(line["key"], line["problem"]) for line in csv.DictReader(file)] == [("image/0.png", "conflict")]
 
+    platform.remove("production", "avatar/0.png")
+    tab.get_by_role("button", name="Clear what failed").click()
+    tab.get_by_label("Reason").fill("removed what was in the way")
+    tab.get_by_role("button", name="Clear", exact=True).click()
+    tab.get_by_role("heading", name="No problems").wait_for(timeout=120_000)
+    assert platform.api.wait(DAG, run_id) == "success"
+    run = platform.api.ask("GET", f"/dags/{DAG}/dagRuns/{run_id}")
+    assert run["note"] == "cleared: removed what was in the way"
+    assert platform.objects("legacy") == {}
+
     page.goto(f"{url}/{PAGES}/")
     page.get_by_label("Migration").select_option("avatars")
     page.get_by_label("Key or path").fill("avatar/0.png")
     page.get_by_role("button", name="Find the object").click()
-    page.get_by_text("not copied").wait_for()
+    page.get_by_text("gone from legacy").wait_for()
     card = page.get_by_role("region", name="avatars", exact=True)
     card.get_by_role("button", name="Stop all deletion").click()
     page.get_by_label("Reason").fill("it looks odd")

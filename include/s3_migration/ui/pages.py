@@ -28,6 +28,7 @@ from s3_migration.commands.answer import CommandError
 from s3_migration.commands.session import open_ledger
 from s3_migration.commands.stop_deletion import resume_all, stop_all
 from s3_migration.ledger import overview as ledger_overview
+from s3_migration.ledger.acknowledgement import acknowledge as write_acknowledgement
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.lease import find_run_at_work
 from s3_migration.ledger.overview import STATEMENT_TIMEOUT
@@ -203,8 +204,7 @@ may_change = [Depends(may_act), Depends(from_our_page)]
 @app.post("/api/stop", dependencies=may_change)
 def stop(dag_id: DagId, why: Why, user: GetUserDep) -> dict[str, str]:
     """Stop all deletion."""
-    said = f"{why.reason} ({user.get_name()}, in the UI, {datetime.now(timezone.utc):%Y-%m-%d %H:%M UTC})"
-    return {"said": _told(lambda: stop_all(_declared(dag_id), said).text)}
+    return {"said": _told(lambda: stop_all(_declared(dag_id), _signed(why, user)).text)}
 
 
 @app.post("/api/resume", dependencies=may_change)
@@ -213,6 +213,25 @@ def resume(dag_id: DagId, why: Why, user: GetUserDep) -> dict[str, str]:
     said = _told(lambda: resume_all(_declared(dag_id)).text)
     _write_down(dag_id, user, "resume deletion", why.reason)
     return {"said": said}
+
+
+@app.post("/api/acknowledge", dependencies=may_change)
+def acknowledge(
+    dag_id: DagId, key: Annotated[str, Query(min_length=1, max_length=1100)], why: Why, user: GetUserDep
+) -> dict[str, int]:
+    """The problem that the object of this legacy key has now."""
+    with _opened(_declared(dag_id), read_only=False) as (ledger, _):
+        found = ledger_overview.find_story(ledger, key)
+        if found is None or found.problem not in PROBLEMS:
+            raise HTTPException(409, f"{key} has no problem any more.")
+        run = ledger_overview.find_run_shown(ledger, found.run_id)
+        of_run = ledger.of_run(run.run_no if run else 0)
+        number = write_acknowledgement(of_run, key, None, _signed(why, user), list(PROBLEMS))
+    return {"acknowledged": number}
+
+
+def _signed(why: Why, user: BaseUser) -> str:
+    return f"{why.reason} ({user.get_name()}, in the UI, {datetime.now(timezone.utc):%Y-%m-%d %H:%M UTC})"
 
 
 def _write_down(dag_id: str, user: BaseUser, what: str, reason: str) -> None:
@@ -241,14 +260,15 @@ def _declared(dag_id: str) -> Declaration:
 
 
 @contextmanager
-def _opened(declared: Declaration) -> Iterator[tuple[MigrationLedger, Migration]]:
-    """The ledger, read only, each statement for a moment at most.
+def _opened(declared: Declaration, *, read_only: bool = True) -> Iterator[tuple[MigrationLedger, Migration]]:
+    """The ledger, each statement for a moment at most.
 
     :raises HTTPException: the database refuses, or takes too long.
     """
     try:
         with open_ledger(declared) as (ledger, migration):
-            ledger.connection.execute("SET default_transaction_read_only = on")
+            if read_only:
+                ledger.connection.execute("SET default_transaction_read_only = on")
             ledger.connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
             yield ledger, migration
     except CommandError as error:

@@ -81,7 +81,16 @@ export async function ask(path, parameters = {}, body = undefined) {
   const options = body === undefined ? {} : {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
   };
-  const answer = await fetch(`api/${path}?${query}`, { credentials: "same-origin", ...options });
+  return send(`api/${path}?${query}`, options);
+}
+
+// Of Airflow's own API, with the rights of whoever looks.
+export function airflow(method, path, body) {
+  return send(`../../api/v2/${path}`, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+async function send(url, options) {
+  const answer = await fetch(url, { credentials: "same-origin", ...options });
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) {
     const detail = typeof said.detail === "string" ? said.detail : JSON.stringify(said.detail ?? answer.statusText);

@@ -1,11 +1,11 @@
-import { ask, bytes, element, fill, lasting, moment, number, rate, stopAndResume, watch } from "./page.js";
+import { airflow, ask, bytes, confirmed, element, fill, lasting, moment, number, rate, stopAndResume, watch } from "./page.js";
 
 const asked = new URLSearchParams(location.search);
 const dagId = asked.get("dag_id"), runId = asked.get("run_id");
 // What is shown of the problems, which are paged by the server.
 const filter = { problem: "", containing: "", pages: [""] };
 const DOCS = "../docs/";
-let kinds = null;
+let kinds = null, mayAct = false;
 
 function head(found) {
   const run = found.run;
@@ -20,7 +20,34 @@ function head(found) {
       moment(run.approval.asked_at), ")."),
     run?.waits && element("p", {}, `${number(run.waits.objects)} objects wait for the end of their grace period: until `,
       moment(run.waits.until), " at the latest. A later move deletes them."),
-    element("div", { class: "tools" }, stopAndResume(found, again)));
+    element("div", { class: "tools" }, stopAndResume(found, again), clearFailed(found)));
+  mayAct = found.may_act;
+}
+
+function clearFailed(found) {
+  if (!found.may_act || found.run === null || found.run.at_work) return null;
+  const dag = `dags/${encodeURIComponent(dagId)}`;
+  return element("button", {
+    click: () => confirmed("Clear what failed?",
+      "Each red task of this run is tried again; what is done is not repeated. Remove the cause first.", "Clear",
+      async (reason) => {
+        await airflow("PATCH", `${dag}/dagRuns/${encodeURIComponent(runId)}?update_mask=note`, { note: `cleared: ${reason}` });
+        await airflow("POST", `${dag}/clearTaskInstances`, { dag_run_id: runId, dry_run: false, only_failed: true, reset_dag_runs: true });
+        await again();
+      }),
+  }, "Clear what failed");
+}
+
+function acknowledge(problem) {
+  return element("button", {
+    click: () => confirmed(`Acknowledge the problem of ${problem.key}?`,
+      `It is ${problem.problem}. From then on it turns no run red, and is still counted. The object stays as it is.`,
+      "Acknowledge", async (reason) => {
+        await ask("acknowledge", { dag_id: dagId, key: problem.key }, { reason });
+        kinds = null;
+        await again();
+      }),
+  }, "Acknowledge");
 }
 
 function bar(of) {
@@ -110,7 +137,8 @@ async function showProblems() {
         element("td", {}, each.error ?? "—"),
         element("td", { class: "text" }, each.detail ?? "—"),
         element("td", {}, moment(each.since)),
-        element("td", {}, element("a", { href: `${DOCS}${each.advice}` }, "runbook"))))))),
+        element("td", {}, element("a", { href: `${DOCS}${each.advice}` }, "runbook"),
+          mayAct && !each.acknowledged ? [" ", acknowledge(each)] : null)))))),
     page.problems.length ? null : element("p", { class: "soft" }, "None of this kind and key."),
     (filter.pages.length > 1 || page.after !== null) && element("div", { class: "tools" },
       element("button", { disabled: filter.pages.length < 2, click: turn(filter.pages.slice(0, -1)) }, "Previous"),
