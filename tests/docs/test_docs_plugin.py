@@ -140,12 +140,13 @@ def test_who_is_not_logged_in_is_refused(anonymous: TestClient, name: str) -> No
     assert anonymous.get(f"{PREFIX}/{name}", follow_redirects=False).status_code == 401
 
 
-def test_every_task_loads_the_plugin_and_must_not_pay_for_the_servers_modules() -> None:
+@pytest.mark.parametrize("plugin", sorted((ROOT / "plugins").glob("*.py")), ids=lambda path: path.stem)
+def test_every_task_loads_the_plugin_and_must_not_pay_for_the_servers_modules(plugin: Path) -> None:
     program = f"""
 import importlib.util, sys
 import airflow.plugins_manager
 before = set(sys.modules)
-spec = importlib.util.spec_from_file_location("s3_migration_docs", {str(PLUGIN)!r})
+spec = importlib.util.spec_from_file_location("{plugin.stem}", {str(plugin)!r})
 spec.loader.exec_module(importlib.util.module_from_spec(spec))
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
