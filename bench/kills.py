@@ -150,21 +150,21 @@ class Killer:
         now = time.monotonic()
         if now < self._next:
             return
-        if self._next and not self._kill():
-            return  # nothing is at work: as soon as there is
+        if self._next:
+            self._kill()
+        # Where nothing is at work nothing is made up for: else each try after a pause would be killed as it begins.
         self._next = now + self._chance.expovariate(1 / self.every)
 
-    def _kill(self) -> bool:
+    def _kill(self) -> None:
         with self.stack.postgres.connect(DATABASE) as connection:
             found = [pid for (pid,) in connection.execute(AT_WORK.encode()) if self._is_ours(pid)]
             steps = " and ".join(step for (step,) in connection.execute(STEPS_AT_WORK))
         if not found:
-            return False
+            return
         with suppress(ProcessLookupError):
             os.kill(self._chance.choice(found), signal.SIGKILL)
             self.killed[steps] += 1
             self.bench.say(f"  killed a task: {steps}")
-        return True
 
     def _is_ours(self, pid: int) -> bool:
         """Whether the stack's scheduler started it, through whomever."""

@@ -16,9 +16,9 @@ from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
 
 # From so many objects on nine of ten are in production already: their copies would take a day, and show nothing new.
-MOSTLY_COPIED = 10_000_000
+MOSTLY_COPIED = 3_000_000
 # Up to so many each step is killed once: a second run takes as long as the first.
-KILLED_UP_TO = 10_000_000
+KILLED_UP_TO = 1_000_000
 # What all that waits for no store's copies takes.
 LINEAR = ("list", "switch", "verify", "delete")
 # Of what every run has besides its mapped tasks.
@@ -47,6 +47,7 @@ def measure_size(bench: Bench, objects: int) -> dict[str, float]:
     already = 9 if objects >= MOSTLY_COPIED else 0
     with scaled_run(bench, objects, already) as run:
         run.measure()
+    bench.say(f"undisturbed, as docs/scale.md has it:\n{table({objects: _summed_up(run)})}")
     if objects <= KILLED_UP_TO and max(run.work.values()) >= LEAST_WORK:
         with scaled_run(bench, objects, already) as killed:
             killed.kill(run.work)

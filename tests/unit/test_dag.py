@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,14 @@ def test_the_form_explains_every_param(dag: Any) -> None:
         assert param.schema["title"], name
         assert len(param.description) > 20, name
     assert {name for name in dag.params if "section" not in dag.params.get_param(name).schema} == {"mode", "limit"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "longest"), [("", timedelta(minutes=4)), ("retry_delay: 10m\n", timedelta(minutes=15))]
+)
+def test_what_is_cleared_often_is_tried_again_as_soon_as_what_never_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, declared: str, longest: timedelta
+) -> None:
+    """Airflow doubles the delay with every try, also of those before a task was cleared."""
+    (dag,) = bag(monkeypatch, tmp_path, avatars=f"{GOOD}\n{declared}").dags.values()
+    assert {task.max_retry_delay for task in dag.tasks} == {longest}

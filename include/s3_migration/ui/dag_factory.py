@@ -22,6 +22,7 @@ from s3_migration.ui import alerts, trigger_form
 from s3_migration.ui.gate import DeletionGate
 from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
 
+MAX_RETRY_DELAY = timedelta(minutes=15)
 DOCS = Path(__file__).parents[3] / "docs" / "dag.md"
 
 
@@ -51,7 +52,8 @@ def make_dag(declared: Declaration) -> DAG:
             "retries": declared.retries,
             "retry_delay": declared.retry_delay,
             "retry_exponential_backoff": True,
-            "max_retry_delay": pendulum.duration(minutes=15),
+            # Airflow doubles with every try that there ever was: of a task that was cleared, with the earlier ones too.
+            "max_retry_delay": min(declared.retry_delay * 2**declared.retries, MAX_RETRY_DELAY),
         },
         tags=["s3-migration"],
         on_failure_callback=alerts.callback(alerts.tell_failed, declared),
