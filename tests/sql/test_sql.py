@@ -545,9 +545,7 @@ CASES: dict[str, Case] = {
         before=KNOWN.format("failed"),
     ),
     "find_chunk_times": Case({}, None, again=None),
-    "find_problems_shown": Case(
-        {"after": "image/c", "run_id": None, "problem": "failed", "containing": "e", "limit": 9}, None
-    ),
+    "find_problems_shown": Case({"after": "image/c", "problem": "failed", "containing": "e", "limit": 9}, None),
     "find_run_shown": Case({"run_id": "run"}, None),
     "find_runs_shown": Case({"limit": 9}, None),
     "find_steps_shown": Case({}, None, again=None),
@@ -1212,7 +1210,7 @@ QUIET: dict[str, dict[str, Any]] = {
     "grace_left": ALL,
     "has_unproven": ALL,
     "is_unfinished": ALL,
-    "find_problems_shown": {"after": "", "run_id": None, "problem": None, "containing": None, "limit": 50},
+    "find_problems_shown": {"after": "", "problem": None, "containing": None, "limit": 50},
     "count_problems": {"limit": 1000},
     "find_story": {"key": "image/copied"},
     "retry_refused_rows": {},

@@ -140,13 +140,11 @@ def find_problems_shown(
     *,
     after: str,
     limit: int,
-    run_id: str | None = None,
     problem: str | None = None,
     containing: str | None = None,
 ) -> list[ProblemShown]:
     """The next ones after this legacy key.
 
-    :param run_id: of this run alone.
     :param problem: of this kind alone.
     :param containing: whose key has this in it.
     """
@@ -156,7 +154,6 @@ def find_problems_shown(
             "find_problems_shown",
             after=after,
             limit=limit,
-            run_id=run_id,
             problem=problem,
             containing=containing,
         )

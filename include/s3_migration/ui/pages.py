@@ -269,7 +269,8 @@ def _opened(declared: Declaration, *, read_only: bool = True) -> Iterator[tuple[
         with open_ledger(declared) as (ledger, migration):
             if read_only:
                 ledger.connection.execute("SET default_transaction_read_only = on")
-            ledger.connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
+            for setting in ("statement_timeout", "lock_timeout"):
+                ledger.connection.execute(f"SET {setting} = '{STATEMENT_TIMEOUT}'")
             yield ledger, migration
     except CommandError as error:
         raise HTTPException(503, str(error)) from error

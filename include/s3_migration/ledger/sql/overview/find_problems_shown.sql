@@ -1,4 +1,4 @@
--- The next problems after a key, of one run or (null) of all; by the index of what is red, small as it is.
+-- The next problems after a key; by the index of what is red, small as it is.
 SELECT
     l.legacy_key,
     l.problem,
@@ -14,7 +14,6 @@ LEFT JOIN s3_migration.acknowledged AS a
     ON a.migration_id = l.migration_id AND a.legacy_key = l.legacy_key AND a.problem = l.problem
 WHERE
     l.migration_id = %(migration_id)s AND l.legacy_key > %(after)s AND l.problem IN ({problems})
-    AND (%(run_id)s::text IS NULL OR r.run_id = %(run_id)s)
     AND (%(problem)s::text IS NULL OR l.problem = %(problem)s)
     AND (%(containing)s::text IS NULL OR strpos(l.legacy_key, %(containing)s) > 0)
 ORDER BY l.legacy_key
