@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help install demo quick test check up down seed bench env lock clean
+.PHONY: help install demo quick test check up down shell seed bench env lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,9 @@ check: install ## ruff and mypy
 
 up: install ## start the embedded stack, with the UI, and keep it
 	@$(BIN)/python -m devstack.stack up
+
+shell: install ## a shell in which the commands of README and runbook meet the embedded stack
+	@$(BIN)/python -m devstack.stack shell
 
 down: install ## stop it; its data stays
 	@$(BIN)/python -m devstack.stack down

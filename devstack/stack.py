@@ -125,11 +125,18 @@ class Stack:
             "AIRFLOW_USER": ADMIN,
             "AIRFLOW_PASSWORD": kept.admin_password,
             "S3_ENDPOINT_URL": self.s3.endpoint_url,
+            "AWS_ENDPOINT_URL": self.s3.endpoint_url,  # else a plain client would go to AWS
             "AWS_ACCESS_KEY_ID": kept.s3_admin_key,
             "AWS_SECRET_ACCESS_KEY": kept.s3_admin_secret,
             "AWS_DEFAULT_REGION": REGION,
             "DB_CONN_STRING": self.postgres.dsn(product.DATABASE),
         }
+
+    def shell_environment(self) -> dict[str, str]:
+        """In which every command of README and runbook works as printed: `python` is this one, Airflow this stack's."""
+        beside = str(Path(sys.executable).parent)
+        path = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+        return {**self.airflow.environment(), **self.variables(), "PATH": path}
 
     def running(self) -> bool:
         processes = [self.postgres.process, self.s3.process, *([self.redis.process] if self.workers else [])]
@@ -224,6 +231,7 @@ S3        {variables["S3_ENDPOINT_URL"]}   access key {kept.s3_admin_key}   secr
 Database  {variables["DB_CONN_STRING"]}
 
 For any client:  set -a; . {_short(stack.environment_file)}; set +a
+For python -m s3_migration and airflow as well:  make shell
 """
 
 
@@ -233,7 +241,7 @@ def _short(path: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["up", "down"])
+    parser.add_argument("command", choices=["up", "down", "shell"])
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="of another stack (default: .local)")
     options = parser.parse_args()
     command, stack = options.command, Stack(options.directory.resolve())
@@ -244,6 +252,12 @@ def main() -> None:
             stack.down()
             print(f"down after {time.monotonic() - begun:.0f} s; the data stays in {_short(stack.directory)}")
             return
+        if command == "shell":
+            if not (stack.environment_file.exists() and stack.running()):
+                raise LocalError("nothing is up; make up starts it")
+            shell = os.environ.get("SHELL", "/bin/sh")
+            print("In here python, airflow and any S3 client are those of the embedded stack; exit leaves.")
+            os.execve(shell, [shell], stack.shell_environment())
         if stack.environment_file.exists() and stack.running():
             print("already up")
             stack.up(say=lambda line: None)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from devstack.airflow import VIEWER
 from tests.support import ROOT
@@ -44,6 +45,23 @@ def test_the_plugin_is_in_the_ui_and_the_dags_docs_lead_to_it(live: Platform) ->
     (view,) = plugin["external_views"]
     assert (view["name"], view["href"], view["category"]) == ("S3 migration runbook", RUNBOOK[1:], "docs")
     assert f"({RUNBOOK[1:]})" in live.api.ask("GET", f"/dags/{DAG}/details")["doc_md"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -m s3_migration status avatars",
+        "python -m s3_migration check avatars",
+        "airflow dags details migrate_avatars",
+        """python -c 'import boto3; boto3.client("s3").head_bucket(Bucket="legacy-s3")'""",
+    ],
+)
+def test_in_make_shell_the_commands_of_the_docs_work_as_printed(live: Platform, command: str, tmp_path: Path) -> None:
+    environment = live.stack.shell_environment()
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_runbooks_commands_of_airflow_work_as_written(live: Platform) -> None:
