@@ -257,7 +257,7 @@ def main() -> None:
                 raise LocalError("nothing is up; make up starts it")
             shell = os.environ.get("SHELL", "/bin/sh")
             print("In here python, airflow and any S3 client are those of the embedded stack; exit leaves.")
-            os.execve(shell, [shell], stack.shell_environment())
+            os.execve(shell, [shell], stack.shell_environment())  # noqa: S606 - in place of this process
         if stack.environment_file.exists() and stack.running():
             print("already up")
             stack.up(say=lambda line: None)
