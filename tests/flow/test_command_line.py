@@ -23,7 +23,7 @@ from tests.support.product import Product
 
 # Beside NAME, the least that each takes.
 LEAST = {"setup": ["--sql"], "stop": ["--reason", "why, Ada"], "retire": ["show"]}
-ASKING = [name for name in COMMANDS if name != "setup"]  # that need Airflow
+ASKING = [name for name in COMMANDS if name not in {"declaration", "setup"}]  # that need Airflow
 CONNECTIONS = ("LEGACY_S3", "PRODUCTION_S3", "PRODDATABASE")
 
 
@@ -79,7 +79,14 @@ assert "airflow" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["setup", "--help"], ["setup", "avatars", "--sql"], ["setup", "avatars", "--iam"]]
+    "arguments",
+    [
+        ["--help"],
+        ["setup", "--help"],
+        ["setup", "avatars", "--sql"],
+        ["setup", "avatars", "--iam"],
+        ["declaration", "avatars"],
+    ],
 )
 def test_what_needs_no_airflow_does_not_load_it(arguments: list[str]) -> None:
     """It takes seconds."""
@@ -98,7 +105,7 @@ def refused(run: Run, *arguments: str) -> str:
 
 
 def test_no_command_is_an_error_that_shows_them(run: Run) -> None:
-    assert "\nCommands:\n  check " in refused(run)
+    assert "\nCommands:\n  declaration " in refused(run)
 
 
 def test_an_unknown_command_is_told_those_that_there_are(run: Run) -> None:

@@ -20,6 +20,7 @@ class Listed(NamedTuple):
 
 
 COMMANDS = {
+    "declaration": Listed("declaration", "what is declared and whence, where a key goes; a schema for editors"),
     "check": Listed("check", "all that a run needs: connections, database, stores, rights; changes nothing"),
     "survey": Listed("survey", "which columns name the objects, the undeclared ones first; changes nothing"),
     "setup": Listed("setup", "print what administrators run once: SQL, policies"),

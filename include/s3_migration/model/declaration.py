@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, ValidationError, WithJsonSchema, model_validator
 
+from s3_migration.model.declaration_faults import GRACE_PERIOD_VARIABLE, explain, field_names
 from s3_migration.model.declared_alerts import Alerts
 from s3_migration.model.declared_approval import Approval
 from s3_migration.model.declared_store import Production, Store
@@ -25,9 +26,6 @@ from s3_migration.model.reference import DEFAULT_SCHEMA, Reference
 # A deployment may keep its declarations elsewhere.
 DIRECTORY_VARIABLE = "S3_MIGRATION_DECLARATIONS"
 DIRECTORY = Path(os.environ.get(DIRECTORY_VARIABLE) or Path(__file__).parents[2] / "migrations")
-
-# A deployment (the embedded stack among them) may shorten or lengthen the grace period of all its migrations.
-GRACE_PERIOD_VARIABLE = "S3_MIGRATION_GRACE_PERIOD"
 
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
 
@@ -65,8 +63,8 @@ class ReferenceEntry(Part):
     Without a schema the table is that of schema public, whatever the role's search_path.
     """
 
-    table: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$")]
-    column: Text
+    table: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$", description="such as avatars, or catalog.pictures")]
+    column: Annotated[Text, Field(description="text, varchar, text[] or jsonb")]
     path_prefix: Annotated[PathPrefix | None, Field(description="default: the path_prefix of each side")] = None
     path_encoding: Annotated[
         Literal["plain", "url"],
@@ -92,7 +90,7 @@ class Database(Part):
     pg_read_all_stats) by a query of yours: `SELECT extract(epoch FROM now() - max(at)) FROM heartbeat`.
     """
 
-    conn_id: Text
+    conn_id: Annotated[Text, Field(description="Airflow's connection, of type Postgres")]
     references: Annotated[list[ReferenceEntry], Field(min_length=1, description="every column that names the objects")]
     ignored_columns: Annotated[
         list[Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+){1,2}$")]],
@@ -124,15 +122,25 @@ class Declaration(Approval):
     """Everything one migration needs to know. Durations: `90s`, `15m`, `24h`, `7d`."""
 
     name: Annotated[str, Field(pattern=_NAME)]
-    description: Annotated[str, Field(pattern=NO_NUL)] = ""
-    legacy: Store
-    production: Production
-    database: Database
-    schedule: Annotated[str, AfterValidator(cron)] | None = None  # none: only by hand
-    timezone: Annotated[str, AfterValidator(timezone_name)] = "UTC"
-    scheduled_mode: Annotated[Mode, BeforeValidator(by_schedule), Field(description="what scheduled runs do")] = (
-        Mode.PLAN
-    )
+    description: Annotated[str, Field(pattern=NO_NUL, description="as Airflow shows it with the DAG")] = ""
+    legacy: Annotated[Store, Field(description="where the objects are")]
+    production: Annotated[Production, Field(description="where they go, and how they are copied")]
+    database: Annotated[Database, Field(description="whose rows name them")]
+    schedule: (
+        Annotated[
+            str,
+            AfterValidator(cron),
+            Field(description="cron expression of five fields, or one such as @daily; absent: only by hand"),
+        ]
+        | None
+    ) = None
+    timezone: Annotated[str, AfterValidator(timezone_name), Field(description="of the schedule")] = "UTC"
+    scheduled_mode: Annotated[
+        Mode,
+        BeforeValidator(by_schedule),
+        Field(description="what scheduled runs do"),
+        WithJsonSchema({"enum": [mode.value for mode in Mode if not mode.undoes]}),
+    ] = Mode.PLAN
     chunk_size: Annotated[StrictInt, Field(ge=1, le=10_000_000, description="objects a mapped task")] = 10_000
     parallel_chunks: Annotated[StrictInt, Field(ge=1, le=256, description="mapped tasks at once")] = 4
     parallel_passes: Annotated[StrictInt, Field(ge=1, le=16, description="sessions at once that read the tables")] = 1
@@ -177,7 +185,7 @@ class Declaration(Approval):
             "Admin, Pools in the UI): Airflow never starts a task of a pool that it does not know"
         ),
     ] = "default_pool"
-    owners: Annotated[list[Text], Field(min_length=1)] = ["sre"]
+    owners: Annotated[list[Text], Field(min_length=1, description="as Airflow shows them with the DAG")] = ["sre"]
     alerts: Annotated[Alerts, Field(description="who is told of a run")] = Alerts()
 
     @model_validator(mode="after")
@@ -311,28 +319,6 @@ def load(path: Path) -> Declaration:
         return Declaration.model_validate({"name": path.stem, **fields})
     except ValidationError as error:
         flat = "references" not in (database if isinstance(database := fields.get("database"), dict) else {})
-        raise DeclarationError("\n".join(_explain(path, fault, flat) for fault in error.errors())) from error
-
-
-def _explain(path: Path, fault: Any, flat: bool) -> str:
-    """:param flat: the one reference stands in `database` itself."""
-    field = ".".join(str(part) for part in fault["loc"]) or "legacy, production, database"
-    if flat:
-        field = field.replace("database.references.0", "database")
-    place: object = path
-    if field == "grace_period" and os.environ.get(GRACE_PERIOD_VARIABLE):
-        place, got, fix = "the environment", _short(fault["input"]), f"correct or unset {GRACE_PERIOD_VARIABLE}"
-    elif field == "name":
-        got, fix = _short(fault["input"]), "rename the file: small letters, digits and _, at most 40"
-    elif fault["type"] == "missing":
-        got, fix = "absent", f"add {field}"
-    elif fault["type"] == "extra_forbidden":
-        got, fix = _short(fault["input"]), f"remove {field}, or correct its spelling"
-    else:
-        got, fix = _short(fault["input"]), f"correct {field}"
-    said = fault["msg"].removeprefix("Value error, ")
-    return f"{place}: {field}: {got}: {said}. Fix: {fix} (fields: include/s3_migration/model/declaration.py)."
-
-
-def _short(value: object) -> str:
-    return "the whole" if isinstance(value, dict) else repr(value)[:80]
+        names = field_names(Declaration)
+        faults = (explain(path, fault, names, flat=flat) for fault in error.errors())
+        raise DeclarationError("\n".join(faults)) from error

@@ -33,12 +33,10 @@ class Alerts(Part):
         Annotated[str, AfterValidator(email), Field(description="default: from_email in the connection's extra")] | None
     ) = None
     notifiers: Annotated[list[Notifier], Field(description="others to tell")] = []
-    late_after: (
-        Annotated[
-            Duration, Field(gt=timedelta(0), description="a run not finished this long after it was queued is late")
-        ]
-        | None
-    ) = None
+    late_after: Annotated[
+        Annotated[Duration, Field(gt=timedelta(0))] | None,
+        Field(description="a run not finished this long after it was queued is late"),
+    ] = None
 
     @model_validator(mode="after")
     def _late_for_somebody(self) -> Alerts:

@@ -22,13 +22,10 @@ class Approval(Part):
             "migration. every: for each run that would delete. An undo's removal of copies is asked for by hand anyway"
         ),
     ] = None
-    approval_timeout: (
-        Annotated[
-            Duration,
-            Field(gt=timedelta(0), description="nobody answered for so long: nothing is deleted. Absent: 24h"),
-        ]
-        | None
-    ) = None
+    approval_timeout: Annotated[
+        Annotated[Duration, Field(gt=timedelta(0))] | None,
+        Field(description="nobody answered for so long: nothing is deleted. Absent: 24h"),
+    ] = None
     approvers: Annotated[
         list[Annotated[str, Field(pattern=r"^[^\s\x00]+$", description="a user's id, without blanks")]] | None,
         Field(

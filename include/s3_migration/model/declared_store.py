@@ -50,7 +50,7 @@ Header = Annotated[str, Field(pattern=r"^[!-~]([ -~]*[!-~])?$")]
 class Store(Part):
     """One side of the move: a prefix of a bucket, and how rows name the keys below it."""
 
-    conn_id: Text
+    conn_id: Annotated[Text, Field(description="Airflow's connection, of type Amazon Web Services")]
     bucket: Text
     prefix: Annotated[Text, Field(description="keys below it take part, e.g. image/")]
     path_prefix: Annotated[Text, Field(description="what stands for the prefix in a row; default: the prefix")] = ""

@@ -8,7 +8,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, croniter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 DURATION = r"\s*([0-9]{1,9})\s*([smhd])\s*"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -68,6 +68,7 @@ Duration = Annotated[
     BeforeValidator(duration),
     Field(ge=timedelta(0), le=timedelta(days=3650)),
     PlainSerializer(duration_text, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{DURATION}$", "examples": ["24h"]}),
 ]
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no NUL, and Airflow then no DAG of the file that this one is in
 Text = Annotated[str, Field(min_length=1, pattern=NO_NUL)]

@@ -12,6 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from s3_migration.model.declaration import Declaration
+from s3_migration.model.declaration_faults import grace_period_from
 from s3_migration.model.field_types import DURATION, duration_text
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS
@@ -75,7 +76,7 @@ def run_params(declaration: Declaration) -> tuple[RunParam, ...]:
             title="Grace period before deletion",
             description="From the switch of the rows to the deletion, e.g. 90s, 15m, 24h, 7d. Up to 30 minutes are "
             "waited for within the run; what takes longer, a later run deletes. "
-            f"Empty: {duration_text(declaration.grace_period)}, as declared.",
+            f"Empty: {duration_text(declaration.grace_period)}, {grace_period_from()}.",
             section="Before anything is deleted",
         ),
         RunParam(
