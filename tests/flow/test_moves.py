@@ -963,6 +963,21 @@ CLOSERS = {
 }
 
 
+def test_the_first_words_say_whether_it_is_open(product: Product, flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    product.seed(*GOOD, BAD)
+    product.put("production", COPY, b"another cat")
+    assert flow.attempt().deleted == 3
+    said = str(flow.red["gate", 0])
+    assert said.startswith(
+        "OPEN: what is proven will be deleted; 1 object stays: 1 conflict (migration avatars).\n  conflict: "
+    )
+    assert said.endswith("or all that failed (docs/runbook.md#conflict).")
+    product.remove("production", COPY)
+    with caplog.at_level("INFO"):
+        flow.run()
+    assert "OPEN: what is proven will be deleted" in caplog.messages
+
+
 @pytest.mark.parametrize("closer", CLOSERS.values(), ids=CLOSERS)
 def test_a_closed_gate_deletes_nothing(product: Product, flow: Flow, closer: str) -> None:
     product.seed(*GOOD, BAD)
@@ -970,6 +985,8 @@ def test_a_closed_gate_deletes_nothing(product: Product, flow: Flow, closer: str
     assert set(flow.red) == {("gate", 0), ("delete", 1), ("delete", 2), ("reconcile", 0)}
     assert isinstance(flow.red["gate", 0], GateClosed)
     assert isinstance(flow.red["delete", 1], GateClosed)
+    assert str(flow.red["gate", 0]).startswith("CLOSED: nothing is deleted: migration avatars: ")
+    assert str(flow.red["delete", 1]).startswith("CLOSED: nothing more is deleted: migration avatars: ")
     assert set(product.objects("legacy")) == {*GOOD, BAD}
     product.sql("UPDATE s3_migration.migration SET deletion_stopped = NULL")
     assert flow.run().deleted == 4
