@@ -123,6 +123,8 @@ def test_a_failed_chunk_is_red_and_all_is_whole_once_it_is_mended(
     assert platform.body("production", "avatar/0003.png") == b"someone else's"
     log = platform.api.log(DAG, run_id, "copy_chunk", map_index=states["copy_chunk"].index("failed"))
     assert "conflict: 'image/0003.png'" in log
+    last = [line for line in log.splitlines() if not line.startswith("::")][-1]
+    assert last == f"Runbook: {platform.stack.airflow.url}/s3-migration/docs/runbook#conflict"
 
     copies = platform.requests()["CopyObject 200"]
     platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0003.png")

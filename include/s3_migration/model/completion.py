@@ -13,7 +13,7 @@ ROWS_EXPLAINED = [name for name, state in STATES.items() if state.rows_may_name_
 LEGACY_EXPLAINED = [name for name, state in STATES.items() if state.legacy_may_hold_it]
 
 _MOVE = "trigger a run with mode=move and no limit"
-_PROBLEM = "fix or acknowledge them (docs/runbook.md), then move again"
+_PROBLEM = "fix or acknowledge them (docs/runbook.md#first-look), then move again"
 _FIXES = {
     "listed": _MOVE,
     "copied": _MOVE,

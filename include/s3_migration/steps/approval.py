@@ -55,8 +55,8 @@ def take_decision(declaration: Declaration, run_id: str, decision: Decision) -> 
         )
     if not decision.approved:
         raise GateClosed(
-            f"{closed(declaration.name)} {decision.by} rejected the deletion of run {run_id}, "
-            f"{decision.at:%Y-%m-%d %H:%M %Z}; rows and copies stay as they are. Fix: find out why. Then {ASKS_ANEW}."
+            f"{closed(declaration.name)} {decision.by} rejected the deletion, {decision.at:%Y-%m-%d %H:%M %Z}; "
+            f"rows and copies of run {run_id} stay as they are. Fix: find out why. Then {ASKS_ANEW}."
         )
     log.info("the deletion was approved by %s, %s", decision.by, decision.at)
 

@@ -246,7 +246,7 @@ def _explained(run: Run, error: BaseException) -> BaseException:
         return (StoreRetryable if retryable(error_code(error)) else StoreRefused)(
             f"Migration {name}, {run.step}: the store, asked about {sides}/{run.keys.production_prefix}, "
             f"says {operation}{error_text(error).rstrip('.')}. Nothing was concluded from it; what is done stays. "
-            f"Fix: remove the cause (docs/runbook.md has the codes), then clear this task with its downstream."
+            f"Fix: remove the cause, then clear this task with its downstream (docs/runbook.md#copy_chunk-is-red)."
         )
     return error
 

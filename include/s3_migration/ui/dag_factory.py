@@ -18,7 +18,7 @@ from s3_migration.model.declaration import Declaration, DeclarationError
 from s3_migration.model.run_request import BadRequest
 from s3_migration.steps import check as checking
 from s3_migration.steps import copying, deletion, listing, switching, verification
-from s3_migration.ui import alerts, trigger_form
+from s3_migration.ui import alerts, last_words, trigger_form
 from s3_migration.ui.gate import DeletionGate
 from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
 
@@ -52,6 +52,8 @@ def make_dag(declared: Declaration) -> DAG:
             "retry_delay": declared.retry_delay,
             "retry_exponential_backoff": True,
             "max_retry_delay": pendulum.duration(minutes=15),
+            "on_failure_callback": last_words.tell_red,
+            "on_retry_callback": last_words.tell_retry,
         },
         tags=["s3-migration"],
         on_failure_callback=alerts.callback(alerts.tell_failed, declared),
