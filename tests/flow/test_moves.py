@@ -850,6 +850,33 @@ def test_the_plan_forecasts_at_the_rate_of_the_latest_run_that_copied_enough_and
     assert (world(product), product.sql("SELECT * FROM s3_migration.ledger ORDER BY legacy_key")) == before
 
 
+def test_a_chunk_that_is_cleared_much_later_ruins_no_rate(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tries of one chunk and one of the other: three seconds at work, in an hour from first to last."""
+    monkeypatch.setattr(reconciliation, "ENOUGH_TO_OBSERVE", 3)
+    product.seed(*GOOD, BAD)
+    product.put("production", COPY, b"another cat")
+    flow.attempt(Mode.COPY)
+    product.remove("production", COPY)
+    chunk = next(chunk for step, chunk in flow.red if step == "copy")
+    flow.work_off([("copy", chunk)])
+    tries = product.sql("SELECT chunk FROM s3_migration.timing WHERE step = 'copy' ORDER BY chunk")
+    assert tries == [(chunk - 100_000,), (1,), (2,)], "the earlier try is kept beside the one that it was repeated by"
+    for number, (began, ended) in {chunk: (3600, 3601), chunk - 100_000: (0, 2), 3 - chunk: (1, 2)}.items():
+        product.sql(
+            "UPDATE s3_migration.timing SET started_at = '2026-05-01'::timestamptz + %s * interval '1s', "
+            "ended_at = '2026-05-01'::timestamptz + %s * interval '1s' WHERE step = 'copy' AND chunk = %s",
+            began,
+            ended,
+            number,
+        )
+    account = flow.work_off([("reconcile", 0)])
+    assert (account.copied, account.seconds["copy"]) == (4, 3.0)
+    assert f"{account.copied:,} (1 objects/s)" in account.as_text()
+    assert flow.run(Mode.PLAN).forecast["observed_rate"] == pytest.approx(4 / 3)
+
+
 def test_the_rate_of_another_migration_is_none_of_this_ones(
     product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from s3_migration.model.account import Account
+from s3_migration.model.account import ASLEEP, Account
 from s3_migration.model.completion import LastRun, Rows, find_unfinished
 from s3_migration.model.states import PROBLEMS, STATES
 
@@ -55,6 +55,13 @@ def test_each_figure_is_the_sum_over_the_steps_that_do_it() -> None:
     assert made.requests == {"ListObjectsV2 200": 22, "CopyObject 200": 9_805, "CopyObject 503": 4}
     assert made.seconds == {"check": 0.12, "list": 1.0, "copy": 9.8, "delete": 0.0}
     assert made.objects_per_second == pytest.approx(9_803 / 9.8)
+
+
+def test_the_grace_period_counts_with_what_was_waited() -> None:
+    tallies = {("grace", ASLEEP): 5_250, ("switch", "rows"): 3}
+    made = account(tallies=tallies, seconds={"grace": 0.04, "switch": 1.0})
+    assert made.seconds == {"grace": 5.29, "switch": 1.0}
+    assert "grace 5.3" in made.as_text()
 
 
 def test_every_kind_of_problem_is_named_even_where_there_is_none() -> None:

@@ -18,6 +18,8 @@ def _tallied(what: str, *steps: str) -> int:
     return field(default=0, metadata={"tallies": [(step, what) for step in steps]})
 
 
+# What a step that sleeps without a worker tallies of it, in milliseconds: in table timing it is a gap.
+ASLEEP = "milliseconds asleep"
 # Tallies that are kept for each reference, and what they are called in the account.
 _BY_REFERENCE = {"rows": "switched", "rows_left": "left"}
 
@@ -59,7 +61,7 @@ class Account:
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
     states: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
-    seconds: dict[str, float] = field(default_factory=dict)  # by step
+    seconds: dict[str, float] = field(default_factory=dict)  # at work, by step; of grace what was waited as well
     forecast: dict[str, Any] = field(default_factory=dict)  # a plan's: include/s3_migration/model/forecast.py
 
     @classmethod
@@ -115,7 +117,7 @@ class Account:
             acknowledged=acknowledged,
             states=dict(states),
             requests=dict(requests),
-            seconds={step: round(value, 2) for step, value in seconds.items()},
+            seconds={step: round(value + tallies.get((step, ASLEEP), 0) / 1000, 2) for step, value in seconds.items()},
             forecast=forecast,
             **found,
         )
