@@ -127,6 +127,12 @@ class Account:
         return {kind: self.states.get(kind, 0) for kind in PROBLEMS}
 
     @property
+    def _planned(self) -> dict[str, int]:
+        """What a plan has listed, each object once."""
+        known = {"already there": self.already_there, "conflicts": self.conflicts_forecast}
+        return {"to copy": self.staged - sum(known.values()), **known}
+
+    @property
     def finished(self) -> bool:
         """Whether this run deleted the last of what it had in scope, and nothing unexplained is left of it.
 
@@ -160,11 +166,14 @@ class Account:
     def as_text(self) -> str:
         """The account as a person reads it."""
         done = [
-            ("staged", f"{self.staged:,} objects, {self.bytes:,} bytes"),
-            ("already there", f"{self.already_there:,}"),
+            ("listed", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+            ("already there", f"{self.already_there:,} (production held the content: no copy made)"),
             ("copied", f"{self.copied:,} ({self.objects_per_second:,.0f} objects/s)"),
-            ("switched", f"{self.rows_switched:,} rows; {self.rows_left:,} still name a legacy path"),
-            ("verified", f"{self.verified:,}"),
+            (
+                "switched",
+                f"{self.rows_switched:,} rows; {self.rows_left:,} rows of objects in scope still name a legacy path",
+            ),
+            ("verified", f"{self.verified:,} (in scope, and seen again: copied, waiting or moved)"),
             *_proven_line(self.proven),
             ("deleted", f"{self.deleted:,}"),
             (
@@ -175,11 +184,9 @@ class Account:
         ]
         if self.mode == "plan":
             done = [
-                ("to move", f"{self.staged:,} objects, {self.bytes:,} bytes"),
-                ("already there", f"{self.already_there:,}"),
-                ("to copy", f"{self.staged - self.already_there - self.conflicts_forecast:,}"),
+                ("listed", f"{_sum(self.staged, self._planned)}; {self.bytes:,} bytes"),
                 ("to switch", f"{self.rows_to_switch:,} rows"),
-                ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
+                ("conflicts", f"{self.conflicts_forecast:,} (production holds other content: their COPY is refused)"),
                 ("misspelt", f"{self.misspelt_forecast:,} (rows name them in another spelling; they will be kept)"),
                 *done[-2:],
                 ("classes", _listed(self.classes) or "none"),
@@ -202,10 +209,10 @@ class Account:
         lines += [f"  {name:<14} {text}" for name, text in done]
         if self.mode != "plan":
             known = f" ({self.acknowledged:,} of them acknowledged)" if self.acknowledged else ""
-            problems = ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())
-            lines += [f"  problems       {problems}{known}"]
-            lines += ["  now            " + (_listed(self.states) or "nothing in scope")]
-        lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
+            objects, problems = sum(self.states.values()), sum(self.problems.values())
+            lines += ["  in scope       " + (_sum(objects, self.states) if objects else "nothing")]
+            lines += [f"  problems       {_sum(problems, self.problems)}{known}"]
+        lines += ["  S3 requests    " + (f"{_listed(self.requests)}, of this run" if self.requests else "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
         return "\n".join(lines)
 
@@ -221,6 +228,12 @@ def _proven_line(proven: Mapping[str, int]) -> list[tuple[str, str]]:
 
 def _of_kind(tallies: Mapping[tuple[str, str], int], kind: str) -> dict[str, int]:
     return {what.removeprefix(kind): number for (_, what), number in sorted(tallies.items()) if what.startswith(kind)}
+
+
+def _sum(number: int, parts: Mapping[str, int]) -> str:
+    """So many objects, and of which kinds: each is of one."""
+    kinds = " + ".join(f"{of:,} {kind}" for kind, of in sorted(parts.items()) if of)
+    return f"{number:,} object{'s' * (number != 1)}{f' = {kinds}' if kinds else ''}"
 
 
 def _listed(numbers: Mapping[str, int]) -> str:
