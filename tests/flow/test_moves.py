@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -27,7 +28,7 @@ from s3_migration.steps.copying import SameError, SameErrorFailed
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.preflight import checks
 from s3_migration.steps.preflight.errors import PreflightFailed
-from s3_migration.steps.run import ListingUnfinished
+from s3_migration.steps.run import DOES, ListingUnfinished
 from tests.support.flow import Flow, Killed, expire, lapse, unserved
 from tests.support.parts import upload_in_parts
 from tests.support.product import Product
@@ -988,6 +989,28 @@ CLOSERS = {
     "a copy is damaged": "UPDATE s3_migration.run SET damaged = 1",
     "deletion was stopped by hand": "UPDATE s3_migration.migration SET deletion_stopped = 'audit'",
 }
+
+
+def test_a_log_begins_with_what_the_task_does_and_ends_with_what_it_did(
+    product: Product, flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
+    product.seed(*GOOD, BAD)
+    product.put("production", COPY, b"another cat")
+    with caplog.at_level("INFO"):
+        flow.begin()
+        assert caplog.messages[0] == f"check: asks for all that run {flow.run_id}, mode move, needs; touches nothing"
+        assert "check: all is there; the run may begin" in caplog.messages
+        for chunk in flow.chunks:
+            caplog.clear()
+            flow.work_off([("copy", chunk)])
+            assert caplog.messages[0] == f"copy, chunk {chunk}: {DOES['copy']} (run {flow.run_id}, mode move)"
+            ended, did = caplog.messages[-1].split(" s: ")
+            red = ("copy", chunk) in flow.red
+            assert re.fullmatch(rf"copy, chunk {chunk}: {'ended after' if red else 'done in'} \d+\.\d", ended)
+            assert did == ("1 conflict, 1 copied" if red else "2 copied")
+        caplog.clear()
+        flow.work_off([("verify", 0)])
+        assert caplog.messages[0].startswith(f"verify: {DOES['verify']} (run ")
 
 
 def test_the_first_words_say_whether_it_is_open(product: Product, flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
