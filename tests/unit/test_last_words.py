@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk.api.datamodels import _generated as sdk
 from airflow.sdk.execution_time import task_runner
 
 from s3_migration.model.states import PROBLEMS, STATES
@@ -20,7 +19,7 @@ from s3_migration.ui import gate
 from s3_migration.ui import last_words as words
 from s3_migration.ui.docs_pages import page
 from tests.support import ROOT
-from tests.unit.test_gate import NOW, RUN, Supervisor
+from tests.support.gate_task import Supervisor, instance
 
 RUNBOOK_PAGE = page((ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), [])
 # As Airflow's UI makes a link of it: a bracket or a full stop behind it would belong to it.
@@ -59,27 +58,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]]:
 
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor({}), raising=False)
         monkeypatch.setattr(gate, "may_delete", step)
-        known = dict.fromkeys(name for name, each in sdk.DagRun.model_fields.items() if each.is_required())
-        known |= {"dag_id": "migrate_avatars", "run_id": RUN, "run_after": NOW, "run_type": "manual"}
-        instance = task_runner.RuntimeTaskInstance.model_construct(
-            id="1",
-            task_id="may_delete",
-            dag_id="migrate_avatars",
-            run_id=RUN,
-            try_number=1,
-            map_index=-1,
-            start_date=NOW,
-            task=DagBag(str(ROOT / "dags")).dags["migrate_avatars"].get_task("may_delete"),
-            _ti_context_from_server=sdk.TIRunContext.model_construct(
-                dag_run=sdk.DagRun(**known | {"state": "running", "consumed_asset_events": []}),
-                max_tries=int(should_retry),
-                should_retry=should_retry,
-            ),
-        )
-        context = instance.get_template_context()
-        state, _, found = task_runner.run(instance, context, log)  # type: ignore[arg-type]
+        task = instance(max_tries=int(should_retry), should_retry=should_retry)
+        context = task.get_template_context()
+        state, _, found = task_runner.run(task, context, log)  # type: ignore[arg-type]
         context["exception"] = found  # type: ignore[typeddict-item]  # as its main does
-        task_runner.finalize(instance, state, context, log, found)  # type: ignore[arg-type]
+        task_runner.finalize(task, state, context, log, found)  # type: ignore[arg-type]
         return log.lines
 
     yield ran
