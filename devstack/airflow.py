@@ -160,6 +160,11 @@ class Airflow:
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.directory / "passwords.json"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{VIEWER}:viewer",
+            # What a task's log is as well without: the UI has values and states anyway.
+            "AIRFLOW__LOGGING__NAMESPACE_LEVELS": (
+                "airflow.providers.amazon.aws.utils.connection_wrapper=WARNING "
+                "airflow.task.operators.airflow.providers.standard=WARNING"
+            ),
             # A changed declaration shows within seconds.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",

@@ -208,8 +208,8 @@ def _progress(database: psycopg.Connection[Any]) -> str:
         "FROM s3_migration.ledger"
     ).fetchone()
     rows = database.execute("SELECT sum(number) FROM s3_migration.tally WHERE what = 'rows'").fetchone()
-    staged, copied, gone = row or (0, 0, 0)
-    return f"{staged:,} staged, {copied:,} copied, {(rows and rows[0]) or 0:,} rows switched, {gone:,} gone from legacy"
+    listed, copied, gone = row or (0, 0, 0)
+    return f"{listed:,} listed, {copied:,} copied, {(rows and rows[0]) or 0:,} rows switched, {gone:,} gone from legacy"
 
 
 def main() -> None:

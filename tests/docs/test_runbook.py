@@ -119,7 +119,7 @@ def test_the_healed_row_is_found(troubled: Product) -> None:
 
 
 def test_the_gate_is_explained(troubled: Product) -> None:
-    ((_, verified_at, damaged, stopped),) = answer(troubled, "`may_delete` is red: the gate is closed")
+    ((_, verified_at, damaged, stopped),) = answer(troubled, "CLOSED: nothing is deleted")
     assert verified_at is not None
     assert (damaged, stopped) == (1, None)
 

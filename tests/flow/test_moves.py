@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -27,7 +28,7 @@ from s3_migration.steps.copying import SameError, SameErrorFailed
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.preflight import checks
 from s3_migration.steps.preflight.errors import PreflightFailed
-from s3_migration.steps.run import ListingUnfinished
+from s3_migration.steps.run import DOES, ListingUnfinished
 from tests.support.flow import Flow, Killed, expire, lapse, unserved
 from tests.support.parts import upload_in_parts
 from tests.support.product import Product
@@ -850,6 +851,33 @@ def test_the_plan_forecasts_at_the_rate_of_the_latest_run_that_copied_enough_and
     assert (world(product), product.sql("SELECT * FROM s3_migration.ledger ORDER BY legacy_key")) == before
 
 
+def test_a_chunk_that_is_cleared_much_later_ruins_no_rate(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tries of one chunk and one of the other: three seconds at work, in an hour from first to last."""
+    monkeypatch.setattr(reconciliation, "ENOUGH_TO_OBSERVE", 3)
+    product.seed(*GOOD, BAD)
+    product.put("production", COPY, b"another cat")
+    flow.attempt(Mode.COPY)
+    product.remove("production", COPY)
+    chunk = next(chunk for step, chunk in flow.red if step == "copy")
+    flow.work_off([("copy", chunk)])
+    tries = product.sql("SELECT chunk FROM s3_migration.timing WHERE step = 'copy' ORDER BY chunk")
+    assert tries == [(chunk - 100_000,), (1,), (2,)], "the earlier try is kept beside the one that it was repeated by"
+    for number, (began, ended) in {chunk: (3600, 3601), chunk - 100_000: (0, 2), 3 - chunk: (1, 2)}.items():
+        product.sql(
+            "UPDATE s3_migration.timing SET started_at = '2026-05-01'::timestamptz + %s * interval '1s', "
+            "ended_at = '2026-05-01'::timestamptz + %s * interval '1s' WHERE step = 'copy' AND chunk = %s",
+            began,
+            ended,
+            number,
+        )
+    account = flow.work_off([("reconcile", 0)])
+    assert (account.copied, account.seconds["copy"]) == (4, 3.0)
+    assert f"{account.copied:,} (1 objects/s)" in account.as_text()
+    assert flow.run(Mode.PLAN).forecast["observed_rate"] == pytest.approx(4 / 3)
+
+
 def test_the_rate_of_another_migration_is_none_of_this_ones(
     product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -963,6 +991,43 @@ CLOSERS = {
 }
 
 
+def test_a_log_begins_with_what_the_task_does_and_ends_with_what_it_did(
+    product: Product, flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
+    product.seed(*GOOD, BAD)
+    product.put("production", COPY, b"another cat")
+    with caplog.at_level("INFO"):
+        flow.begin()
+        assert caplog.messages[0] == f"check: asks for all that run {flow.run_id}, mode move, needs; touches nothing"
+        assert "check: all is there; the run may begin" in caplog.messages
+        for chunk in flow.chunks:
+            caplog.clear()
+            flow.work_off([("copy", chunk)])
+            assert caplog.messages[0] == f"copy, chunk {chunk}: {DOES['copy']} (run {flow.run_id}, mode move)"
+            ended, did = caplog.messages[-1].split(" s: ")
+            red = ("copy", chunk) in flow.red
+            assert re.fullmatch(rf"copy, chunk {chunk}: {'ended after' if red else 'done in'} \d+\.\d", ended)
+            assert did == ("1 conflict, 1 copied" if red else "2 copied")
+        caplog.clear()
+        flow.work_off([("verify", 0)])
+        assert caplog.messages[0].startswith(f"verify: {DOES['verify']} (run ")
+
+
+def test_the_first_words_say_whether_it_is_open(product: Product, flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    product.seed(*GOOD, BAD)
+    product.put("production", COPY, b"another cat")
+    assert flow.attempt().deleted == 3
+    said = str(flow.red["gate", 0])
+    assert said.startswith(
+        "OPEN: what is proven will be deleted; 1 object stays: 1 conflict (migration avatars).\n  conflict: "
+    )
+    assert said.endswith("or all that failed (docs/runbook.md#conflict).")
+    product.remove("production", COPY)
+    with caplog.at_level("INFO"):
+        flow.run()
+    assert "OPEN: what is proven will be deleted" in caplog.messages
+
+
 @pytest.mark.parametrize("closer", CLOSERS.values(), ids=CLOSERS)
 def test_a_closed_gate_deletes_nothing(product: Product, flow: Flow, closer: str) -> None:
     product.seed(*GOOD, BAD)
@@ -970,6 +1035,8 @@ def test_a_closed_gate_deletes_nothing(product: Product, flow: Flow, closer: str
     assert set(flow.red) == {("gate", 0), ("delete", 1), ("delete", 2), ("reconcile", 0)}
     assert isinstance(flow.red["gate", 0], GateClosed)
     assert isinstance(flow.red["delete", 1], GateClosed)
+    assert str(flow.red["gate", 0]).startswith("CLOSED: nothing is deleted: migration avatars: ")
+    assert str(flow.red["delete", 1]).startswith("CLOSED: nothing more is deleted: migration avatars: ")
     assert set(product.objects("legacy")) == {*GOOD, BAD}
     product.sql("UPDATE s3_migration.migration SET deletion_stopped = NULL")
     assert flow.run().deleted == 4

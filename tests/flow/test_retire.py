@@ -138,6 +138,22 @@ def test_what_appeared_since_the_last_run_is_seen(moved: Product, tmp_path: Path
     assert "1 rows name a legacy path, e.g. 'image/gone.png'" in refused(moved, tmp_path)
 
 
+def test_each_thing_is_told_once_as_what_it_is(product: Product, flow: Flow, tmp_path: Path) -> None:
+    product.seed("image/conflict.png", *KEYS)
+    product.put("production", "avatar/conflict.png", b"someone else's, longer")
+    flow.attempt(Mode.SWITCH)
+    left = refused(product, tmp_path)
+    assert "2 objects are copied: trigger a run" in left
+    assert "1 objects are conflict: fix or acknowledge" in left
+    assert "legacy holds" not in left, "which each of these states says"
+    assert "rows name a legacy path" not in left, "but those of the conflict"
+    product.sql("UPDATE avatars SET path = %s WHERE path = %s", KEYS[0], KEYS[0].replace("image", "avatar"))
+    assert (
+        f"1 rows name a legacy path, e.g. {KEYS[0]!r}, whose object is copied or gone, or unknown to the ledger: "
+        "trigger a run with mode=move and no limit; if they come again, find who writes them"
+    ) in refused(product, tmp_path)
+
+
 def test_an_acknowledged_problem_and_what_no_run_can_mend_are_no_hindrance(
     product: Product, flow: Flow, tmp_path: Path
 ) -> None:

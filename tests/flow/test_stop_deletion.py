@@ -134,6 +134,41 @@ def test_all_other_steps_go_on(product: Product, flow: Flow) -> None:
     assert flow.run(Mode.SWITCH).states == {"copied": 4}
 
 
+def test_who_stopped_it_is_said_once_and_not_of_each_object(product: Product, flow: Flow) -> None:
+    product.seed(*KEYS)
+    stop_all(product.declaration, "audit, Ada")
+    flow.attempt()
+    for task in (("gate", 0), ("delete", 1)):
+        assert str(flow.red[task]).startswith("CLOSED: nothing ")
+    assert str(flow.red["reconcile", 0]) == (
+        "Migration avatars: incomplete after reconcile: 4 copied.\n"
+        "  copied: 4 of them are still in legacy. CLOSED: nothing more is deleted: migration avatars: deletion was "
+        "stopped by hand: audit, Ada. Fix: python -m s3_migration resume avatars; then clear this task "
+        "(docs/runbook.md#stop-all-deletion-now)."
+    )
+
+
+def test_where_nothing_is_to_be_deleted_it_turns_nothing_red(
+    product: Product, flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
+    product.seed(*KEYS)
+    flow.run()
+    stop_all(product.declaration, "audit, Ada")
+    with caplog.at_level("INFO"):
+        flow.run()
+    assert (
+        "CLOSED: nothing is deleted: it was stopped by hand (audit, Ada), and nothing is to be deleted" in caplog.text
+    )
+    # A problem is red all the same, and the gate says that it is closed.
+    product.seed("image/9.png")
+    product.put("production", "avatar/9.png", b"another cat")
+    assert flow.attempt().states == {"conflict": 1}
+    assert str(flow.red["gate", 0]).startswith(
+        "CLOSED: nothing is deleted: it was stopped by hand (audit, Ada), and nothing is to be deleted; "
+        "1 object stays: 1 conflict (migration avatars).\n"
+    )
+
+
 def test_a_batch_that_does_not_end_is_not_waited_for_for_ever(
     product: Product, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -352,7 +352,20 @@ BEGIN_VERIFICATION = Guarded({**RUN}, {"an earlier proof": ({}, {"run 2": {"veri
 BEGIN_TIMING = Guarded(
     {"step": "copy", "chunk": 1, "all timing.started_at": Time(-9), "all timing.ended_at": Time(-1)},
     {
-        "again": ({}, {"timing 2 copy 1": {"started_at": NOW, "ended_at": None}}),
+        "again": (
+            {},
+            {
+                "timing 2 copy 1": {"started_at": NOW, "ended_at": None},
+                "timing 2 copy -199999": {
+                    "run_no": 2,
+                    "step": "copy",
+                    "chunk": -199999,
+                    "started_at": Time(-9),
+                    "ended_at": Time(-1),
+                },
+            },
+        ),
+        "it was killed": ({"all timing.ended_at": None}, {"timing 2 copy 1": {"started_at": NOW}}),
         "a first time": (
             {"chunk": 3},
             {"timing 2 copy 3": {"run_no": 2, "step": "copy", "chunk": 3, "started_at": NOW}},

@@ -37,7 +37,9 @@ INSERT INTO s3_migration.run (migration_id, run_id, mode, grace_period)
 VALUES (1, 'former', 'move', '0'), (1, 'now', 'move', '0'), (1, 'later', 'move', '0'), (2, 'now', 'move', '0');
 INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no)
 VALUES (1, 'image/a', 2), (1, 'image/b', 2), (2, 'image/a', 2);
-INSERT INTO s3_migration.timing (run_no, step, chunk, started_at) VALUES (2, 'copy', 1, now()), (2, 'copy', 2, now());
+INSERT INTO s3_migration.timing (run_no, step, chunk, started_at)
+VALUES (2, 'copy', 1, now()), (2, 'copy', 2, now()), (2, 'copy', -99998, now()),
+    (2, 'list', 1, now()), (2, 'list', -99999, now()), (3, 'copy', 1, now()), (3, 'copy', -99999, now());
 INSERT INTO s3_migration.deletion (migration_id, run_no, chunk, deleting_until)
 SELECT * FROM (VALUES (1, 2, 1), (1, 2, 2), (1, 3, 1), (2, 4, 1)) AS d, LATERAL (SELECT now() - interval '1h') AS over;
 INSERT INTO s3_migration.lane VALUES (2, 0, 'image/', '{image/a}', 'image/a', 't');
@@ -52,7 +54,7 @@ TABLES = {
     "later": ("s3_migration.run", "run_no = 3"),
     "elsewhere run": ("s3_migration.run", "run_no = 4"),
     "object": ("s3_migration.ledger", "migration_id = 1 AND legacy_key = 'image/a'"),
-    "timing": ("s3_migration.timing", "chunk = 1"),
+    "timing": ("s3_migration.timing", "run_no = 2 AND step = 'copy' AND chunk = 1"),
     "deletion": ("s3_migration.deletion", "deletion_no = 1"),
     "other": ("s3_migration.deletion", "deletion_no = 2"),
     "lane": ("s3_migration.lane", "true"),

@@ -428,7 +428,7 @@ CASES: dict[str, Case] = {
         before=f"{UNLISTED}; {LANES}",
         writes={"run": 1},
     ),
-    "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 1}, rewrites={"timing": 1}),
+    "begin_timing": Case({"step": "copy", "chunk": 1}, writes={"timing": 2}, rewrites={"timing": 1}),
     "begin_verification": Case({}, writes={"run": 1}),
     "check_column": Case(
         {"column": "path", "name": "avatars"},
@@ -885,6 +885,7 @@ WRITES: dict[str, dict[str, str]] = {
         "migration avatars": "requests_expire=True",
     },
     "begin_timing": {
+        "timing copy -99999": "ended_at=-0h run_no=2 started_at=-0h",
         "timing copy 1": "ended_at=null started_at=now",
     },
     "begin_verification": {

@@ -123,6 +123,12 @@ def test_a_failed_chunk_is_red_and_all_is_whole_once_it_is_mended(
     assert platform.body("production", "avatar/0003.png") == b"someone else's"
     log = platform.api.log(DAG, run_id, "copy_chunk", map_index=states["copy_chunk"].index("failed"))
     assert "conflict: 'image/0003.png'" in log
+    lines = log.partition("::endgroup::\n::group::Pre")[2].partition("::endgroup::\n")[2].splitlines()
+    assert lines[0] == f"copy, chunk 2: copies what production lacks (run {run_id}, mode move)"
+    assert "copy, chunk 2: ended after" in log
+    assert "credentials retrieved" not in log, "of a library, and of no use"
+    last = [line for line in lines if not line.startswith("::")][-1]
+    assert last == f"Runbook: {platform.stack.airflow.url}/s3-migration/docs/runbook#conflict"
 
     copies = platform.requests()["CopyObject 200"]
     platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0003.png")

@@ -7,8 +7,10 @@ from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from s3_migration.model.account import Account
+from s3_migration.model.account import ASLEEP, Account
 from s3_migration.model.completion import LastRun, Rows, find_unfinished
 from s3_migration.model.states import PROBLEMS, STATES
 
@@ -57,6 +59,13 @@ def test_each_figure_is_the_sum_over_the_steps_that_do_it() -> None:
     assert made.objects_per_second == pytest.approx(9_803 / 9.8)
 
 
+def test_the_grace_period_counts_with_what_was_waited() -> None:
+    tallies = {("grace", ASLEEP): 5_250, ("switch", "rows"): 3}
+    made = account(tallies=tallies, seconds={"grace": 0.04, "switch": 1.0})
+    assert made.seconds == {"grace": 5.29, "switch": 1.0}
+    assert "grace 5.3" in made.as_text()
+
+
 def test_every_kind_of_problem_is_named_even_where_there_is_none() -> None:
     assert account().problems == {"failed": 2, "conflict": 3, **dict.fromkeys(PROBLEMS[2:], 0)}
     assert set(account(states={}).problems.values()) == {0}
@@ -66,17 +75,17 @@ def test_a_person_reads_all_of_it() -> None:
     text = account().as_text()
     for part in [
         "run manual__1 of migration avatars, mode move",
-        "staged         10,000 objects, 1,234,567 bytes",
-        "already there  110",
+        "listed         10,000 objects, 1,234,567 bytes",
+        "already there  110 (production held the content",
         "copied         9,803 (1,000 objects/s)",
-        "switched       9,405 rows; 8 still name a legacy path",
+        "switched       9,405 rows; 8 rows of objects in scope still name a legacy path",
         "verified       9,890",
         "deleted        9,005",
         "unreferenced   500",
         "dangling       7",
-        "problems       2 failed, 3 conflict, 0 damaged, 0 changed, 0 still_referenced, 0 row_refused",
-        "now            3 conflict, 2 failed, 9,000 moved, 4 superseded, 1 waiting",
-        "S3 requests    9,805 CopyObject 200, 4 CopyObject 503, 22 ListObjectsV2 200",
+        "in scope       9,010 objects = 3 conflict + 2 failed + 9,000 moved + 4 superseded + 1 waiting",
+        "problems       5 objects = 3 conflict + 2 failed",
+        "S3 requests    9,805 CopyObject 200, 4 CopyObject 503, 22 ListObjectsV2 200, of this run",
         "seconds        check 0.1, list 1.0, copy 9.8, delete 0.0",
     ]:
         assert part in text
@@ -144,19 +153,17 @@ def test_a_plan_says_what_a_move_would_do() -> None:
     text = account("plan").as_text()
     for part in [
         "mode plan",
-        "to move        10,000 objects, 1,234,567 bytes",
-        "already there  110",
-        "to copy        9,887",
+        "listed         10,000 objects = 110 already there + 3 conflicts + 9,887 to copy; 1,234,567 bytes",
         "to switch      9,500 rows",
-        "conflicts      3 (production holds other content)",
+        "conflicts      3 (production holds other content: their COPY is refused)",
         "unreferenced   500",
         "dangling       7",
-        "requests       9,890 COPY, 60 LIST, 20 HEAD, 10 DELETE, for a move of all of it",
+        "S3 forecast    9,890 COPY, 60 LIST, 20 HEAD, 10 DELETE, for a move of all of it; each conflict counts with",
         "dollars        0.05 for requests",
         "hours          not observed yet: a canary run (limit 1000) shows it; at S3's 3,500 a second on one prefix",
     ]:
         assert part in text
-    for part in ("deleted", "switched", "problems", "now "):
+    for part in ("deleted", "switched", "problems", "in scope", "staged"):
         assert part not in text
 
 
@@ -174,7 +181,51 @@ def test_nothing_to_do_is_an_account_too(mode: str) -> None:
     made = Account.of("avatars", "r", mode, {}, {}, {})
     assert (made.staged, made.copied, made.objects_per_second, made.requests) == (0, 0, 0.0, {})
     assert "S3 requests    none" in made.as_text()
-    assert ("nothing in scope" in made.as_text()) == (mode != "plan")
+    assert ("in scope       nothing" in made.as_text()) == (mode != "plan")
+
+
+def sums(text: str) -> dict[str, tuple[int, dict[str, int]]]:
+    """The lines that say `N objects = a this + b that`."""
+    found = {}
+    for line in text.splitlines():
+        name, said = line[2:16].strip(), line[17:].partition(";")[0].partition(" (")[0]
+        total, _, parts = said.partition(" object")
+        if "=" in parts:
+            kinds = (part.split(" ", 1) for part in parts.partition("= ")[2].split(" + "))
+            found[name] = number(total), {kind: number(of) for of, kind in kinds}
+    return found
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+NUMBERS = st.integers(0, 10**9)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(STATES)), NUMBERS), st.sampled_from(["copy", "switch", "move", "undo"]))
+def test_each_object_in_scope_is_of_one_state_and_each_problem_one_of_them(states: dict[str, int], mode: str) -> None:
+    told = sums(account(mode, states=states).as_text())
+    found = {state: objects for state, objects in states.items() if objects}
+    wrong = {state: objects for state, objects in found.items() if state in PROBLEMS}
+    assert told.get("in scope", (0, {})) == (sum(found.values()), found)
+    assert told.get("problems", (0, {})) == (sum(wrong.values()), wrong)
+    assert all(total == sum(parts.values()) for total, parts in told.values())
+
+
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_what_a_plan_has_listed_is_to_be_copied_or_there_or_in_conflict(to_copy: int, there: int, wrong: int) -> None:
+    tallies = {
+        ("list", "objects"): to_copy + there + wrong,
+        ("list", "already_there"): there,
+        ("list", "conflict"): wrong,
+    }
+    made = account("plan", tallies=tallies)
+    if to_copy + there + wrong:
+        total, parts = sums(made.as_text())["listed"]
+        assert total == sum(parts.values()) == to_copy + there + wrong
+        assert parts.get("to copy", 0) == to_copy
+    assert made.forecast["requests"]["COPY"] == to_copy + wrong, "each COPY is of one of these"
 
 
 @pytest.mark.parametrize("mode", ["plan", "move"])

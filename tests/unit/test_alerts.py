@@ -28,7 +28,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.account import Account
-from s3_migration.ui import alerts, sensors
+from s3_migration.ui import alerts, last_words, sensors
 from tests.support import ROOT
 from tests.support.mail import Mail, Sink, mail_sink
 from tests.support.product import declare
@@ -316,7 +316,9 @@ def test_nobody_is_told_by_default(bag: Bag) -> None:
     dag = migrate_avatars(bag())
     assert not dag.on_failure_callback
     assert not dag.deadline
-    assert not any(task.on_success_callback or task.on_failure_callback for task in dag.tasks)
+    assert not any(task.on_success_callback for task in dag.tasks)
+    for task in dag.tasks:  # which tells its own log, and nobody
+        assert task.on_failure_callback in (last_words.tell_red, [last_words.tell_red])
 
 
 def test_a_failed_run_is_told_without_a_deadline(bag: Bag) -> None:

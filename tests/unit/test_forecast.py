@@ -75,7 +75,11 @@ def test_it_is_about_one_request_an_object_and_an_xcom(objects: int, data: st.Da
 
 def test_a_person_reads_it_in_three_lines() -> None:
     assert Forecast.of(1_000_000, 0, 0, 0, observed=1_100.4).as_lines() == [
-        ("requests", "1,000,000 COPY, 7,000 LIST, 0 HEAD, 1,000 DELETE, for a move of all of it"),
+        (
+            "S3 forecast",
+            "1,000,000 COPY, 7,000 LIST, 0 HEAD, 1,000 DELETE, for a move of all of it; each conflict counts with the "
+            "COPY that is refused",
+        ),
         ("dollars", "5.04 for requests (KMS, transfer and storage come on top)"),
         (
             "hours",

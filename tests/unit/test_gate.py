@@ -5,45 +5,26 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import structlog
 import yaml
-from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk.api.datamodels import _generated as sdk
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import AwaitInputTask, CreateHITLDetailPayload, HITLDetailRequestResult
+from airflow.sdk.execution_time.comms import AwaitInputTask, CreateHITLDetailPayload
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.approval import Decision, Question
 from s3_migration.steps.gate_errors import ApprovalWanted, GateClosed
 from s3_migration.ui import gate
-from tests.support import ROOT
+from tests.support.gate_task import NOW, RUN, Supervisor, instance
 from tests.support.mail import mail_sink
 
 LEAST = yaml.safe_load((declarations.DIRECTORY / "avatars.yaml").read_text(encoding="utf-8"))
-RUN = "manual__2026-05-01T10:00:00+00:00"
-NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 ADA = {"id": "7", "name": "ada"}
 ANSWERED = {"params_input": {}, "responded_at": NOW, "timedout": False}
-
-
-class Supervisor:
-    """Takes a task's messages."""
-
-    def __init__(self, shown: dict[str, Any]) -> None:
-        self.messages: list[Any] = []
-        self.shown = shown
-
-    def send(self, msg: Any) -> Any:
-        self.messages.append(msg)
-        if isinstance(msg, CreateHITLDetailPayload):
-            return HITLDetailRequestResult(**{**msg.model_dump(exclude={"type"}), **self.shown})
-        return None
 
 
 Ran = tuple[Any, Any, BaseException | None, list[Any]]
@@ -61,29 +42,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
         supervisor = Supervisor(shown or {})
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
         monkeypatch.setattr(gate, "may_delete", step)
-        known = dict.fromkeys(name for name, each in sdk.DagRun.model_fields.items() if each.is_required())
-        known |= {
-            "dag_id": "migrate_avatars",
-            "run_id": RUN,
-            "run_after": NOW,
-            "run_type": "manual",
-            "state": "running",
-        }
         resumed = {"next_method": "execute", "next_kwargs": {"event": event}} if event else {}
-        instance = task_runner.RuntimeTaskInstance.model_construct(
-            id=uuid4(),
-            task_id="may_delete",
-            dag_id="migrate_avatars",
-            run_id=RUN,
-            try_number=1,
-            map_index=-1,
-            start_date=NOW,
-            task=DagBag(str(ROOT / "dags")).dags["migrate_avatars"].get_task("may_delete"),
-            _ti_context_from_server=sdk.TIRunContext.model_construct(
-                dag_run=sdk.DagRun(**known | {"consumed_asset_events": []}), max_tries=0, **resumed
-            ),
-        )
-        state, said, error = task_runner.run(instance, instance.get_template_context(), structlog.get_logger())
+        task = instance(**resumed)
+        state, said, error = task_runner.run(task, task.get_template_context(), structlog.get_logger())
         return state, said, error, supervisor.messages
 
     yield ran

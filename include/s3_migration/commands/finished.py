@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from s3_migration.commands.answer import CommandError
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.retirement import count_all_states, count_unexplained_rows, find_last_run, find_unexplained
-from s3_migration.model.completion import LEGACY_EXPLAINED, ROWS_EXPLAINED, find_unfinished
+from s3_migration.model.completion import LEGACY_TOLD, ROWS_TOLD, find_unfinished
 from s3_migration.s3.errors import STORE_ERRORS, error_text
 from s3_migration.steps.hooks import opened_hooks
 
@@ -33,7 +33,7 @@ def judge(ledger: MigrationLedger, unexplained_keys: Sequence[str]) -> Finding:
     left = find_unfinished(
         find_last_run(ledger),
         {count.state: count.objects - count.acknowledged for count in counts},
-        count_unexplained_rows(ledger, ROWS_EXPLAINED),
+        count_unexplained_rows(ledger, ROWS_TOLD),
         unexplained_keys,
     )
     states = ", ".join(f"{count.objects} {count.state}" for count in counts) or "no objects"
@@ -51,7 +51,7 @@ def find_unexplained_keys(ledger: MigrationLedger) -> list[str]:
         with opened_hooks(ledger.declaration, attempts=3) as (hook, _):
             for page in hook.list_objects(legacy.bucket, legacy.prefix):
                 keys = [entry.key for entry in page if not is_canary(entry.key)]
-                if found := find_unexplained(ledger, keys, LEGACY_EXPLAINED):
+                if found := find_unexplained(ledger, keys, LEGACY_TOLD):
                     return found
             return []
     except AirflowNotFoundException as error:

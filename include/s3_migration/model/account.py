@@ -18,6 +18,8 @@ def _tallied(what: str, *steps: str) -> int:
     return field(default=0, metadata={"tallies": [(step, what) for step in steps]})
 
 
+# What a step that sleeps without a worker tallies of it, in milliseconds: in table timing it is a gap.
+ASLEEP = "milliseconds asleep"
 # Tallies that are kept for each reference, and what they are called in the account.
 _BY_REFERENCE = {"rows": "switched", "rows_left": "left"}
 
@@ -59,7 +61,7 @@ class Account:
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
     states: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
-    seconds: dict[str, float] = field(default_factory=dict)  # by step
+    seconds: dict[str, float] = field(default_factory=dict)  # at work, by step; of grace what was waited as well
     forecast: dict[str, Any] = field(default_factory=dict)  # a plan's: include/s3_migration/model/forecast.py
 
     @classmethod
@@ -115,7 +117,7 @@ class Account:
             acknowledged=acknowledged,
             states=dict(states),
             requests=dict(requests),
-            seconds={step: round(value, 2) for step, value in seconds.items()},
+            seconds={step: round(value + tallies.get((step, ASLEEP), 0) / 1000, 2) for step, value in seconds.items()},
             forecast=forecast,
             **found,
         )
@@ -123,6 +125,12 @@ class Account:
     @property
     def problems(self) -> dict[str, int]:
         return {kind: self.states.get(kind, 0) for kind in PROBLEMS}
+
+    @property
+    def _planned(self) -> dict[str, int]:
+        """What a plan has listed, each object once."""
+        known = {"already there": self.already_there, "conflicts": self.conflicts_forecast}
+        return {"to copy": self.staged - sum(known.values()), **known}
 
     @property
     def finished(self) -> bool:
@@ -158,11 +166,14 @@ class Account:
     def as_text(self) -> str:
         """The account as a person reads it."""
         done = [
-            ("staged", f"{self.staged:,} objects, {self.bytes:,} bytes"),
-            ("already there", f"{self.already_there:,}"),
+            ("listed", f"{self.staged:,} objects, {self.bytes:,} bytes"),
+            ("already there", f"{self.already_there:,} (production held the content: no copy made)"),
             ("copied", f"{self.copied:,} ({self.objects_per_second:,.0f} objects/s)"),
-            ("switched", f"{self.rows_switched:,} rows; {self.rows_left:,} still name a legacy path"),
-            ("verified", f"{self.verified:,}"),
+            (
+                "switched",
+                f"{self.rows_switched:,} rows; {self.rows_left:,} rows of objects in scope still name a legacy path",
+            ),
+            ("verified", f"{self.verified:,} (in scope, and seen again: copied, waiting or moved)"),
             *_proven_line(self.proven),
             ("deleted", f"{self.deleted:,}"),
             (
@@ -173,11 +184,9 @@ class Account:
         ]
         if self.mode == "plan":
             done = [
-                ("to move", f"{self.staged:,} objects, {self.bytes:,} bytes"),
-                ("already there", f"{self.already_there:,}"),
-                ("to copy", f"{self.staged - self.already_there - self.conflicts_forecast:,}"),
+                ("listed", f"{_sum(self.staged, self._planned)}; {self.bytes:,} bytes"),
                 ("to switch", f"{self.rows_to_switch:,} rows"),
-                ("conflicts", f"{self.conflicts_forecast:,} (production holds other content)"),
+                ("conflicts", f"{self.conflicts_forecast:,} (production holds other content: their COPY is refused)"),
                 ("misspelt", f"{self.misspelt_forecast:,} (rows name them in another spelling; they will be kept)"),
                 *done[-2:],
                 ("classes", _listed(self.classes) or "none"),
@@ -200,10 +209,10 @@ class Account:
         lines += [f"  {name:<14} {text}" for name, text in done]
         if self.mode != "plan":
             known = f" ({self.acknowledged:,} of them acknowledged)" if self.acknowledged else ""
-            problems = ", ".join(f"{number:,} {kind}" for kind, number in self.problems.items())
-            lines += [f"  problems       {problems}{known}"]
-            lines += ["  now            " + (_listed(self.states) or "nothing in scope")]
-        lines += ["  S3 requests    " + (_listed(self.requests) or "none")]
+            objects, problems = sum(self.states.values()), sum(self.problems.values())
+            lines += ["  in scope       " + (_sum(objects, self.states) if objects else "nothing")]
+            lines += [f"  problems       {_sum(problems, self.problems)}{known}"]
+        lines += ["  S3 requests    " + (f"{_listed(self.requests)}, of this run" if self.requests else "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
         return "\n".join(lines)
 
@@ -219,6 +228,12 @@ def _proven_line(proven: Mapping[str, int]) -> list[tuple[str, str]]:
 
 def _of_kind(tallies: Mapping[tuple[str, str], int], kind: str) -> dict[str, int]:
     return {what.removeprefix(kind): number for (_, what), number in sorted(tallies.items()) if what.startswith(kind)}
+
+
+def _sum(number: int, parts: Mapping[str, int]) -> str:
+    """So many objects, and of which kinds: each is of one."""
+    kinds = " + ".join(f"{of:,} {kind}" for kind, of in sorted(parts.items()) if of)
+    return f"{number:,} object{'s' * (number != 1)}{f' = {kinds}' if kinds else ''}"
 
 
 def _listed(numbers: Mapping[str, int]) -> str:

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import STATES
 
-# Rows may go on naming the legacy path of these, and legacy may go on holding these; the same of what was acknowledged.
+# Rows may go on naming the legacy path of these; the same of what was acknowledged.
 ROWS_EXPLAINED = [name for name, state in STATES.items() if state.rows_may_name_legacy]
-LEGACY_EXPLAINED = [name for name, state in STATES.items() if state.legacy_may_hold_it]
+# What a state tells by itself is not told again of its rows, and of the object in legacy.
+ROWS_TOLD = [
+    name
+    for name, state in STATES.items()
+    if state.rows_may_name_legacy or not (state.final or name in {"copied", "waiting"})
+]
+LEGACY_TOLD = [name for name, state in STATES.items() if state.legacy_may_hold_it or not state.final]
 
 _MOVE = "trigger a run with mode=move and no limit"
-_PROBLEM = "fix or acknowledge them (docs/runbook.md), then move again"
+_PROBLEM = "fix or acknowledge them (docs/runbook.md#first-look), then move again"
+_ROWS_OF = "whose object is copied or gone, or unknown to the ledger"
+_SWITCH = f"{_MOVE}; if they come again, find who writes them"
 _FIXES = {
     "listed": _MOVE,
     "copied": _MOVE,
@@ -38,7 +46,7 @@ class LastRun:
 
 @dataclass(frozen=True)
 class Rows:
-    """That name a legacy path for no reason that is known, and one of them."""
+    """That name a legacy path for no reason that a state tells, and one of them."""
 
     rows: int = 0
     first: str | None = None
@@ -82,10 +90,7 @@ def find_unfinished(
             f"{number} objects are {state}: {fixes.get(state, _PROBLEM)}"
             for state, number in unfinished_states(states).items()
         ),
-        *(
-            [f"{rows.rows} rows name a legacy path, e.g. {rows.first!r}: find who writes them, {_MOVE}"]
-            * bool(rows.rows)
-        ),
+        *([f"{rows.rows} rows name a legacy path, e.g. {rows.first!r}, {_ROWS_OF}: {_SWITCH}"] * bool(rows.rows)),
         *(f"legacy holds {key!r}, which the ledger does not account for: {_MOVE}" for key in legacy[:1]),
     ]
 

@@ -80,7 +80,7 @@ class Forecast:
             observed = f"{hours} to copy at the observed {self.observed_rate:,.0f} objects/s"
         requests = ", ".join(f"{self.requests[operation]:,} {operation}" for operation in PRICES)
         return [
-            ("requests", f"{requests}, for a move of all of it"),
+            ("S3 forecast", f"{requests}, for a move of all of it; each conflict counts with the COPY that is refused"),
             ("dollars", f"{_short(self.dollars, digits=2)} for requests (KMS, transfer and storage come on top)"),
             (
                 "hours",

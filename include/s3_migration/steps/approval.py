@@ -14,7 +14,7 @@ from s3_migration.model.approval import Decision, Question, question
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.field_types import duration_text
 from s3_migration.model.states import PROBLEMS
-from s3_migration.steps.gate_errors import ApprovalWanted, GateClosed
+from s3_migration.steps.gate_errors import ApprovalWanted, GateClosed, closed
 from s3_migration.steps.run import Run
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ def take_decision(declaration: Declaration, run_id: str, decision: Decision) -> 
     if decision.approved and approvers is not None and decision.user_id not in approvers:
         # Airflow asked those who were declared then, and where all are admins, everybody.
         raise GateClosed(
-            f"Migration {declaration.name}: {decision.by} approved the deletion, {decision.at:%Y-%m-%d %H:%M %Z}, and "
-            f"is none of the approvers ({', '.join(approvers)}), so this does not count, and run {run_id} deletes "
-            f"nothing. Fix: one of them answers: {ASKS_ANEW}; or correct approvers in the declaration."
+            f"{closed(declaration.name)} {decision.by} approved the deletion, {decision.at:%Y-%m-%d %H:%M %Z}, and "
+            f"is none of the approvers ({', '.join(approvers)}), so this does not count for run {run_id}. "
+            f"Fix: one of them answers: {ASKS_ANEW}; or correct approvers in the declaration."
         )
     with closing(Ledger.connect(declaration)) as ledger:
         deletion.answer_approval(
@@ -55,8 +55,8 @@ def take_decision(declaration: Declaration, run_id: str, decision: Decision) -> 
         )
     if not decision.approved:
         raise GateClosed(
-            f"Migration {declaration.name}: {decision.by} rejected the deletion, {decision.at:%Y-%m-%d %H:%M %Z}, so "
-            f"run {run_id} deletes nothing; rows and copies stay as they are. Fix: find out why. Then {ASKS_ANEW}."
+            f"{closed(declaration.name)} {decision.by} rejected the deletion, {decision.at:%Y-%m-%d %H:%M %Z}; "
+            f"rows and copies of run {run_id} stay as they are. Fix: find out why. Then {ASKS_ANEW}."
         )
     log.info("the deletion was approved by %s, %s", decision.by, decision.at)
 
@@ -79,8 +79,8 @@ def ask_unless_approved(run: Run, decision: Decision | None) -> None:
         who = ", ".join(run.declaration.approvers or []) or "whoever may act on the DAG"
         timeout = duration_text(run.declaration.patience)
         raise GateClosed(
-            f"Migration {run.declaration.name}: nobody answered within approval_timeout ({timeout}) whether "
-            f"{found.objects} objects may be deleted, so nothing is deleted. Who could have: {who}. Fix: see that one "
+            f"{closed(run.declaration.name)} nobody answered within approval_timeout ({timeout}) whether "
+            f"{found.objects} objects may be deleted. Who could have: {who}. Fix: see that one "
             f"of them has a login to Airflow that may act on the DAG, and is told (docs/alerts.md); then {ASKS_ANEW}."
         )
     deletion.ask_for_approval(run.ledger)
@@ -98,8 +98,8 @@ def require_approved(run: Run) -> None:
     if found.objects:
         by = f"{run.record.answered_by} rejected" if run.record.approved is False else "nobody has approved"
         raise GateClosed(
-            f"Migration {run.declaration.name}: {by} the deletion of {found.objects} objects of run {run.run_id}, "
-            f"so these are kept. Fix: {ASKS_AGAIN if run.record.approved is None else ASKS_ANEW}."
+            f"{closed(run.declaration.name, more=True)} {by} the deletion of {found.objects} objects of run "
+            f"{run.run_id}, so these are kept. Fix: {ASKS_AGAIN if run.record.approved is None else ASKS_ANEW}."
         )
 
 

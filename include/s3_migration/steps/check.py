@@ -33,11 +33,16 @@ def check(declaration: Declaration, run_id: str, request: Request, *, scheduled:
     :raises PreflightFailed: something is missing; says what fixes it.
     :raises PreflightRetryable: the same, and time may fix it.
     """
+    log.info("check: asks for all that run %s, mode %s, needs; touches nothing", run_id, request.mode.value)
     with (
         opened_hooks(declaration, attempts=3) as hooks,
         closing(Preflight(declaration, request.mode, request.remove_copies, run_id, *hooks)) as preflight,
     ):
-        return _open(preflight, request, scheduled=scheduled)
+        opened = _open(preflight, request, scheduled=scheduled)
+        log.info(
+            "check: %s", "all is there; the run may begin" if opened else "another run is at work: asks again later"
+        )
+        return opened
 
 
 def _open(preflight: Preflight, request: Request, *, scheduled: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 
@@ -13,6 +14,8 @@ from s3_migration.model.error_codes import retryable
 from s3_migration.model.states import Step, incomplete_states
 from s3_migration.steps.progress import place
 from s3_migration.steps.run import Run
+
+log = logging.getLogger(__name__)
 
 # How many problems a message names; the ledger has them all.
 NAMED = 10
@@ -26,10 +29,26 @@ class IncompleteRetryable(AirflowException):
     """As Incomplete, but some errors in it are such that time fixes: worth a retry."""
 
 
+# Where the runbook is about a state. Of several the first.
+_RUNBOOK = {
+    "damaged": "docs/runbook.md#verify_copies-is-red",
+    "conflict": "docs/runbook.md#conflict",
+    "row_refused": "docs/runbook.md#switch_paths-is-red-or-retries",
+    "misspelt": "docs/runbook.md#verify_copies-is-red",
+    "still_referenced": "docs/runbook.md#reconcile-waits-or-is-red",
+    "failed": "docs/runbook.md#copy_chunk-is-red",
+    "changed": "docs/runbook.md#copy_chunk-is-red",
+    "listed": "docs/runbook.md#copy_chunk-is-red",
+    "copied": "docs/runbook.md#delete_chunk-is-red",
+}
+
+
 def _why(run: Run, problem: Problem) -> str:
     """Of a state that says nothing by itself."""
     if problem.state == "copied" and run.declaration.verify == "checksum":
         return "its bytes may not be proven: clear verify_copies with its downstream"
+    if problem.state == "copied":
+        return "not deleted: it was copied again, or named by a row again, after the proof; the next run deletes it"
     if problem.state != "listed" or run.chunk.number:
         return "no detail"
     chunk = find_chunk_of(run.ledger, problem.legacy_key)
@@ -41,11 +60,21 @@ def _why(run: Run, problem: Problem) -> str:
     )
 
 
-def require_complete(run: Run, step: Step, *, retry: bool = False, undecided: Mapping[str, int] | None = None) -> None:
+def require_complete(
+    run: Run,
+    step: Step,
+    *,
+    retry: bool = False,
+    undecided: Mapping[str, int] | None = None,
+    gate: str | None = None,
+    closed: str | None = None,
+) -> None:
     """Fail if anything of the run's chunk is incomplete.
 
     :param retry: a retry of this very task would try again what failed.
     :param undecided: by state so many that a later step decides upon.
+    :param gate: whether it is open or closed, and what follows: the first words of the message.
+    :param closed: why nothing was deleted: said once, and not of each object that is copied and still there.
     :raises Incomplete: names what, why and what next.
     :raises IncompleteRetryable: the same, and time may fix some of it.
     """
@@ -54,19 +83,27 @@ def require_complete(run: Run, step: Step, *, retry: bool = False, undecided: Ma
     states.subtract(undecided or {})
     left = incomplete_states(states, run.mode, step, remove_copies=run.record.remove_copies)
     if not left:
+        if gate:
+            log.info("%s", gate)
         return
-    named = find_problems(run.ledger, counted, left, NAMED)
-    total = sum(left.values())
+    numbers, total = ", ".join(f"{number:,} {state}" for state, number in sorted(left.items())), sum(left.values())
+    head = f"{place(run)}: incomplete after {run.step}: {numbers}"
+    if gate:
+        stay = "1 object stays" if total == 1 else f"{total:,} objects stay"
+        head = f"{gate}; {stay}: {numbers} ({place(run)[0].lower()}{place(run)[1:]})"
+    explained = {"copied": left["copied"]} if closed and "copied" in left else {}
+    named = find_problems(run.ledger, counted, left.keys() - explained.keys(), NAMED)
     lines = [f"  {problem.state}: {problem.legacy_key!r}: {problem.detail or _why(run, problem)}" for problem in named]
-    if total > len(lines) > 0:
-        lines.append(f"  … and {total - len(lines)} more, each in s3_migration.ledger with its detail")
+    if (unnamed := total - sum(explained.values()) - len(lines)) > 0 and lines:
+        lines.append(f"  … and {unnamed:,} more, each in s3_migration.ledger with its detail")
+    lines += [f"  copied: {number:,} of them are still in legacy. {closed}" for number in explained.values()]
     # Whatever else is in the chunk.
     fixable = retry and "failed" in left and any(map(retryable, find_failure_codes(run.ledger, run.chunk)))
-    raise (IncompleteRetryable if fixable else Incomplete)(
-        f"{place(run)}: incomplete after {run.step}: "
-        + ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
-        + ".\n"
-        + "\n".join(lines)
-        + "\nAll others went on. Fix: remove the cause, then clear the first red task of the run with its downstream, "
-        "or all that failed: docs/runbook.md"
-    )
+    fix = ""
+    if left.keys() != explained.keys():
+        where = next(where for state, where in _RUNBOOK.items() if state in left)
+        fix = (
+            "\nAll others went on. Fix: remove the cause, then clear the first red task of the run with its "
+            f"downstream, or all that failed ({where})."
+        )
+    raise (IncompleteRetryable if fixable else Incomplete)(f"{head}.\n" + "\n".join(lines) + fix)

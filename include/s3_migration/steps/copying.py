@@ -81,7 +81,7 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
         raise (SameErrorRetryable if retryable(same_error.code) else SameErrorFailed)(
             f"{place(run)}: stopped early, since the first {same_error.count} copies met nothing but "
             f"{same_error.code} ({same_error.detail}). The rest was not tried. "
-            f"Fix: remove the cause, then clear this task with its downstream: docs/runbook.md"
+            f"Fix: remove the cause, then clear this task with its downstream (docs/runbook.md#copy_chunk-is-red)."
         )
     log.info("%d objects answered, %.0f objects/s", done, done / max(time.monotonic() - begun, 1e-3))
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from psycopg.errors import QueryCanceled
-
 from s3_migration.ledger import copying, deletion, walk
 from s3_migration.ledger.chunk import WHOLE_RUN
 from s3_migration.ledger.connection import ReferenceLedger
@@ -19,28 +17,31 @@ from s3_migration.ledger.deletion import Answer, Deletable, Gate
 from s3_migration.ledger.run import owns_objects
 from s3_migration.model.approval import Decision
 from s3_migration.model.declaration import Declaration
-from s3_migration.model.reference import Reference
 from s3_migration.model.states import Step
 from s3_migration.s3.types import BATCH
 from s3_migration.steps.approval import ask_unless_approved, require_approved, take_decision
 from s3_migration.steps.checksums import prove_bytes
 from s3_migration.steps.completeness import require_complete
+from s3_migration.steps.gate import (
+    ask_gate,
+    asks_all,
+    find_idle_stop,
+    find_spelling,
+    indexed,
+    look_for_undeclared,
+    require_open,
+)
 from s3_migration.steps.gate_errors import GateClosed, ScopeUnreferenced
 from s3_migration.steps.inventory import SLICE
 from s3_migration.steps.missing import judge_missing
 from s3_migration.steps.progress import Progress, labelled
 from s3_migration.steps.proof import ask_rows, compare_keys, copy_changed_again, prove_range
 from s3_migration.steps.run import Run, working
-from s3_migration.steps.undeclared import describe, find_undeclared, names_known_objects
 
 log = logging.getLogger(__name__)
 
 # Some requests at once; between two such batches deletion can be stopped by hand.
 DELETED_TOGETHER = 4 * BATCH
-# Objects of a listing from which on it matters how many are named by rows.
-MIN_SCOPE = 100
-# How long rows are looked through for what they are spelt like.
-SPELLING_TIME = "30s"
 # How long a batch is sent, and sent again; then its requests expire.
 SEND_TIME = timedelta(seconds=60)
 # Seconds after which what is left of a slice is looked at again on both sides. With the few that a batch usually takes,
@@ -68,140 +69,22 @@ def may_delete(
         if not run.deletes:
             log.info("mode %s deletes nothing%s", run.mode.value, ", unless asked to" if run.mode.undoes else "")
             return False
+        stopped = find_idle_stop(run)
         try:
-            _ask_gate(run, asked_first=True)
-        except ScopeUnreferenced as closed:
-            raise GateClosed(f"{closed} {_spelling(run)}") from closed
+            ask_gate(run, asked_first=True, despite_stop=stopped is not None)
+        except ScopeUnreferenced as unreferenced:
+            raise GateClosed(f"{unreferenced} {find_spelling(run)}") from unreferenced
         # Else there is nothing that the gate could keep. Chunks may take back what a later run took over.
         if owns_objects(run.ledger) or walk.ranges(run.ledger) != [WHOLE_RUN]:
             if run.mode.deletes:
-                _look_for_undeclared(run)
-            require_open(run)
-            ask_unless_approved(run, decision)
-        require_complete(run, Step.VERIFY)
+                look_for_undeclared(run)
+            if stopped is None:
+                require_open(run)
+                ask_unless_approved(run, decision)
+        proven = "our copies that no row names" if run.mode.undoes else "what is proven"
+        said = f"OPEN: {proven} will be deleted" if stopped is None else f"CLOSED: nothing is deleted: {stopped}"
+        require_complete(run, Step.VERIFY, gate=said)
         return True
-
-
-def require_open(run: Run, *, rows_asked: bool | None = None) -> Gate:
-    """Ask the run row, not the gate's colour. Rows that were asked too long ago are asked again.
-
-    :param rows_asked: each batch asks all rows itself; None: to be found out.
-    :raises GateClosed: says why, and what opens it.
-    """
-    if rows_asked is None:
-        rows_asked = _asks_all(run, _indexed(run))
-    gate = _ask_gate(run, rows_asked=rows_asked)
-    if gate.fresh:
-        return gate
-    # Of both sides nothing is looked at: each slice is, just before it goes.
-    with run.ledger.alone("proof"):
-        if not _ask_gate(run, rows_asked=rows_asked).fresh:  # by another chunk's task, meanwhile
-            log.info("rows were asked longer ago than proof_max_age (%s): again", run.declaration.proof_max_age)
-            ask_rows(run)
-    return _ask_gate(run, rows_asked=rows_asked)
-
-
-def _indexed(run: Run) -> list[ReferenceLedger]:
-    """The references whose rows a batch can ask by an index."""
-    return [rows for rows in map(run.ledger.of_reference, run.declaration.references) if deletion.is_indexed(rows)]
-
-
-def _asks_all(run: Run, asked: Sequence[ReferenceLedger]) -> bool:
-    return len(asked) == len(run.declaration.references)
-
-
-def _ask_gate(run: Run, *, rows_asked: bool = True, asked_first: bool = False) -> Gate:
-    """What only the age of what is known of rows may keep closed.
-
-    :param asked_first: by may_delete, which then looks for what is not declared.
-    :raises GateClosed: something else does.
-    """
-    gate, name = deletion.gate(run.ledger, rows_asked=rows_asked), run.declaration.name
-    if gate.deletion_stopped is not None:
-        raise GateClosed(
-            f"Migration {name}: deletion was stopped by hand: {gate.deletion_stopped}. Fix: "
-            f"python -m s3_migration resume {name}; then clear this task (docs/runbook.md#stop-all-deletion-now)."
-        )
-    if gate.verified_at is None:
-        raise GateClosed(
-            f"Migration {name}: the verification never finished, so nothing is deleted. "
-            f"Fix: clear verify_copies with its downstream."
-        )
-    # An undo removes copies that nobody names, each by its ETag: what is wrong with others is why it was asked for.
-    if gate.damaged and not run.mode.undoes:
-        raise GateClosed(
-            f"Migration {name}: {gate.damaged} copies are damaged, so nothing is deleted. Fix: find out what touches "
-            f"s3://{run.production_bucket}/{run.keys.production_prefix}, then clear verify_copies with its "
-            f"downstream (docs/runbook.md#verify_copies-is-red)."
-        )
-    if run.mode.deletes:
-        _require_referenced(run)
-        if not asked_first:
-            _require_declared(run)
-    return gate
-
-
-def _require_declared(run: Run) -> None:
-    """:raises GateClosed: may_delete found columns that are not declared, or never came to look for them."""
-    undeclared = deletion.count_undeclared(run.ledger)
-    if undeclared is None or undeclared:
-        what = f"{undeclared} columns name its objects and are not declared" if undeclared else "may_delete never ended"
-        raise GateClosed(
-            f"Migration {run.declaration.name}: {what}, so nothing is deleted. Fix: see the log of may_delete; it is "
-            f"cleared with its downstream, or a new run triggered once the declaration is right."
-        )
-
-
-def _require_referenced(run: Run) -> None:
-    """:raises ScopeUnreferenced: no row names more than half of many objects: rows may be spelt otherwise."""
-    if run.declaration.unreferenced is not None:
-        return
-    objects, unreferenced = deletion.count_unreferenced(run.ledger)
-    if objects < MIN_SCOPE or 2 * unreferenced <= objects:
-        return
-    raise ScopeUnreferenced(
-        f"Migration {run.declaration.name}: no row names {unreferenced} of the {objects} objects that this run has "
-        f"listed, so nothing is deleted: the rows that name them may be spelt otherwise, or lie in another table. "
-        f"Fix: correct legacy.path_prefix, table or column in the declaration, or add the reference that is missing; "
-        f"or, if nobody needs these objects, declare unreferenced: move (or keep, and they stay). Then trigger a new "
-        f"run (docs/runbook.md#may_delete-is-red-the-gate-is-closed)."
-    )
-
-
-def _look_for_undeclared(run: Run) -> None:
-    """Write down how many columns name objects of this migration that no declaration switches.
-
-    :raises GateClosed: there are some.
-    """
-    found = [find for find in find_undeclared(run) if names_known_objects(find)]
-    run.tally("undeclared", len(found), add=False)
-    if found:
-        columns = "\n".join(f"  {describe(run, find)}" for find in found)
-        raise GateClosed(
-            f"Migration {run.declaration.name}: columns name objects of it and are not declared, so nothing is "
-            f"deleted:\n{columns}\nFix: declare them, or add them to database.ignored_columns if nothing serves what "
-            f"they name; then trigger a new run (docs/runbook.md#what-else-names-the-objects)."
-        )
-
-
-def _spelling(run: Run) -> str:
-    """How rows name what they should, as far as a look of some seconds tells."""
-    return " ".join(_spelling_of(run, reference) for reference in run.declaration.references)
-
-
-def _spelling_of(run: Run, reference: Reference) -> str:
-    prefix, where = reference.keys.legacy_path_prefix, reference.name
-    try:
-        with run.ledger.batch():
-            run.ledger.connection.execute(f"SET LOCAL statement_timeout = '{SPELLING_TIME}'")
-            found = deletion.find_rows_beside(run.ledger.of_reference(reference), 3) if prefix else []
-    except QueryCanceled:
-        return f"(No row of {where} with {prefix!r} inside was found within {SPELLING_TIME}.)"
-    if not found:
-        return f"(No row of {where} has {prefix!r} inside.)"
-    fits = sorted({path[: path.index(prefix)] + prefix for path in found})
-    named, fitting = ", ".join(map(repr, found)), " or ".join(map(repr, fits))
-    return f"(Rows of {where} have {prefix!r} inside: {named}. The path_prefix that fits: {fitting}.)"
 
 
 def delete_chunk(
@@ -217,13 +100,16 @@ def delete_chunk(
         if run.mode.deletes and not run.wants_approval_of_each:
             copying.reclaim(run.ledger, run.chunk)
         walk.forget_places(run.ledger, "reconcile", "settle")
-        require_open(run)
-        _prove_taken_back(run)
-        prove_bytes(run)  # of what was copied again since
-        deletion.retry_refused_deletes(run.ledger, run.chunk)
-        delete_proven(run)
-        # What the store refused to delete, since it was rewritten: copied again, for a later run to delete.
-        copy_changed_again(run)
+        if stopped := find_idle_stop(run):
+            log.info("CLOSED: nothing is deleted: %s", stopped)
+        else:
+            require_open(run)
+            _prove_taken_back(run)
+            prove_bytes(run)  # of what was copied again since
+            deletion.retry_refused_deletes(run.ledger, run.chunk)
+            delete_proven(run)
+            # What the store refused to delete, since it was rewritten: copied again, for a later run to delete.
+            copy_changed_again(run)
         require_complete(run, Step.DELETE, retry=True)
 
 
@@ -250,9 +136,9 @@ def delete_proven(run: Run) -> None:
     after, done, oldest, length, progress = "", 0, 0.0, SLICE, Progress()
     while True:
         run.stop_if_asked()
-        asked = _indexed(run)  # an index may be dropped meanwhile
-        require_open(run, rows_asked=_asks_all(run, asked))
-        due = deletion.find_deletable(run.ledger, run.chunk, after, length, rows_asked=_asks_all(run, asked))
+        asked = indexed(run)  # an index may be dropped meanwhile
+        require_open(run, rows_asked=asks_all(run, asked))
+        due = deletion.find_deletable(run.ledger, run.chunk, after, length, rows_asked=asks_all(run, asked))
         if not due:
             require_approved(run)
             log.info("%d objects answered, on a proof of at most %.1f s", done, oldest)
@@ -265,7 +151,7 @@ def delete_proven(run: Run) -> None:
         of_slice = replace(run, chunk=replace(run.chunk, last_key=last))
         while after < last:
             begun = time.monotonic()
-            gate = require_open(run, rows_asked=_asks_all(run, asked))
+            gate = require_open(run, rows_asked=asks_all(run, asked))
             # One batch goes at least, however long the look itself took; but not if rows were asked since.
             now = time.monotonic()
             if now - proven > MAX_SLICE_AGE and (sent or now - begun > 1):
@@ -317,7 +203,7 @@ def _intend(
     """
     with run.ledger.batch():
         run.lease.fence()
-        due = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER, rows_asked=_asks_all(run, asked))
+        due = deletion.find_deletable(run.ledger, run.chunk, after, DELETED_TOGETHER, rows_asked=asks_all(run, asked))
         keys = [each.legacy_key for each in due]
         named = {key for rows in asked for key in deletion.find_rows_named(rows, keys)} if due else set()
         if named:

@@ -8,7 +8,7 @@ from s3_migration.model.approval import Question
 
 
 class GateClosed(AirflowFailException):
-    """No object of this run may be deleted now."""
+    """No object of this run may be deleted now. Its first words are those of `closed`."""
 
 
 class ScopeUnreferenced(GateClosed):
@@ -21,3 +21,11 @@ class ApprovalWanted(GateClosed):
     def __init__(self, question: Question) -> None:
         super().__init__(question.subject)
         self.question = question
+
+
+def closed(migration: str, *, more: bool = False) -> str:
+    """How the message of a GateClosed begins: that nothing is deleted comes before why.
+
+    :param more: something may have been deleted before.
+    """
+    return f"CLOSED: nothing {'more ' * more}is deleted: migration {migration}:"

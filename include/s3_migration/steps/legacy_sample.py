@@ -88,7 +88,8 @@ def tell(run: Run, sample: Sample) -> None:
         run.tally(f"class {name}", number, add=False)
     if archived := sum(sample.classes[name] for name in ARCHIVES):
         log.warning(
-            "%d objects are archived (%s): S3 refuses to copy them until they are restored, e.g. %s: docs/runbook.md",
+            "%d objects are archived (%s): S3 refuses to copy them until they are restored, e.g. %s: "
+            "docs/runbook.md#copy_chunk-is-red",
             archived,
             ", ".join(f"{sample.classes[name]} {name}" for name in ARCHIVES if sample.classes[name]),
             ", ".join(map(repr, sample.archived)),

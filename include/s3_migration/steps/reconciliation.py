@@ -54,9 +54,9 @@ def reconcile(
                 last = last or (since is not None and patience is not None and since > patience)
                 _look(run, first=since is None)
                 settle_rows(run)
-            states = run.count_states()
+            states, closed = run.count_states(), None
             if run.deletes and states.all.get("copied"):
-                _sweep(run)
+                closed = _sweep(run)
                 states = run.count_states()
             log.info("objects by state: %s", states.all or "nothing in scope")
             if run.mode.changes:
@@ -67,7 +67,7 @@ def reconcile(
             reconciliation.end_looks(run.ledger)
             run.lease.release()
             log.info("\n%s", account.as_text())
-            require_complete(run, Step.DELETE)
+            require_complete(run, Step.DELETE, closed=closed)
             return account
     except ListingUnfinished:
         _give_lease_back(declaration, run_id)
@@ -90,8 +90,11 @@ def _look(run: Run, *, first: bool) -> None:
         judge_missing(run, "damaged")
 
 
-def _sweep(run: Run) -> None:
-    """Delete what a later proof made due in chunks whose task is green, and is not run again."""
+def _sweep(run: Run) -> str | None:
+    """Delete what a later proof made due in chunks whose task is green, and is not run again.
+
+    Answers why nothing may be deleted, if so.
+    """
     try:
         require_approved(run)  # before rows are asked again for nothing
         for each, states in run.count_ranges():
@@ -99,6 +102,8 @@ def _sweep(run: Run) -> None:
                 delete_proven(replace(run, chunk=each))
     except GateClosed as closed:
         log.info("%s", closed)
+        return str(closed)
+    return None
 
 
 def _can_settle(run: Run, before: dict[str, int], states: dict[str, int]) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from threading import Event
@@ -41,6 +43,18 @@ from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.stopping import Stopped, listening
 
 log = logging.getLogger(__name__)
+
+# What each step does, as the first line of its log has it.
+DOES = {
+    "list": "lists both sides into the ledger",
+    "copy": "copies what production lacks",
+    "switch": "points rows at what they are to name",
+    "grace": "waits for the grace period, where that is short",
+    "verify": "looks at both sides and at the rows again, independently of the copying",
+    "gate": "decides whether anything may be deleted",
+    "delete": "deletes what is proven, each object only while it is what was copied",
+    "reconcile": "holds legacy, production and rows against each other; then the account",
+}
 
 # How long the lease outlasts a task: until the run's next one has a worker slot, or until its own next try.
 LEASE_BETWEEN_TASKS = timedelta(minutes=5)
@@ -85,6 +99,7 @@ class Run:
     legacy: BulkS3Hook
     production: BulkS3Hook
     stopping: Event
+    did: Counter[str] = field(default_factory=Counter)  # what this try has counted
 
     @property
     def mode(self) -> Mode:
@@ -146,6 +161,7 @@ class Run:
     def tally(self, what: str, number: int, *, add: bool = True) -> None:
         if number or not add:
             add_tally(self.ledger, self.step, what, number, self.chunk.number, add=add)
+            self.did[what] = number + (self.did[what] if add else 0)
 
     def tally_requests(self) -> None:
         """Move the hooks' counters into the ledger."""
@@ -206,13 +222,18 @@ def working(
                 production=production,
                 stopping=stopping,
             )
+            of_chunk = f", chunk {chunk}" if chunk else ""
+            log.info("%s%s: %s (run %s, mode %s)", step, of_chunk, DOES[step], run_id, record.mode.value)
+            begun = time.monotonic()
             begin_timing(ledger, step, chunk)
             try:
                 _wait_for_deletions(run)
                 yield run
+                log.info("%s%s: done in %.1f s: %s", step, of_chunk, time.monotonic() - begun, _did(run))
             except BaseException as error:
                 # SIGTERM: a worker goes, or a person marked the task failed and wants the next run.
                 said = _explained(run, error)
+                log.info("%s%s: ended after %.1f s: %s", step, of_chunk, time.monotonic() - begun, _did(run))
                 retried = retries_left and not isinstance(said, (AirflowFailException, Stopped))
                 try:
                     _end(run, LEASE_BEFORE_RETRY if retried else LEASE_BETWEEN_TASKS)
@@ -222,6 +243,12 @@ def working(
                     raise said from error
                 raise
             _end(run, LEASE_BETWEEN_TASKS)
+
+
+def _did(run: Run) -> str:
+    """What this try has counted; requests and parts of a number stand in the account."""
+    done = {what: number for what, number in run.did.items() if number and not what.startswith(("S3 ", "class "))}
+    return ", ".join(f"{number:,} {what}" for what, number in sorted(done.items()) if " of " not in what) or "no change"
 
 
 def _explained(run: Run, error: BaseException) -> BaseException:
@@ -246,7 +273,7 @@ def _explained(run: Run, error: BaseException) -> BaseException:
         return (StoreRetryable if retryable(error_code(error)) else StoreRefused)(
             f"Migration {name}, {run.step}: the store, asked about {sides}/{run.keys.production_prefix}, "
             f"says {operation}{error_text(error).rstrip('.')}. Nothing was concluded from it; what is done stays. "
-            f"Fix: remove the cause (docs/runbook.md has the codes), then clear this task with its downstream."
+            f"Fix: remove the cause, then clear this task with its downstream (docs/runbook.md#copy_chunk-is-red)."
         )
     return error
 

@@ -115,8 +115,8 @@ class Throttle:
         return (
             f"Migration {self._run.declaration.name}: the switch waited {self._waited.for_replicas:.0f} s for the "
             f"replicas: {_behind(load)}, where database.max_lag allows {self._limit}. What is switched stays switched. "
-            f"Fix: see why they do not catch up, or raise max_lag in the declaration (docs/runbook.md); the task tries "
-            f"again by itself."
+            f"Fix: see why they do not catch up, or raise max_lag in the declaration; the task tries again by itself "
+            f"(docs/runbook.md#switch_paths-is-red-or-retries)."
         )
 
 

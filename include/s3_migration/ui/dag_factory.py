@@ -18,7 +18,7 @@ from s3_migration.model.declaration import Declaration, DeclarationError
 from s3_migration.model.run_request import BadRequest
 from s3_migration.steps import check as checking
 from s3_migration.steps import copying, deletion, listing, switching, verification
-from s3_migration.ui import alerts, trigger_form
+from s3_migration.ui import alerts, last_words, trigger_form
 from s3_migration.ui.gate import DeletionGate
 from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
 
@@ -54,6 +54,8 @@ def make_dag(declared: Declaration) -> DAG:
             "retry_exponential_backoff": True,
             # Airflow doubles with every try that there ever was: of a task that was cleared, with the earlier ones too.
             "max_retry_delay": min(declared.retry_delay * 2**declared.retries, MAX_RETRY_DELAY),
+            "on_failure_callback": last_words.tell_red,
+            "on_retry_callback": last_words.tell_retry,
         },
         tags=["s3-migration"],
         on_failure_callback=alerts.callback(alerts.tell_failed, declared),

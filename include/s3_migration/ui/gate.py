@@ -13,7 +13,7 @@ from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 from s3_migration.model.approval import APPROVE, REJECT, Decision, Question
 from s3_migration.model.declaration import Declaration
 from s3_migration.steps.deletion import may_delete
-from s3_migration.steps.gate_errors import ApprovalWanted, GateClosed
+from s3_migration.steps.gate_errors import ApprovalWanted, GateClosed, closed
 from s3_migration.ui import alerts
 from s3_migration.ui.sensors import retries_left
 
@@ -55,9 +55,9 @@ class DeletionGate(BaseOperator):
         shown = SUPERVISOR_COMMS.send(asked)
         if _told(shown) != _told(asked):
             raise GateClosed(
-                f"Migration {self.declaration.name}: what would be deleted, or who may approve it, is not what run "
+                f"{closed(self.declaration.name)} what would be deleted, or who may approve it, is not what run "
                 f"{context['run_id']} asked about before, and Airflow would show that question again. So nobody is "
-                f"asked, and nothing is deleted. Fix: trigger a new run: it takes over what is left, and asks anew "
+                f"asked. Fix: trigger a new run: it takes over what is left, and asks anew "
                 f"(docs/runbook.md#approving-a-deletion)."
             )
         alerts.tell_asked(self.declaration, context, question)

@@ -9,6 +9,7 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseSensorOperator, Context, get_current_context
 
 from s3_migration.ledger.deletion import grace_left
+from s3_migration.model.account import ASLEEP
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import Step
@@ -59,6 +60,7 @@ class GracePeriodSensor(_MigrationSensor):
                 return
             self.log.info("of the grace period is left: %s; asleep until then", left)
             run.lease.hold(left + LEASE_BETWEEN_TASKS)
+            run.tally(ASLEEP, round(left / timedelta(milliseconds=1)))
         self.sleep(left + timedelta(seconds=1))
 
 

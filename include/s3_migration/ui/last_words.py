@@ -1,0 +1,77 @@
+"""The last lines of a failed task's log: what is wrong, where, what to do, and a link that can be clicked.
+
+Airflow logs an exception with its traceback, whatever it is: these lines come after it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import textwrap
+
+from airflow.sdk import Context
+from airflow.sdk.configuration import conf
+
+log = logging.getLogger(__name__)
+
+DOCS = "s3-migration/docs"  # where plugins/s3_migration_docs.py serves them, below Airflow's own address
+# Airflow's page of a log is not wrapped unless one asks for it.
+WIDTH = 110
+# Where the runbook is about a task, for a message that names no place in it.
+_RUNBOOK = {
+    "check": "docs/runbook.md#check-is-red-or-waits",
+    "list_legacy": "docs/runbook.md#first-look",
+    "copy_chunk": "docs/runbook.md#copy_chunk-is-red",
+    "switch_paths": "docs/runbook.md#switch_paths-is-red-or-retries",
+    "wait_grace": "docs/runbook.md#switch_paths-is-red-or-retries",
+    "verify_chunk": "docs/runbook.md#verify_copies-is-red",
+    "verify_copies": "docs/runbook.md#verify_copies-is-red",
+    "may_delete": "docs/runbook.md#may_delete-is-red-open-or-closed",
+    "delete_chunk": "docs/runbook.md#delete_chunk-is-red",
+    "reconcile": "docs/runbook.md#reconcile-waits-or-is-red",
+}
+_PLACE = re.compile(r"docs/(\w+)\.md#([\w-]+)")
+_COMMAND = re.compile(r"python -m s3_migration [^;.,|)…\n]+")  # never broken: it is there to be pasted
+_IN_BRACKETS = re.compile(r" \(docs/\w+\.md#[\w-]+\)")
+
+
+def tell_red(context: Context) -> None:
+    """For a task's on_failure_callback: runs in the task's own process, after Airflow has logged the exception."""
+    _tell(context, "")
+
+
+def tell_retry(context: Context) -> None:
+    """For a task's on_retry_callback."""
+    _tell(context, "This try failed, and Airflow tries the task again by itself.\n")
+
+
+def _tell(context: Context, first: str) -> None:
+    error = context.get("exception")
+    if error is None:  # the task was killed: Airflow's server calls this, elsewhere
+        return
+    log.info("::endgroup::")  # what follows the exception is folded away in the UI until then
+    log.error("%s%s", first, last_words(error, context["ti"].task_id))
+
+
+def last_words(error: BaseException | str, task_id: str) -> str:
+    """The message in short lines, and where the runbook is about it as the last one."""
+    said = str(error).strip()
+    if isinstance(error, BaseException) and not type(error).__module__.startswith(("s3_migration.", "airflow.")):
+        said = f"Unexpected {type(error).__name__}: {said} Fix: see the traceback above; then clear this task."
+    place = _PLACE.search(said) or _PLACE.search(_RUNBOOK.get(task_id, "docs/runbook.md#first-look"))
+    said = re.sub(r"\s+Fix: ", "\nFix: ", _IN_BRACKETS.sub("", said))
+    lines = [_wrapped(line) for line in said.splitlines()]
+    return "\n".join([*lines, f"Runbook: {_address(*place.groups())}" if place else ""])
+
+
+def _wrapped(line: str) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    whole = _COMMAND.sub(lambda command: command[0].replace(" ", "\0"), line)
+    filled = textwrap.fill(whole, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return filled.replace("\0", " ")
+
+
+def _address(page: str, anchor: str) -> str:
+    """As a link where Airflow knows its own address; as the file where it does not."""
+    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return f"{base}/{DOCS}/{page}#{anchor}" if base else f"docs/{page}.md#{anchor}, in the UI under Docs"
