@@ -115,7 +115,9 @@ def proxy(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 @pytest.fixture
 def flow(product: Product, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     """Runs of the product's migration; `@pytest.mark.declared(chunk_size=2)` is what it declares besides."""
-    fields = {name: value for mark in request.node.iter_markers("declared") for name, value in mark.kwargs.items()}
+    # The mark of a test comes first, and counts more than that of its file.
+    marks = reversed(list(request.node.iter_markers("declared")))
+    fields = {name: value for mark in marks for name, value in mark.kwargs.items()}
     declaration = product.declaration.model_copy(update=fields)
     with shared_clients(declaration, monkeypatch) as hooks:
         yield Flow(declaration, hooks)
