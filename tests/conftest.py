@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -23,6 +24,9 @@ from .support.preloaded.light_clients import make_light
 from .support.product import Product, made_product
 from .support.proxy import Proxy
 from .support.servers import made_postgres
+
+# Most of what is loaded and collected stays: a quarter of a small test's time was looking for what does not.
+gc.set_threshold(50_000, 20, 100)
 
 # Those that last longest first, and small ones last, so that all processes of xdist end together.
 FOLDERS = ("stack", "docs", "flow", "sql", "unit")
@@ -57,6 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(item.path.parent.name)
     items.sort(key=_turn)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def _turn(item: pytest.Item) -> tuple[int, int]:
