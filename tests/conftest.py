@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -23,6 +24,9 @@ from .support.preloaded.light_clients import make_light
 from .support.product import Product, made_product
 from .support.proxy import Proxy
 from .support.servers import made_postgres
+
+# Most of what is loaded and collected stays: a quarter of a small test's time was looking for what does not.
+gc.set_threshold(50_000, 20, 100)
 
 # Those that last longest first, and small ones last, so that all processes of xdist end together.
 FOLDERS = ("stack", "docs", "flow", "sql", "unit")
@@ -64,6 +68,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(item.path.parent.name)
     items.sort(key=_turn)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def _turn(item: pytest.Item) -> tuple[int, int]:
@@ -122,7 +131,9 @@ def proxy(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 @pytest.fixture
 def flow(product: Product, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     """Runs of the product's migration; `@pytest.mark.declared(chunk_size=2)` is what it declares besides."""
-    fields = {name: value for mark in request.node.iter_markers("declared") for name, value in mark.kwargs.items()}
+    # The mark of a test comes first, and counts more than that of its file.
+    marks = reversed(list(request.node.iter_markers("declared")))
+    fields = {name: value for mark in marks for name, value in mark.kwargs.items()}
     declaration = product.declaration.model_copy(update=fields)
     with shared_clients(declaration, monkeypatch) as hooks:
         yield Flow(declaration, hooks)

@@ -21,7 +21,7 @@ from s3_migration.model.error_codes import CODES, Then, retryable, then
 from s3_migration.model.modes import Mode
 from s3_migration.s3.properties import PROPERTIES
 from tests.support import ROOT
-from tests.support.command_line import declare_in, run_apart
+from tests.support.command_line import Run, declare_in, run_apart
 from tests.support.connections import PASSWORD, ROLE
 from tests.support.flow import Flow, shared_clients
 from tests.support.product import Product, declare, made_product
@@ -128,10 +128,14 @@ def test_the_gate_is_explained(troubled: Product) -> None:
     "command", [line for _, line in COMMANDS if line.startswith("python")], ids=lambda line: line.partition(" -m ")[2]
 )
 def test_a_command_of_ours_works_as_written(
-    troubled: Product, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    troubled: Product, run: Run, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     declare_in(tmp_path, troubled.declaration, monkeypatch)
-    done = run_apart(*shlex.split(command)[3:])
+    python, module, package, *arguments = shlex.split(command)
+    assert (python, module, package) == ("python", "-m", "s3_migration")
+    # One of its own takes three seconds to start. `check` has one: it asks the stores, and this process' clients are of
+    # the flow, which is over.
+    done = (run_apart if arguments[0] == "check" else run)(*arguments)
     # This product is not whole.
     assert done.code == (1 if " verify avatars" in command else 0), (done.out, done.error)
     assert "avatars" in done.out

@@ -17,7 +17,7 @@ from s3_migration.commands.answer import PROGRAM
 from s3_migration.commands.program import COMMANDS, program
 from s3_migration.model import declaration as declarations
 from tests.support import ROOT
-from tests.support.command_line import Run, run_apart
+from tests.support.command_line import Ended, Run, run_apart
 from tests.support.connections import connect_database
 from tests.support.product import Product
 
@@ -158,12 +158,9 @@ def test_a_declaration_that_is_broken(
 # -- Airflow, the database --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ASKING)
-def test_an_airflow_without_the_connections(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor has it a database of its own."""
-    for conn_id in CONNECTIONS:
-        monkeypatch.delenv(f"AIRFLOW_CONN_{conn_id}", raising=False)
-    code, out, error = run_apart(*asked(command), "--json", AIRFLOW_HOME=str(tmp_path))
+def lacking(command: str, ended: Ended) -> None:
+    """What each says of an Airflow that has no connections, nor a database of its own."""
+    code, out, error = ended
     assert code == (1 if command == "check" else 2), error
     said = error if code == 2 else json.loads(out)["checks"][0]["what"]
     # It shares no code with the others, and asks the stores first.
@@ -171,6 +168,23 @@ def test_an_airflow_without_the_connections(command: str, tmp_path: Path, monkey
     assert (lacks if command == "verify" else "Airflow has no connection 'proddatabase'") in said
     assert (code == 1) == bool(out)
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", ASKING)
+def test_an_airflow_without_the_connections(run: Run, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for conn_id in CONNECTIONS:
+        monkeypatch.delenv(f"AIRFLOW_CONN_{conn_id}", raising=False)
+    lacking(command, run(*asked(command), "--json"))
+
+
+@pytest.mark.parametrize("command", ["check", "verify"])
+def test_one_that_is_a_process_of_its_own_says_the_same(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what Airflow and the S3 clients load, and log, on their way."""
+    for conn_id in CONNECTIONS:
+        monkeypatch.delenv(f"AIRFLOW_CONN_{conn_id}", raising=False)
+    lacking(command, run_apart(*asked(command), "--json", AIRFLOW_HOME=str(tmp_path)))
 
 
 def test_an_airflow_that_is_not_configured(tmp_path: Path) -> None:

@@ -230,9 +230,8 @@ def test_of_many_objects_a_sample_tells_how_many_are_named(
     product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
     named = [f"image/{number:03}.png" for number in range(300)]
-    for key in (f"image/unnamed-{number:03}.png" for number in range(300)):
-        product.put("legacy", key)
-    product.seed(*named)
+    product.put_many("legacy", [f"image/unnamed-{number:03}.png" for number in range(300)] + named)
+    product.row(*named)
     monkeypatch.setattr(sample, "MAX_SAMPLE", 150)
     account = flow.run(mode)
     assert account.staged == 600

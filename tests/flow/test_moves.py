@@ -6,7 +6,6 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -105,8 +104,7 @@ def test_of_production_only_that_is_looked_at_which_legacy_holds(
     """However much production holds otherwise: a night over a hundred million new avatars is still quiet."""
     monkeypatch.setattr(lookup, "SPARSE", 12)
     product.seed(*GOOD)
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: product.put("production", f"avatar/of-the-app-{n}"), range(1500)))
+    product.put_many("production", [f"avatar/of-the-app-{number}" for number in range(1500)])
     account = flow.run()
     assert account.deleted == 3
     assert account.requests["ListObjectsV2 200"] == 1, "legacy's own"
@@ -1144,12 +1142,14 @@ def test_no_later_step_works_on_a_listing_that_was_not_finished(
 
 MANY = [f"image/{number:03}.png" for number in range(120)]
 CDN = "https://cdn.example/"
+# Not in sixty chunks: these are about what rows name.
+few_chunks = pytest.mark.declared(chunk_size=40)
 
 
+@few_chunks
 def test_objects_that_hardly_any_row_names_stay(product: Product, flow: Flow) -> None:
     """Their rows hold full URLs, say, while the declaration has bare keys."""
-    for key in MANY:
-        product.put("legacy", key, key.encode())
+    product.put_many("legacy", MANY)
     product.row(*(CDN + key for key in MANY), *(f"image/{number:03}.png" for number in range(60, 119)))
     account = flow.attempt()
     assert account.deleted == 0
@@ -1172,24 +1172,23 @@ def test_objects_that_hardly_any_row_names_stay(product: Product, flow: Flow) ->
     assert product.rows() == [f"{CDN}{key.replace('image', 'avatar')}" for key in MANY]
 
 
+@few_chunks
 def test_rows_that_are_spelt_like_nothing_known(product: Product, flow: Flow) -> None:
-    for key in MANY:
-        product.put("legacy", key)
+    product.put_many("legacy", MANY)
     flow.attempt()
     assert "(No row of avatars.path has 'image/' inside.)" in str(flow.red["gate", 0])
 
 
-@pytest.mark.declared(unreferenced="move")
+@pytest.mark.declared(unreferenced="move", chunk_size=40)
 def test_objects_that_nobody_needs_are_moved_where_that_is_declared(product: Product, flow: Flow) -> None:
-    for key in MANY:
-        product.put("legacy", key)
+    product.put_many("legacy", MANY)
     account = flow.run()
     assert (account.states, account.unreferenced) == ({"moved": len(MANY)}, len(MANY))
 
 
+@few_chunks
 def test_half_of_them_named_is_enough_whatever_was_switched_before(product: Product, flow: Flow) -> None:
-    for key in MANY:
-        product.put("legacy", key)
+    product.put_many("legacy", MANY)
     product.row(*MANY[:60])
     flow.run(Mode.SWITCH)
     assert flow.run().states == {"moved": len(MANY)}

@@ -57,12 +57,27 @@ class _Kept(psycopg.Connection[Any]):
     left: list[PGconn] | None = None
 
     def close(self) -> None:
-        session = self.pgconn
-        if self.left is None or session.transaction_status != TransactionStatus.IDLE or not _renewed(session):
+        session = None if self.left is None else left_session(self)
+        if session is None or self.left is None:
             super().close()
         else:
-            self.pgconn = _finished()
             self.left.append(session)
+
+
+def left_session(connection: psycopg.Connection[Any]) -> PGconn | None:
+    """What a connection that is closed by this leaves to another one, as new; None where it cannot."""
+    session = connection.pgconn
+    if session.transaction_status != TransactionStatus.IDLE or not _renewed(session):
+        return None
+    connection.pgconn = _finished()
+    return session
+
+
+def session_left(session: PGconn) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection that commits each statement, over what another one has left."""
+    connection = psycopg.Connection[tuple[Any, ...]](session)
+    connection.autocommit = True
+    return connection
 
 
 def _renewed(session: PGconn) -> bool:

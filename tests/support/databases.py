@@ -11,11 +11,12 @@ from functools import cache
 from typing import Any
 
 import psycopg
+from psycopg.pq import PGconn
 
 from devstack.postgres import Postgres
 from s3_migration.ledger.schema import statements
 
-from .connections import ROLE
+from .connections import ROLE, left_session, session_left
 from .transitions import GUARD
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -49,17 +50,20 @@ class _Databases:
     template: str
     rows: dict[str, bytes]  # by table, as COPY has them
     sequences: dict[str, tuple[Any, ...]]
-    free: list[tuple[str, Mark]] = field(default_factory=list)
+    free: list[tuple[str, Mark, PGconn]] = field(default_factory=list)  # each with a session of the superuser
 
-    def make(self, postgres: Postgres) -> tuple[str, Mark]:
+    def make(self, postgres: Postgres) -> tuple[str, Mark, PGconn]:
         name = f"product_{secrets.token_hex(4)}"
         with postgres.connect() as connection:
             # Past the log: half the work. It stays: a file system finds room slowly where much was just removed.
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {self.template} STRATEGY file_copy")  # type: ignore[call-overload]
             # What a database allows is not in its template.
             connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {ROLE}")  # type: ignore[call-overload]
-        with postgres.connect(name) as connection:
-            return name, _mark(connection)
+        connection = postgres.connect(name)
+        mark = _mark(connection)
+        session = left_session(connection)
+        assert session
+        return name, mark, session
 
     def take_back(self, name: str, mark: Mark, connection: Connection) -> None:
         """Empty it, where it is as it was made, but for its rows. Any other is left alone."""
@@ -72,19 +76,30 @@ class _Databases:
             return
         with connection.transaction():
             connection.execute("SET LOCAL lock_timeout = '1s'")  # of a transaction that was prepared
-            if written := [table for (table,) in connection.execute(_TABLES)]:
+            written = [table for (table,) in connection.execute(_TABLES) if table not in self.rows]
+            if written:
                 connection.execute(f"TRUNCATE {', '.join(written)} CASCADE")  # type: ignore[call-overload]
             for table, rows in self.rows.items():
-                with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:  # type: ignore[call-overload]
-                    copy.write(rows)
+                # Not emptied as the others are: that would empty all that refers to it, one file after the other.
+                if _rows(connection, table) != rows:
+                    connection.execute(f"DELETE FROM {table}")  # type: ignore[call-overload]  # noqa: S608
+                    with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:  # type: ignore[call-overload]
+                        copy.write(rows)
             for sequence, state in self.sequences.items():
                 connection.execute("SELECT setval(%s::regclass, %s, %s)", [sequence, *state])
         connection.execute("SELECT pg_stat_reset()")
-        self.free.append((name, _mark(connection)))
+        mark = _mark(connection)
+        if session := left_session(connection):
+            self.free.append((name, mark, session))
+
+
+def _rows(connection: Connection, table: str) -> bytes:
+    with connection.cursor().copy(f"COPY {table} TO STDOUT") as copy:  # type: ignore[call-overload]
+        return b"".join(map(bytes, copy))
 
 
 def _mark(connection: Connection) -> Mark:
-    return tuple(connection.execute(_MARK).fetchone() or ())
+    return tuple(connection.execute(_MARK, prepare=True).fetchone() or ())  # type: ignore[call-overload]
 
 
 @cache
@@ -100,10 +115,7 @@ def _databases(postgres: Postgres) -> _Databases:
         connection.execute("CREATE TABLE avatars (id serial PRIMARY KEY, path varchar)")
         for text in (*statements(declare(), ROLE), *GUARD):
             connection.execute(text)  # type: ignore[call-overload]
-        rows = {}
-        for (table,) in connection.execute(_TABLES).fetchall():
-            with connection.cursor().copy(f"COPY {table} TO STDOUT") as copy:
-                rows[table] = b"".join(map(bytes, copy))
+        rows = {table: _rows(connection, table) for (table,) in connection.execute(_TABLES).fetchall()}
         sequences = {
             sequence: connection.execute(f"SELECT last_value, is_called FROM {sequence}").fetchone() or ()  # noqa: S608
             for (sequence,) in connection.execute(_SEQUENCES).fetchall()
@@ -115,9 +127,12 @@ def _databases(postgres: Postgres) -> _Databases:
 def made_database(postgres: Postgres) -> Iterator[Connection]:
     """The superuser's connection to a database with an empty product."""
     databases = _databases(postgres)
-    name, mark = databases.free.pop() if databases.free else databases.make(postgres)
-    with postgres.connect(name) as connection:
-        yield connection
+    name, mark, session = databases.free.pop() if databases.free else databases.make(postgres)
+    connection = session_left(session)
+    yield connection
+    # A new session would read the catalogs anew: that takes longer than all that is done here.
+    left = left_session(connection)
+    connection.close()
     # Whoever renamed it, or keeps a table locked, has it for himself as well.
-    with suppress(psycopg.Error), postgres.connect(name) as connection:
+    with suppress(psycopg.Error), session_left(left) if left else postgres.connect(name) as connection:
         databases.take_back(name, mark, connection)

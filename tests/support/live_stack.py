@@ -24,7 +24,7 @@ from devstack.stack import Stack
 from . import ROOT
 from . import proxy as faults
 from .mail import Sink
-from .many import delete_many, put_many
+from .many import delete_many
 from .product import Product
 
 DAG, BIG, TOLD = "migrate_avatars", "migrate_big", "migrate_told"
@@ -112,9 +112,12 @@ class Platform(Product):
 
     def seed_many(self, keys: list[str]) -> None:
         """As `seed`, for thousands."""
-        signer = Signer(self.stack.kept.s3_admin_key, self.stack.kept.s3_admin_secret, REGION)
-        put_many(self.endpoint_url, signer, self.bucket("legacy"), keys)
+        self.put_many("legacy", keys)
         self.sql("INSERT INTO avatars (path) SELECT unnest(%s::text[])", keys)
+
+    @property
+    def signer(self) -> Signer:
+        return Signer(self.stack.kept.s3_admin_key, self.stack.kept.s3_admin_secret, REGION)
 
     def run(self, dag: str = DAG, **conf: object) -> tuple[str, str]:
         """Trigger a run and wait for its end; answers its id and its state."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +13,14 @@ import psycopg
 import pytest
 
 from devstack import product
+from devstack.http_client import Signer
 from devstack.postgres import Postgres
-from devstack.s3 import SeaweedFS
+from devstack.s3 import REGION, SeaweedFS
 from s3_migration.model.declaration import Declaration
 
 from .connections import client, connect_database, connect_s3, kept_sessions
 from .databases import made_database
+from .many import delete_many, put_many
 
 
 def declare(legacy: str = "legacy-s3", production: str = "production-s3", **fields: Any) -> Declaration:
@@ -42,6 +44,15 @@ class Product:
         answer = self.s3.put_object(Bucket=self.bucket(side), Key=key, Body=body, **kwargs)
         return str(answer["ETag"]).strip('"')
 
+    def put_many(self, side: str, keys: Sequence[str]) -> None:
+        """Each with its key as its body, with a third of the work."""
+        put_many(self.endpoint_url, self.signer, self.bucket(side), keys)
+
+    @property
+    def signer(self) -> Signer:
+        """The administrator's."""
+        return Signer("admin", "secret", REGION)
+
     def bucket(self, side: str) -> str:
         return str(getattr(self.declaration, side).bucket)
 
@@ -55,7 +66,7 @@ class Product:
             self.s3.delete_object(Bucket=self.bucket(side), Key=key)
 
     def empty(self, side: str) -> None:
-        self.remove(side, *self.objects(side))
+        delete_many(self.s3, self.bucket(side), self.objects(side))
         for upload in self.s3.list_multipart_uploads(Bucket=self.bucket(side)).get("Uploads", []):
             self.s3.abort_multipart_upload(Bucket=self.bucket(side), Key=upload["Key"], UploadId=upload["UploadId"])
 
