@@ -548,7 +548,6 @@ CASES: dict[str, Case] = {
     "find_problems_shown": Case({"after": "image/c", "problem": "failed", "containing": "e", "limit": 9}, None),
     "find_run_shown": Case({"run_id": "run"}, None),
     "find_runs_shown": Case({"limit": 9}, None),
-    "find_steps_shown": Case({}, None, again=None),
     "find_story": Case({"key": "image/copied"}, None),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),

@@ -158,7 +158,7 @@ def test_a_plan_says_what_a_move_would_do() -> None:
         "conflicts      3 (production holds other content: their COPY is refused)",
         "unreferenced   500",
         "dangling       7",
-        "S3 forecast    9,890 COPY, 60 LIST, 20 HEAD, 10 DELETE, for a move of all of it; each conflict counts with",
+        "S3 forecast    9,890 COPY, 70 LIST, 20 HEAD, 10 DELETE, for a move of all of it; each conflict counts with",
         "dollars        0.05 for requests",
         "hours          not observed yet: a canary run (limit 1000) shows it; at S3's 3,500 a second on one prefix",
     ]:

@@ -35,15 +35,6 @@ class RunShown(NamedTuple):
     deletion_stopped: str | None  # the reason
 
 
-class StepShown(NamedTuple):
-    step: str
-    tasks: int
-    at_work: int  # of them, now
-    began_at: datetime
-    ended_at: datetime
-    seconds: float  # at work
-
-
 class ChunkTime(NamedTuple):
     step: str
     started_at: datetime
@@ -116,10 +107,6 @@ def find_run_shown(ledger: MigrationLedger, run_id: str) -> RunShown | None:
 def find_runs_shown(ledger: MigrationLedger, limit: int) -> list[PastRun]:
     """The last ones, the newest first."""
     return ledger.rows(PastRun, "find_runs_shown", limit=limit)
-
-
-def find_steps_shown(ledger: RunLedger) -> list[StepShown]:
-    return ledger.rows(StepShown, "find_steps_shown")
 
 
 def find_chunk_times(ledger: RunLedger) -> list[ChunkTime]:

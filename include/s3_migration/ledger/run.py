@@ -213,9 +213,18 @@ def end_timing(ledger: RunLedger, step: str, chunk: int) -> None:
     ledger.execute("end_timing", step=step, chunk=chunk)
 
 
-def find_timings(ledger: RunLedger) -> dict[str, float]:
-    """Seconds by step."""
-    return {row["step"]: row["seconds"] for row in ledger.execute("find_timings")}
+class StepTimes(NamedTuple):
+    step: str
+    tasks: int
+    at_work: int  # of them, now
+    began_at: datetime
+    ended_at: datetime  # the last of its tasks; now, while one is at work
+    seconds: float  # at work
+
+
+def find_timings(ledger: RunLedger) -> list[StepTimes]:
+    """Of each step that began, in that order."""
+    return ledger.rows(StepTimes, "find_timings")
 
 
 def find_observed_rate(ledger: MigrationLedger, enough: int) -> float | None:

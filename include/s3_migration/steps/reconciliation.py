@@ -129,7 +129,7 @@ def _close(run: Run, states: States) -> Account:
         run.mode.value,
         states.all,
         find_tallies(run.ledger),
-        find_timings(run.ledger),
+        {each.step: each.seconds for each in find_timings(run.ledger)},
         observed,
         acknowledged=sum(states.acknowledged.values()),
         window=str(run.record.time_window or ""),

@@ -13,7 +13,7 @@ from typing import Any
 from s3_migration.ledger import overview
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.overview import ChunkTime, ProblemShown, RunShown, Story
-from s3_migration.ledger.run import find_tallies
+from s3_migration.ledger.run import find_tallies, find_timings
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.forecast import Forecast
@@ -40,7 +40,7 @@ def run_shown(ledger: MigrationLedger, run: RunShown) -> dict[str, Any]:
     """A run: its bars, plots, requests, problems, and what it waits for."""
     mode = Mode(run.mode)
     of_run = ledger.of_run(run.run_no, undo=mode.undoes)
-    tallies, steps, compared = find_tallies(of_run), overview.find_steps_shown(of_run), overview.count_compared(of_run)
+    tallies, steps, compared = find_tallies(of_run), find_timings(of_run), overview.count_compared(of_run)
     progress = Progress(
         mode,
         run.remove_copies,
