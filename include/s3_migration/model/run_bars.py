@@ -13,6 +13,7 @@ class Bar:
     """What is done of a step, in objects or rows.
 
     :param total: None: nobody knows yet.
+    :param worked: what the step itself has done of it; the rest was done before it began.
     :param seconds: at work, so far.
     """
 
@@ -21,6 +22,7 @@ class Bar:
     unit: str
     done: int
     total: int | None
+    worked: int
     seconds: float
     at_work: bool
     # Rows cannot be counted ahead but by a sample of the listing.
@@ -28,8 +30,8 @@ class Bar:
 
     @property
     def rate(self) -> float | None:
-        """Done a second at work."""
-        return self.done / self.seconds if self.done and self.seconds > 0 else None
+        """Done by the step a second at work."""
+        return self.worked / self.seconds if self.worked and self.seconds > 0 else None
 
     @property
     def seconds_left(self) -> float | None:
@@ -66,8 +68,9 @@ class Progress:
         bars = [self._bar("listed", "list", "objects", listed, listed if self.listed else None)]
         if self.mode.copies:
             there = self._sum("already_there", "list", "copy", "verify", "delete", "reconcile")
-            done = there + self._sum("copied", "copy", "verify", "delete", "reconcile")
-            bars.append(self._bar("copied", "copy", "objects", min(done, listed), listed if self.listed else None))
+            copied = self._sum("copied", "copy", "verify", "delete", "reconcile")
+            total = listed if self.listed else None
+            bars.append(self._bar("copied", "copy", "objects", min(there + copied, listed), total, worked=copied))
         if self.mode.switches:
             done = self._sum("rows", "switch", "verify", "reconcile")
             foreseen = done if self.switched else max(done, self._sum("rows_to_switch", "list"))
@@ -86,5 +89,16 @@ class Progress:
     def _sum(self, what: str, *steps: str) -> int:
         return sum(self.tallies.get((step, what), 0) for step in steps)
 
-    def _bar(self, name: str, step: str, unit: str, done: int, total: int | None, *, about: bool = False) -> Bar:
-        return Bar(name, step, unit, done, total, self.seconds.get(step, 0.0), step in self.at_work, about)
+    def _bar(
+        self,
+        name: str,
+        step: str,
+        unit: str,
+        done: int,
+        total: int | None,
+        *,
+        worked: int | None = None,
+        about: bool = False,
+    ) -> Bar:
+        seconds, at_work = self.seconds.get(step, 0.0), step in self.at_work
+        return Bar(name, step, unit, done, total, done if worked is None else worked, seconds, at_work, about)

@@ -49,7 +49,8 @@ def run_shown(ledger: MigrationLedger, run: RunShown) -> dict[str, Any]:
         verified=run.verified_at is not None,
         tallies=tallies,
         seconds={step.step: step.seconds for step in steps},
-        at_work=frozenset(step.step for step in steps if step.at_work),
+        # Between two of its tasks the last step that began is at work as well.
+        at_work=frozenset(step.step for step in steps if step.at_work or (run.at_work and step is steps[-1])),
         in_chunks=compared.objects,
         compared=compared.compared,
     )
