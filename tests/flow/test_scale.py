@@ -65,12 +65,12 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
         take_listing(declaration, RUN)
     # As if the application named legacy again right behind the switch.
     monkeypatch.setattr(settling, "switch_rows", lambda *_, **__: 0)
-    with pytest.raises(Incomplete, match=f"{MANY} still_referenced"):
+    with pytest.raises(Incomplete, match=f"{MANY:,} still_referenced"):
         verify_copies(declaration, RUN)
     assert product.sql("SELECT count(*) FROM s3_migration.ledger WHERE problem = 'still_referenced'") == [(MANY,)]
     with working(declaration, RUN, "grace") as run:
         grace_left(run.ledger)
-    with pytest.raises(Incomplete, match=f"{MANY} still_referenced"):
+    with pytest.raises(Incomplete, match=f"{MANY:,} still_referenced"):
         reconcile(declaration, RUN, last=True)
 
 
