@@ -211,3 +211,15 @@ def test_a_problem_is_acknowledged_with_a_reason_and_turns_no_run_red(
     assert flow.run().acknowledged == len(conflicts)
     answer = browser.post("/api/acknowledge", params={"dag_id": DAG, "key": "image/none"}, json={"reason": "none"})
     assert answer.status_code == 409
+
+
+def test_what_two_tries_of_a_chunk_have_copied_is_plotted_once(
+    product: Product, flow: Flow, browser: TestClient
+) -> None:
+    product.seed(*(f"image/{number}.png" for number in range(8)))
+    flow.begin()
+    flow.copy()
+    flow.copy()
+    found = asked(browser, "run", run_id=flow.run_id)["run"]["throughput"]
+    width = found["seconds"] / len(found["steps"]["copy"])
+    assert sum(found["steps"]["copy"]) * width == pytest.approx(8)

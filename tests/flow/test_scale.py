@@ -75,7 +75,7 @@ def test_no_statement_is_endless_where_the_statistics_are_of_an_earlier_night(
 
 
 @pytest.mark.parametrize(
-    ("objects", "instances"), [(1, 10), (10_000, 10), (10_001, 13), (8_000_000, 2_407), (10**10, 2_407)]
+    ("objects", "instances"), [(1, 10), (10_000, 10), (10_001, 13), (2_000_000, 607), (10**10, 607)]
 )
 def test_a_run_is_bounded_whatever_the_number(objects: int, instances: int) -> None:
     most = planned(objects)

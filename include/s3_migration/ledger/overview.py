@@ -39,7 +39,7 @@ class ChunkTime(NamedTuple):
     step: str
     started_at: datetime
     ended_at: datetime
-    objects: int
+    objects: float
 
 
 class Compared(NamedTuple):
