@@ -97,6 +97,18 @@ STATES: Mapping[str, State] = {
 
 # What turns a run red wherever it is found, unless a person has acknowledged it.
 PROBLEMS = tuple(name for name, state in STATES.items() if state.stored and state.red_from)
+# Where docs/runbook.md says what to do about an object: its anchors. Of several states the first counts.
+RUNBOOK = {
+    "damaged": "verify_copies-is-red",
+    "conflict": "conflict",
+    "row_refused": "switch_paths-is-red-or-retries",
+    "misspelt": "verify_copies-is-red",
+    "still_referenced": "reconcile-waits-or-is-red",
+    "failed": "copy_chunk-is-red",
+    "changed": "copy_chunk-is-red",
+    "listed": "copy_chunk-is-red",
+    "copied": "delete_chunk-is-red",
+}
 # All that column `problem` may hold.
 STORED = tuple(name for name, state in STATES.items() if state.stored)
 # Of these `error_code` says why; of no other.

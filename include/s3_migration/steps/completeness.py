@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from s3_migration.ledger.counting import Problem, States, find_failure_codes, find_problems
 from s3_migration.ledger.run import find_chunk_of
 from s3_migration.model.error_codes import retryable
-from s3_migration.model.states import Step, incomplete_states
+from s3_migration.model.states import RUNBOOK, Step, incomplete_states
 from s3_migration.steps.progress import place
 from s3_migration.steps.run import Run
 
@@ -27,20 +27,6 @@ class Incomplete(AirflowFailException):
 
 class IncompleteRetryable(AirflowException):
     """As Incomplete, but some errors in it are such that time fixes: worth a retry."""
-
-
-# Where the runbook is about a state. Of several the first.
-_RUNBOOK = {
-    "damaged": "docs/runbook.md#verify_copies-is-red",
-    "conflict": "docs/runbook.md#conflict",
-    "row_refused": "docs/runbook.md#switch_paths-is-red-or-retries",
-    "misspelt": "docs/runbook.md#verify_copies-is-red",
-    "still_referenced": "docs/runbook.md#reconcile-waits-or-is-red",
-    "failed": "docs/runbook.md#copy_chunk-is-red",
-    "changed": "docs/runbook.md#copy_chunk-is-red",
-    "listed": "docs/runbook.md#copy_chunk-is-red",
-    "copied": "docs/runbook.md#delete_chunk-is-red",
-}
 
 
 def _why(run: Run, problem: Problem) -> str:
@@ -101,9 +87,9 @@ def require_complete(
     fixable = retry and "failed" in left and any(map(retryable, find_failure_codes(run.ledger, run.chunk)))
     fix = ""
     if left.keys() != explained.keys():
-        where = next(where for state, where in _RUNBOOK.items() if state in left)
+        anchor = next(anchor for state, anchor in RUNBOOK.items() if state in left)
         fix = (
             "\nAll others went on. Fix: remove the cause, then clear the first red task of the run with its "
-            f"downstream, or all that failed ({where})."
+            f"downstream, or all that failed (docs/runbook.md#{anchor})."
         )
     raise (IncompleteRetryable if fixable else Incomplete)(f"{head}.\n" + "\n".join(lines) + fix)

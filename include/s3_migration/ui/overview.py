@@ -19,18 +19,8 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.forecast import Forecast
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_bars import Progress
-from s3_migration.model.states import PROBLEMS, STATES
+from s3_migration.model.states import PROBLEMS, RUNBOOK, STATES
 
-# Where docs/runbook.md says what to do.
-ADVICE = {
-    "failed": "runbook#copy_chunk-is-red",
-    "conflict": "runbook#conflict",
-    "damaged": "runbook#verify_copies-is-red",
-    "changed": "runbook#copy_chunk-is-red",
-    "still_referenced": "runbook#reconcile-waits-or-is-red",
-    "row_refused": "runbook#switch_paths-is-red-or-retries",
-    "misspelt": "runbook#verify_copies-is-red",
-}
 # Points of a plot.
 POINTS = 60
 PAST_RUNS = 20
@@ -156,11 +146,16 @@ def problem_counts(ledger: MigrationLedger) -> dict[str, Any]:
                 "objects": count.objects,
                 "acknowledged": count.acknowledged,
                 "meaning": STATES[count.problem].meaning,
-                "advice": ADVICE[count.problem],
+                "advice": _advice(count.problem),
             }
             for count in counts
         ],
     }
+
+
+def _advice(problem: str | None) -> str | None:
+    """The page that says what to do about it, in the UI."""
+    return f"runbook#{RUNBOOK[problem]}" if problem in RUNBOOK else None
 
 
 def problem_shown(found: ProblemShown) -> dict[str, Any]:
@@ -173,7 +168,7 @@ def problem_shown(found: ProblemShown) -> dict[str, Any]:
         "run_id": found.run_id,
         "since": iso(found.owned_since),
         "acknowledged": found.acknowledged,
-        "advice": ADVICE[found.problem],
+        "advice": _advice(found.problem),
     }
 
 
@@ -297,7 +292,7 @@ def story_shown(declared: Declaration, story: Story) -> dict[str, Any]:
         "error": story.error_code,
         "detail": story.detail,
         "acknowledged": story.acknowledged,
-        "advice": ADVICE.get(story.problem or ""),
+        "advice": _advice(story.problem),
         "events": events,
     }
 
