@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from s3_migration.ledger import sample
+from s3_migration.ledger import sample, staging
+from s3_migration.ledger.connection import Ledger
+from s3_migration.ledger.run import find_migration
 from s3_migration.model.modes import Mode
+from s3_migration.model.objects import S3Object
 from s3_migration.model.run_request import Request
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.parallel_listing import Listed, NotInOrder
@@ -237,6 +241,32 @@ def test_of_many_objects_a_sample_tells_how_many_are_named(
     assert account.staged == 600
     assert 200 < account.unreferenced < 400
     assert 200 < account.rows_to_switch < 400
+
+
+def test_a_sample_takes_no_more_room_however_much_is_listed(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "MAX_SAMPLE", 500)
+    flow.begin()
+    with closing(Ledger.connect(flow.declaration)) as connected:
+        migration = find_migration(connected, flow.declaration.name)
+        assert migration is not None
+        ledger = connected.of_migration(migration.migration_id).of_run(1)
+        staging.create(ledger)
+        made, sizes = sample.Sample(ledger), list[int]()
+        for part in range(64):
+            listed = [
+                S3Object(f"image/{part:02}-{n:03}", 1, "e", "2026-01-01T00:00:00Z", "STANDARD") for n in range(500)
+            ]
+            staging.clear(ledger)
+            staging.fill(ledger, "legacy", [listed])
+            made.add()
+            made.thin()
+            size = ledger.connection.execute(
+                "SELECT pg_total_relation_size('pg_temp.listed_sample') AS bytes"
+            ).fetchone()
+            sizes.append(size["bytes"] if size else 0)
+        assert made.share <= sample.ALL // 32
+        assert 100 <= made.count().objects <= 500
+    assert sizes[-1] <= sizes[2] * 1.2
 
 
 def test_a_plan_of_a_store_that_lists_in_another_order_counts_each_object_once(

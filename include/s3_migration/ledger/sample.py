@@ -32,22 +32,24 @@ class Sample:
         ledger.execute("create_sample")
 
     def add(self) -> None:
-        """What staging table `legacy` holds."""
-        self._added(self._ledger.execute("fill_sample", share=self.share).rowcount)
+        """What staging table `legacy` holds. `thin` is to follow, outside of any transaction."""
+        self._size += self._ledger.execute("fill_sample", share=self.share).rowcount
 
     def refill(self, after: str, limit: int) -> str | None:
         """What this listing saw of the next keys after this one. Answers the last that was looked at; None: none is."""
         last: str | None = self._ledger.value("refill_sample", after=after, limit=limit, share=self.share)
-        self._added(limit)
+        self._size += limit
+        self.thin()
         return last
 
-    def _added(self, number: int) -> None:
-        self._size += number
+    def thin(self) -> None:
+        """Halve it while it is too large. What goes leaves room for what comes: else its file would grow each time."""
         while self._size > MAX_SAMPLE and self.share > 1:
             self._size = self.count().objects
             if self._size > MAX_SAMPLE:
                 self.share //= 2
                 self._ledger.execute("thin_sample", share=self.share)
+                self._ledger.connection.execute("VACUUM pg_temp.listed_sample")  # nobody else does, of such a table
 
     def mark(self, rows: Mapping[str, int]) -> set[str]:
         """These keys are named by rows. Answers those that are of the sample.

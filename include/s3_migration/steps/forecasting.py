@@ -93,6 +93,7 @@ class Forecasting:
             self.found.update(listing.forecast(ledger))
             self._name("conflict", listing.find_conflicts(ledger, MAX_PROBLEMS))
         self.sample.add()
+        self.sample.thin()
 
     def _name(self, problem: str, keys: list[str]) -> None:
         if keys:

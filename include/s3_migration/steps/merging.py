@@ -57,6 +57,7 @@ def merge(run: Run, sample: Sample, *, named: bool = False, also: Callable[[], N
         if also:
             also()
         sample.add()
+    sample.thin()
 
 
 def merge_absent(run: Run, sample: Sample, keys: Sequence[str], *, named: bool = False) -> int:
