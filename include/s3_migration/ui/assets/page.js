@@ -94,7 +94,8 @@ async function send(url, options) {
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) {
     const detail = typeof said.detail === "string" ? said.detail : JSON.stringify(said.detail ?? answer.statusText);
-    throw new Error(answer.status === 401 ? "You are logged out. Log in again, then reload this page." : detail);
+    const error = new Error(answer.status === 401 ? "You are logged out. Log in again, then reload this page." : detail);
+    throw Object.assign(error, { status: answer.status });
   }
   return said;
 }

@@ -149,7 +149,15 @@ async function showProblems() {
 // -- all of it ----------------------------------------------------------------------------------------------------
 
 async function look() {
-  const found = await ask("run", { dag_id: dagId, run_id: runId });
+  let found;
+  try {
+    found = await ask("run", { dag_id: dagId, run_id: runId });
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    // Airflow shows this tab with every DAG's runs.
+    document.querySelector("main").replaceChildren(element("h1", {}, "No migration"), element("p", {}, error.message), element("footer", { id: "foot" }));
+    return 600;
+  }
   head(found);
   const run = found.run;
   if (run === null) {
