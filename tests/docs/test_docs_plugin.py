@@ -17,7 +17,6 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from s3_migration.model.modes import Mode
-from s3_migration.model.states import PROBLEMS, RUNBOOK
 from s3_migration.ui import docs_pages as documentation
 from s3_migration.ui.docs_pages import page
 from tests.support import ROOT
@@ -113,11 +112,6 @@ def test_what_the_dags_docs_and_the_menu_link_to_is_there(reader: TestClient, pl
         address, _, anchor = urljoin("/", link).partition("#")
         assert not anchor or anchor in ids(reader, address), link
         assert reader.get(address).status_code == 200, link
-
-
-def test_the_runbook_says_what_to_do_about_every_problem(reader: TestClient) -> None:
-    assert set(PROBLEMS) <= set(RUNBOOK)
-    assert set(RUNBOOK.values()) <= set(ids(reader, f"{PREFIX}/runbook"))
 
 
 def test_every_anchor_that_a_message_or_a_document_names_is_there(reader: TestClient) -> None:
