@@ -69,7 +69,7 @@ def test_no_sql_stands_in_python() -> None:
         if path.parent.name != "second_opinion"
         and method in RUN_SQL
         and text not in FILES
-        and not re.match(r"SET |SELECT set_config\(", text)
+        and not re.match(r"SET |SELECT set_config\(|VACUUM ", text)  # no transaction may hold the last, nor a case here
     ]
     assert found == []
 
