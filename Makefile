@@ -53,7 +53,7 @@ quick: install ## the tests of the model, the SQL and the hook: a minute
 
 # Three processes, also on two cores: those with a live stack mostly wait.
 test: install ## all tests: some ten minutes
-	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 4 --no-loadscope-reorder
 
 check: install ## ruff and mypy
 	@$(BIN)/ruff check .

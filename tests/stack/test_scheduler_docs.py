@@ -51,8 +51,6 @@ def test_the_plugin_is_in_the_ui_and_the_dags_docs_lead_to_it(live: Platform) ->
     "command",
     [
         "python -m s3_migration status avatars",
-        "python -m s3_migration check avatars",
-        "airflow dags details migrate_avatars",
         """python -c 'import boto3; boto3.client("s3").head_bucket(Bucket="legacy-s3")'""",
     ],
 )
