@@ -20,7 +20,8 @@ def describe(declaration: Declaration) -> Answer:
     """Every field as it is in force, and whence: the file, the environment, the default."""
     dumped = declaration.model_dump(mode="json")
     values = {name: dumped[name] for name in declaration_schema.ORDER}
-    whence = {name: _whence(name, _written(declaration.name)) for name in values}
+    written = _written(declaration.name)
+    whence = {name: _whence(name, written) for name in values}
     text = [f"Migration {declaration.name}: {sides(declaration)}", *_lines(values, whence)]
     return Answer("\n".join(text), {"fields": values, "whence": whence})
 
@@ -85,5 +86,6 @@ def declaration(declaration: Declaration, key: str | None, schema: bool, referen
         made = declaration_schema.schema()
         return Answer(json.dumps(made, indent=2), made)
     if reference:
-        return Answer(declaration_schema.reference(), {"markdown": declaration_schema.reference()})
+        page = declaration_schema.reference()
+        return Answer(page, {"markdown": page})
     return follow(declaration, key) if key is not None else describe(declaration)

@@ -25,7 +25,6 @@ class RunShown(NamedTuple):
     verified_at: datetime | None
     ended_at: datetime | None
     grace_period: timedelta
-    damaged: int
     approval_asked_at: datetime | None
     approved: bool | None
     answered_by: str | None
@@ -80,9 +79,9 @@ class Story(NamedTuple):
     problem: str | None
     error_code: str | None
     detail: str | None
-    copy_missing: bool
     owned_since: datetime
     acknowledged: str | None
+    run_no: int
     run_id: str
     mode: str
     run_listed_at: datetime | None

@@ -231,23 +231,12 @@ def nights_without_problem(problems: Sequence[int]) -> int:
 
 def possible_keys(declared: Declaration, asked: str) -> Iterator[str]:
     """The legacy keys that a person may mean: a key of either side, or a path as rows hold it."""
-    keys = declared.keys
-    seen = set[str]()
-    prefixes = [
-        (keys.legacy_prefix, keys.legacy_prefix),
-        (keys.production_prefix, keys.legacy_prefix),
-        *(
-            (prefix, keys.legacy_prefix)
-            for reference in declared.references
-            for prefix in (reference.keys.legacy_path_prefix, reference.keys.production_path_prefix)
-        ),
-    ]
-    for prefix, legacy in prefixes:
+    prefixes = [declared.legacy.prefix, declared.production.prefix]
+    for reference in declared.references:
+        prefixes += [reference.keys.legacy_path_prefix, reference.keys.production_path_prefix]
+    for prefix in dict.fromkeys(prefixes):
         if asked.startswith(prefix):
-            key = legacy + asked[len(prefix) :]
-            if key not in seen:
-                seen.add(key)
-                yield key
+            yield declared.legacy.prefix + asked[len(prefix) :]
 
 
 def story_shown(declared: Declaration, story: Story) -> dict[str, Any]:

@@ -224,8 +224,7 @@ def acknowledge(
         found = ledger_overview.find_story(ledger, key)
         if found is None or found.problem not in PROBLEMS:
             raise HTTPException(409, f"{key} has no problem any more.")
-        run = ledger_overview.find_run_shown(ledger, found.run_id)
-        of_run = ledger.of_run(run.run_no if run else 0)
+        of_run = ledger.of_run(found.run_no)
         number = write_acknowledgement(of_run, key, None, _signed(why, user), list(PROBLEMS))
     return {"acknowledged": number}
 

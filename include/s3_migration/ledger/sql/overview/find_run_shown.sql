@@ -11,7 +11,6 @@ SELECT
     r.verified_at,
     CASE WHEN r.finished_at >= r.listed_at THEN r.finished_at END AS ended_at,
     r.grace_period,
-    r.damaged,
     r.approval_asked_at,
     r.approved,
     r.answered_by,
