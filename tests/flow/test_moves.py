@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -21,13 +22,13 @@ from s3_migration.s3 import lookup, pipeline
 from s3_migration.s3.crt_client import CrtClient
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.s3.types import Copy, CopyResult, DeleteResult, Deletions
-from s3_migration.steps import check, copying, deletion, listing, reconciliation
+from s3_migration.steps import check, copying, deletion, listing, proof, reconciliation
 from s3_migration.steps.completeness import Incomplete, IncompleteRetryable
 from s3_migration.steps.copying import SameError, SameErrorFailed
 from s3_migration.steps.deletion import GateClosed
 from s3_migration.steps.preflight import checks
 from s3_migration.steps.preflight.errors import PreflightFailed
-from s3_migration.steps.run import DOES, ListingUnfinished
+from s3_migration.steps.run import DOES, ListingUnfinished, Run
 from tests.support.flow import Flow, Killed, expire, lapse, unserved
 from tests.support.parts import upload_in_parts
 from tests.support.product import Product
@@ -1103,8 +1104,17 @@ def test_of_a_proof_that_grows_too_old_between_two_batches_the_rows_are_asked_an
         assert (flow.red, account.deleted) == ({}, 4)
 
 
-def test_a_proof_serves_for_some_times_what_it_took_whatever_is_declared(product: Product, flow: Flow) -> None:
+def test_a_proof_serves_for_some_times_what_it_took_whatever_is_declared(
+    product: Product, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else none would ever be fresh where a pass over the rows takes longer than that."""
+    settle_rows = proof.settle_rows
+
+    def of_a_large_table(run: Run) -> None:
+        time.sleep(0.5)
+        settle_rows(run)
+
+    monkeypatch.setattr(proof, "settle_rows", of_a_large_table)
     product.seed(*GOOD, BAD)
     flow.declaration = flow.declaration.model_copy(update={"proof_max_age": timedelta(microseconds=1)})
     assert flow.run().deleted == 4
