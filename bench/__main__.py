@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 
-from bench import copying, kills, listing, machine, moving, report, scale, spelling, switching, workers
+from bench import copying, kills, listing, machine, moving, nights, report, scale, spelling, switching, workers
 from bench.bench import Bench
 from bench.results import Options, Results
 from bench.servers import clean, servers
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Bench], object]] = {
     "orders": switching.measure_orders,
     "spelling": spelling.measure,
     "scale": scale.measure,
+    "nights": nights.measure,
     "workers": workers.measure,
     "kills": kills.measure,
 }

@@ -199,11 +199,12 @@ def shown(key: bytes, *, plain: bool) -> bytes:
     return escape(key.decode()).encode() if plain else quote_from_bytes(key, safe="/").encode()
 
 
-def buckets(count: int, already: int = 0, moved: bool = False) -> tuple[Bucket, Bucket]:
+def buckets(count: int, already: int = 0, moved: bool = False, fresh: int = 0) -> tuple[Bucket, Bucket]:
     """Legacy and production.
 
     :param already: of ten objects, one after the other in the order of keys, so many are in production from the start.
     :param moved: all are in production, and none is in legacy.
+    :param fresh: but for those whose number is divisible by it.
     """
     keys = ArithmeticKeys(count)
     legacy, production = bytearray(b"\1") * count, bytearray(count)
@@ -211,4 +212,6 @@ def buckets(count: int, already: int = 0, moved: bool = False) -> tuple[Bucket, 
         production[offset::10] = b"\1" * len(range(offset, count, 10))
     if moved:
         legacy = bytearray(count)
+        for place in map(keys.place, range(fresh, count + 1, fresh) if fresh else ()):
+            legacy[place], production[place] = 1, 0
     return Bucket(keys, b"image/avatar-", legacy), Bucket(keys, b"avatar/avatar-", production, copies=True)

@@ -2,9 +2,9 @@
 
 A bucket whose name begins with `legacy` is legacy, any other one production. Answers are AWS's. No signature is
 checked, but an expired one is refused. Job: its `port`, the number of `keys`; and, where there is need,
-`milliseconds` (kept back from each answer), `already` and `moved` (`arithmetic_objects.buckets`), and the shares (0 to
-1) of requests that are answered with SlowDown (`slow_down`) and whose connection is cut (`cut`): every other one of
-those when it was done already. `GET /.counters` answers what was asked so far.
+`milliseconds` (kept back from each answer), `already`, `moved` and `fresh` (`arithmetic_objects.buckets`), and the
+shares (0 to 1) of requests that are answered with SlowDown (`slow_down`) and whose connection is cut (`cut`): every
+other one of those when it was done already. `GET /.counters` answers what was asked so far.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ COUNTERS = "/.counters"
 class Store:
     """Answers requests; knows nothing of connections."""
 
-    def __init__(self, keys: int, already: int = 0, moved: bool = False) -> None:
+    def __init__(self, keys: int, already: int = 0, moved: bool = False, fresh: int = 0) -> None:
         self.counts: Counter[str] = Counter()
-        self._answers = Answers(*buckets(keys, already, moved), self.counts)
+        self._answers = Answers(*buckets(keys, already, moved, fresh), self.counts)
         self._second, self._date = 0, b""
 
     def answer(self, head: bytes, body: bytes) -> bytes:
@@ -120,7 +120,7 @@ class _Client(Requests):
 
 
 def _accept(job: dict[str, Any]) -> Any:
-    store = Store(job["keys"], job.get("already", 0), job.get("moved", False))
+    store = Store(job["keys"], job.get("already", 0), job.get("moved", False), job.get("fresh", 0))
     return partial(_Client, store, job, random.Random(0))  # noqa: S311 - of no secret
 
 

@@ -74,7 +74,7 @@ def goals(found: Results) -> Iterator[Goal]:
         ("S3 requests per moved object, all steps, at any size", 1.01, "requests", 1, ""),
     ):
         yield Goal(what, limit, figure(f"scale/{name}", factor), unit)
-    night = found.figure("scale/night/database")
+    night = found.figure("nights/quiet/database")
     yield Goal("a night over as many finished objects: database at work", 60, night, " s")
     for what, memory in (
         (f"any step, {_many(objects)} objects", f"move/near/{objects}"),

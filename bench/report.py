@@ -37,7 +37,7 @@ def text(found: Results) -> str:
     for part, tables in (("copy", _copies), ("move", _moves), ("listing", _listings), ("workers", _workers)):
         if part in found.parts:
             parts += tables(found)
-    for part in sorted(found.parts.keys() & {"orders", "scale", "spelling", "switching"}):
+    for part in sorted(found.parts.keys() & {"nights", "orders", "scale", "spelling", "switching"}):
         parts += [f"### {part.capitalize()}", _table(_all(found, part))]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 
 from bench.bench import Bench
-from bench.quiet_night import measure_quiet_night
 from bench.scaled_run import LANES, LEAST_WORK, STEPS, ScaledRun, scaled_run
 from s3_migration.model.chunking import chunk_length
 from s3_migration.model.declaration import Declaration
@@ -32,13 +31,10 @@ def measure(bench: Bench) -> dict[int, dict[str, float]]:
     for objects in sizes:
         figures[objects] = measure_size(bench, objects)
         bench.say(f"so far, as docs/scale.md has it:\n{table(figures)}")
-    night = measure_quiet_night(bench, sizes[-1])
-    bench.say(f"a night over {sizes[-1]:,} finished objects: {night}")
     worst = {name: max(each[name] for each in figures.values() if name in each) for name in WORST}
     ratio = {"ratio": found} if (found := linearity(figures)) else {}
     most = figures[sizes[-1]]
     bench.record("scale", **worst, **ratio, ledger_bytes=most["ledger_bytes"], **planned(100_000_000))
-    bench.record("scale/night", **night)
     return figures
 
 

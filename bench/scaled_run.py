@@ -24,7 +24,6 @@ from bench.watching import EVERY, Watch
 from devstack.errors import LocalError
 
 STEPS = ("check", "list", "copy", "switch", "verify", "gate", "delete", "reconcile")
-RUN = "scale"
 WAL_BYTES = "SELECT pg_current_wal_insert_lsn() - '0/0'"  # that the server ever wrote
 ROWS_LEFT = "SELECT count(*) FROM avatars WHERE path LIKE 'image/%'"
 ENDED = "SELECT chunk FROM s3_migration.timing WHERE step = %s AND ended_at IS NOT NULL"
@@ -53,7 +52,7 @@ class ScaledRun:
     product: Product
     connection: psycopg.Connection[Any]
     endpoint: str
-    moved: bool = False  # before it began: there is nothing to do
+    run_id: str = "scale"
     figures: dict[str, float] = field(default_factory=dict)
     work: dict[str, float] = field(default_factory=dict)  # of each step
     chunks: list[int] = field(default_factory=list)
@@ -158,7 +157,7 @@ class ScaledRun:
                 )
 
     def _child(self, **more: str) -> Child:
-        return self.bench.ours(replace(self.product, environment={**self.product.environment, **more}), RUN)
+        return self.bench.ours(replace(self.product, environment={**self.product.environment, **more}), self.run_id)
 
     # -- what is done -------------------------------------------------------------------------------------------
 
@@ -179,10 +178,16 @@ class ScaledRun:
 
 
 @contextmanager
-def scaled_run(bench: Bench, objects: int, already: int = 0, moved: bool = False) -> Iterator[ScaledRun]:
-    """Of a product of its own, a row for each object, and a store of its own."""
-    job = {"keys": objects, "already": already, "moved": moved}
-    rows = objects if not moved else 0
+def scaled_run(
+    bench: Bench, objects: int, already: int = 0, rows: int | None = None, **job: int
+) -> Iterator[ScaledRun]:
+    """Of a product of its own, with a row for each object, and a store of its own.
+
+    :param rows: another number of them.
+    :param job: what else `arithmetic_objects.buckets` is to be told.
+    """
+    job |= {"keys": objects, "already": already}
+    rows = objects if rows is None else rows
     with (
         bench.servers.served("arithmetic_store", bench.patience, **job) as endpoint,
         bench.servers.product("legacy-s3", "production-s3", rows, endpoint) as product,
