@@ -20,7 +20,7 @@ from tests.support import ROOT
 from tests.support.airflow_cli import parse_airflow
 from tests.support.product import declare
 
-PAGES = ["README.md", "docs/alerts.md", "docs/aws.md", "docs/deploy.md", "docs/development.md"]
+PAGES = ["README.md", "docs/alerts.md", "docs/aws.md", "docs/deploy.md", "docs/development.md", "docs/operate.md"]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}
 
 
@@ -124,7 +124,7 @@ def test_paths_are_found() -> None:
 
 
 def test_the_table_of_run_params_has_each_in_the_order_of_the_form() -> None:
-    table = TEXTS["README.md"].split("| run param |")[1].split("\n\n")[0]
+    table = TEXTS["docs/operate.md"].split("| run param |")[1].split("\n\n")[0]
     told = re.findall(r"^\| `(\w+)` \| (.*?) \| ", table, re.MULTILINE)
     assert [name for name, _ in told] == [param.name for param in run_params(declare())]
     defaults = {param.name: param.default for param in run_params(declare())}
@@ -134,7 +134,7 @@ def test_the_table_of_run_params_has_each_in_the_order_of_the_form() -> None:
 
 
 def test_the_table_of_commands_is_what_the_program_lists() -> None:
-    table = TEXTS["README.md"].split("| command |")[1].split("\n\n")[0]
+    table = TEXTS["docs/operate.md"].split("| command |")[1].split("\n\n")[0]
     told = re.findall(r"^\| `(\w+)` \| (.*?) \|$", table, re.MULTILINE)
     assert told == [(name, listed.does) for name, listed in COMMANDS.items()]
 

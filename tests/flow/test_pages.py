@@ -26,7 +26,7 @@ def browser(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]
     """Logged in as one who may do everything."""
     allowed = SimpleNamespace(get_name=lambda: "ann")
     monkeypatch.setattr(pages.declarations, "sound", lambda: [flow.declaration])
-    monkeypatch.setattr(pages, "_may", lambda *_: True)
+    monkeypatch.setattr(pages, "may", lambda *_: True)
     monkeypatch.setattr(pages, "_airflow_knows", lambda _: {"paused": False, "next_run": None})
     monkeypatch.setattr(pages, "_write_down", lambda *_: None)
     for dependency in (pages.may_see, pages.may_read, pages.may_act):
@@ -196,7 +196,7 @@ def test_the_pages_load_nothing_from_elsewhere(browser: TestClient) -> None:
 def test_who_may_not_read_a_dag_sees_nothing_of_its_migration(
     flow: Flow, browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "_may", lambda *_: False)
+    monkeypatch.setattr(pages, "may", lambda *_: False)
     assert asked(browser, "migrations")["migrations"] == []
 
 

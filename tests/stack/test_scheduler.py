@@ -128,7 +128,7 @@ def test_a_failed_chunk_is_red_and_all_is_whole_once_it_is_mended(
     assert "copy, chunk 2: ended after" in log
     assert "credentials retrieved" not in log, "of a library, and of no use"
     last = [line for line in lines if not line.startswith("::")][-1]
-    assert last == f"Runbook: {platform.stack.airflow.url}/s3-migration/docs/runbook#conflict"
+    assert last == f"Runbook: {platform.stack.airflow.url}/s3-migration/docs/runbook?migration=avatars#conflict"
 
     copies = platform.requests()["CopyObject 200"]
     platform.s3.delete_object(Bucket=platform.bucket("production"), Key="avatar/0003.png")

@@ -84,9 +84,11 @@ def test_the_message_comes_last_in_short_lines_and_ends_with_a_link(
         "  bytes",
         "All others went on.",
         "Fix: remove the cause, then clear the first red task of the run with its downstream, or all that failed.",
-        "Runbook: http://airflow.example:8080/s3-migration/docs/runbook#conflict",
+        "Runbook: http://airflow.example:8080/s3-migration/docs/runbook?migration=avatars#conflict",
     ]
-    assert LINK.findall(lines[-2]) == ["http://airflow.example:8080/s3-migration/docs/runbook#conflict"]
+    assert LINK.findall(lines[-2]) == [
+        "http://airflow.example:8080/s3-migration/docs/runbook?migration=avatars#conflict"
+    ]
 
 
 def test_a_try_that_airflow_repeats_says_so(run: Callable[..., list[str]]) -> None:
@@ -99,12 +101,14 @@ def test_a_try_that_airflow_repeats_says_so(run: Callable[..., list[str]]) -> No
 
 def test_where_airflow_knows_no_address_of_its_own_the_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW__API__BASE_URL", raising=False)
-    last = words.last_words("red", "wait_grace").splitlines()[-1]
+    last = words.last_words("red", "wait_grace", "migrate_avatars").splitlines()[-1]
     assert last == "Runbook: docs/runbook.md#switch_paths-is-red-or-retries, in the UI under Docs"
 
 
 def test_a_command_is_never_broken() -> None:
-    said = words.last_words(f"{'x' * 80}. Fix: {'y ' * 40}python -m s3_migration resume avatars; then", "check")
+    said = words.last_words(
+        f"{'x' * 80}. Fix: {'y ' * 40}python -m s3_migration resume avatars; then", "check", "migrate_avatars"
+    )
     assert "python -m s3_migration resume avatars; then" in said.splitlines()[-2]
 
 

@@ -76,9 +76,9 @@ def test_a_whole_number_is_one_however_json_writes_it() -> None:
     assert repr(Request.of({"limit": 5.0}, declare()).limit) == "5"
 
 
-def test_the_table_of_the_readme_has_the_params_and_their_defaults() -> None:
+def test_the_table_of_the_docs_has_the_params_and_their_defaults() -> None:
     rows = re.findall(
-        r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+        r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "docs" / "operate.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     params = run_params(declare())
     assert [name for name, _, _ in rows] == [param.name for param in params]

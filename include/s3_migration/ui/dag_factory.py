@@ -5,6 +5,7 @@ Wiring only. What each task does is in `s3_migration/steps`, what it promises in
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,12 +36,17 @@ def set_label(text: str) -> None:
     get_current_context()["label"] = text  # type: ignore[typeddict-unknown-key]
 
 
+def docs_of(declared: Declaration) -> str:
+    """What the UI shows with the DAG; the pages that it links to are shown in the words of this migration."""
+    return re.sub(r"s3-migration/docs/\w+", rf"\g<0>?migration={declared.name}", DOCS.read_text(encoding="utf-8"))
+
+
 def make_dag(declared: Declaration) -> DAG:
     """The DAG of one migration. Trigger rules: see "The rule of red" in docs/safety.md before touching one."""
     with DAG(
         dag_id=f"migrate_{declared.name}",
         description=declared.description,
-        doc_md=DOCS.read_text(encoding="utf-8"),
+        doc_md=docs_of(declared),
         schedule=declared.schedule and CronDataIntervalTimetable(declared.schedule, timezone=declared.timezone),
         # No object is older than S3 itself: a backfill may reach back to any.
         start_date=pendulum.datetime(2006, 1, 1, tz=declared.timezone),

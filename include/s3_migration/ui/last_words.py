@@ -50,10 +50,10 @@ def _tell(context: Context, first: str) -> None:
     if error is None:  # the task was killed: Airflow's server calls this, elsewhere
         return
     log.info("::endgroup::")  # what follows the exception is folded away in the UI until then
-    log.error("%s%s", first, last_words(error, context["ti"].task_id))
+    log.error("%s%s", first, last_words(error, context["ti"].task_id, context["ti"].dag_id))
 
 
-def last_words(error: BaseException | str, task_id: str) -> str:
+def last_words(error: BaseException | str, task_id: str, dag_id: str) -> str:
     """The message in short lines, and where the runbook is about it as the last one."""
     said = str(error).strip()
     if isinstance(error, BaseException) and not type(error).__module__.startswith(("s3_migration.", "airflow.")):
@@ -61,7 +61,9 @@ def last_words(error: BaseException | str, task_id: str) -> str:
     place = _PLACE.search(said) or _PLACE.search(_RUNBOOK.get(task_id, "docs/runbook.md#first-look"))
     said = re.sub(r"\s+Fix: ", "\nFix: ", _IN_BRACKETS.sub("", said))
     lines = [_wrapped(line) for line in said.splitlines()]
-    return "\n".join([*lines, f"Runbook: {_address(*place.groups())}" if place else ""])
+    return "\n".join(
+        [*lines, f"Runbook: {_address(*place.groups(), dag_id.removeprefix('migrate_'))}" if place else ""]
+    )
 
 
 def _wrapped(line: str) -> str:
@@ -71,7 +73,11 @@ def _wrapped(line: str) -> str:
     return filled.replace("\0", " ")
 
 
-def _address(page: str, anchor: str) -> str:
+def _address(page: str, anchor: str, migration: str) -> str:
     """As a link where Airflow knows its own address; as the file where it does not."""
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    return f"{base}/{DOCS}/{page}#{anchor}" if base else f"docs/{page}.md#{anchor}, in the UI under Docs"
+    return (
+        f"{base}/{DOCS}/{page}?migration={migration}#{anchor}"
+        if base
+        else f"docs/{page}.md#{anchor}, in the UI under Docs"
+    )

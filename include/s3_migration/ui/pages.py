@@ -14,9 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
-from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
 from airflow.models.dag import DagModel
 from airflow.utils.session import create_session
@@ -37,6 +36,7 @@ from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import PROBLEMS
 from s3_migration.ui import overview
+from s3_migration.ui.rights import may
 
 ASSETS = Path(__file__).parent / "assets"
 # Problems a page of the table, and of a file at most: what is more is for SQL.
@@ -79,9 +79,9 @@ def migrations(user: GetUserDep) -> dict[str, Any]:
     """All that the user may read: one that cannot be looked at says why, and hides no other."""
     shown = []
     for declared in declarations.sound():
-        if not _may(user, "GET", declared):
+        if not may(user, "GET", declared):
             continue
-        entry: dict[str, Any] = {**overview.sides(declared), "may_act": _may(user, "PUT", declared)}
+        entry: dict[str, Any] = {**overview.sides(declared), "may_act": may(user, "PUT", declared)}
         try:
             with _opened(declared) as (ledger, migration):
                 at_work = find_run_at_work(ledger)
@@ -104,7 +104,7 @@ def run(dag_id: DagId, run_id: Annotated[str, Query(max_length=250)], user: GetU
         found = ledger_overview.find_run_shown(ledger, run_id)
         return {
             **overview.sides(declared),
-            "may_act": _may(user, "PUT", declared),
+            "may_act": may(user, "PUT", declared),
             "run": overview.run_shown(ledger, found) if found else None,
             "deletion_stopped": migration.deletion_stopped,
             "problems": overview.problem_counts(ledger),
@@ -279,15 +279,6 @@ def _kind(problem: str | None) -> str | None:
     if problem and problem not in PROBLEMS:
         raise HTTPException(422, f"problem: one of {', '.join(PROBLEMS)}")
     return problem or None
-
-
-def _may(user: BaseUser, method: Any, declared: Declaration) -> bool:
-    details = DagDetails(id=overview.dag_id(declared))
-    return bool(
-        get_auth_manager().is_authorized_dag(
-            method=method, access_entity=DagAccessEntity.RUN, details=details, user=user
-        )
-    )
 
 
 def _airflow_knows(dag_id: str) -> dict[str, Any]:

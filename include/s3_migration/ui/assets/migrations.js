@@ -1,6 +1,4 @@
-import { ask, bytes, element, fill, moment, number, stopAndResume, watch } from "./page.js";
-
-const DOCS = "../docs/";
+import { ask, bytes, element, fill, moment, number, runbook, stopAndResume, watch } from "./page.js";
 
 function pairs(...entries) {
   return element("dl", {}, entries.filter(Boolean).flatMap(([name, ...value]) => [element("dt", {}, name), element("dd", {}, ...value)]));
@@ -45,7 +43,7 @@ async function look() {
 function story(of) {
   return [
     element("h2", {}, of.key, " ", element("span", { class: `badge ${of.problem ? "bad" : ""}` }, of.state)),
-    element("p", {}, of.meaning, of.advice ? [" (", element("a", { href: `${DOCS}${of.advice}` }, "what to do"), ")"] : null),
+    element("p", {}, of.meaning, of.advice ? [" (", element("a", { href: runbook(of.advice, document.getElementById("migration").value) }, "what to do"), ")"] : null),
     of.detail && element("p", { class: "bad" }, of.error ? `${of.error}: ` : "", of.detail),
     of.acknowledged && element("p", {}, `acknowledged: ${of.acknowledged}`),
     pairs(["Copy", of.copy], ["Size", of.size === null ? "—" : bytes(of.size)],

@@ -18,6 +18,10 @@ export function fill(id, ...children) {
   return place;
 }
 
+// A place in the runbook, with the commands of this migration.
+export const runbook = (place, dagId) =>
+  `../docs/${place.replace("#", `?migration=${encodeURIComponent(dagId.replace(/^migrate_/, ""))}#`)}`;
+
 // -- numbers and times ----------------------------------------------------------------------------------------------
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });

@@ -1,10 +1,9 @@
-import { airflow, ask, bytes, confirmed, element, fill, lasting, moment, number, rate, stopAndResume, watch } from "./page.js";
+import { airflow, ask, bytes, confirmed, element, fill, lasting, moment, number, rate, runbook, stopAndResume, watch } from "./page.js";
 
 const asked = new URLSearchParams(location.search);
 const dagId = asked.get("dag_id"), runId = asked.get("run_id");
 // What is shown of the problems, which are paged by the server.
 const filter = { problem: "", containing: "", pages: [""] };
-const DOCS = "../docs/";
 let kinds = null, mayAct = false;
 
 function head(found) {
@@ -137,7 +136,7 @@ async function showProblems() {
         element("td", {}, each.error ?? "—"),
         element("td", { class: "text" }, each.detail ?? "—"),
         element("td", {}, moment(each.since)),
-        element("td", {}, element("a", { href: `${DOCS}${each.advice}` }, "runbook"),
+        element("td", {}, element("a", { href: runbook(each.advice, dagId) }, "runbook"),
           mayAct && !each.acknowledged ? [" ", acknowledge(each)] : null)))))),
     page.problems.length ? null : element("p", { class: "soft" }, "None of this kind and key."),
     (filter.pages.length > 1 || page.after !== null) && element("div", { class: "tools" },
