@@ -14,8 +14,9 @@ from fastapi.testclient import TestClient
 
 from s3_migration.model.modes import Mode
 from s3_migration.ui import pages
+from s3_migration.ui.overview import possible_keys
 from tests.support.flow import Flow
-from tests.support.product import Product
+from tests.support.product import Product, declare
 
 DAG = "migrate_avatars"
 NASTY = "image/<script>alert(1)</script>\"'.png"
@@ -126,7 +127,7 @@ def test_problems_are_paged_filtered_and_a_file(
 def test_one_object_is_found_by_either_key(product: Product, flow: Flow, browser: TestClient, asked_for: str) -> None:
     product.seed("image/a.png")
     flow.run()
-    found = asked(browser, "object", asked=asked_for)["found"]
+    (found,) = asked(browser, "object", asked=asked_for)["found"]
     assert (found["key"], found["copy"], found["state"]) == ("image/a.png", "avatar/a.png", "moved")
     assert [event["what"] for event in found["events"]] == [
         "last modified in legacy",
@@ -143,7 +144,7 @@ def test_one_object_is_found_by_either_key(product: Product, flow: Flow, browser
 def test_why_an_object_did_not_move_is_told(
     product: Product, flow: Flow, browser: TestClient, conflicts: list[str]
 ) -> None:
-    found = asked(browser, "object", asked=NASTY)["found"]
+    (found,) = asked(browser, "object", asked=NASTY)["found"]
     assert (found["state"], found["advice"]) == ("conflict", "runbook#conflict")
     assert "not copied" in [event["what"] for event in found["events"]]
 
@@ -152,8 +153,40 @@ def test_what_no_ledger_knows_is_said_with_what_was_looked_for(
     product: Product, flow: Flow, browser: TestClient
 ) -> None:
     flow.run()
-    assert asked(browser, "object", asked="avatar/none.png") == {"found": None, "tried": ["image/none.png"]}
-    assert asked(browser, "object", asked="elsewhere") == {"found": None, "tried": []}
+    assert asked(browser, "object", asked="avatar/none.png") == {"found": [], "rows": [], "tried": ["image/none.png"]}
+    for no_id in ("elsewhere", "99999999999999999999", "12345", "1; DROP TABLE avatars", "\x01"):
+        assert asked(browser, "object", asked=no_id) == {"found": [], "rows": [], "tried": []}
+
+
+def test_one_object_is_found_by_the_id_of_a_row_that_names_it(
+    product: Product, flow: Flow, browser: TestClient
+) -> None:
+    product.seed("image/a.png", "image/b.png")
+    flow.run()
+    ((row_id,),) = product.sql("SELECT id FROM avatars WHERE path = 'avatar/b.png'")
+    answer = asked(browser, "object", asked=str(row_id))
+    assert answer["rows"] == [{"reference": "avatars.path", "path": "avatar/b.png"}]
+    assert [found["key"] for found in answer["found"]] == ["image/b.png"]
+
+
+def test_a_percent_encoded_path_is_looked_up_by_what_it_means() -> None:
+    declared = declare(
+        database={
+            "conn_id": "proddatabase",
+            "references": [
+                {
+                    "table": "users",
+                    "column": "picture",
+                    "path_prefix": {
+                        "legacy": "https://cdn.example/image/",
+                        "production": "https://cdn.example/avatar/",
+                    },
+                    "path_encoding": "url",
+                }
+            ],
+        }
+    )
+    assert list(possible_keys(declared, "https://cdn.example/avatar/a%20b%2Fc.png")) == ["image/a b/c.png"]
 
 
 def test_deletion_is_stopped_and_resumed_with_a_reason(product: Product, flow: Flow, browser: TestClient) -> None:

@@ -17,7 +17,7 @@ import pytest
 from psycopg import errors, sql
 
 from devstack.postgres import Postgres
-from s3_migration.ledger import spelling, staging
+from s3_migration.ledger import references, spelling, staging
 from s3_migration.ledger.connection import STAGING, Ledger, RunLedger
 from s3_migration.ledger.schema import SCHEMA_VERSION, statements
 from s3_migration.ledger.statements import DIRECTORY, files, of, statement
@@ -162,6 +162,7 @@ def ledger(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch) -
         made.connection.execute(
             sql.SQL("INSERT INTO {} VALUES ('image/only-row'), ('image/only-there')").format(made.parts["rows"])
         )
+        made.parts["row_id"] = references.identifier("id")
         yield made
     made.close()
 
@@ -549,6 +550,8 @@ CASES: dict[str, Case] = {
     "find_run_shown": Case({"run_id": "run"}, None),
     "find_runs_shown": Case({"limit": 9}, None),
     "find_story": Case({"key": "image/copied"}, None),
+    "find_row_id": Case({}, "(id)"),
+    "find_paths_of_row": Case({"row_id": "1"}, None),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),
     "find_steps_at_work": Case({}, None),
@@ -1156,6 +1159,7 @@ def test_names_and_prefixes_are_never_taken_for_sql(
         of_run = of_migration.of_run(of_migration.value("open_run", run_id="now", **OPENED))
         ledger = of_run.of_reference(HOSTILE.references[0])
         staging.create(ledger)
+        ledger.parts["row_id"] = references.identifier("id")
         ledger.connection.execute(
             "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, legacy_gone_at, production_etag, "
             "production_modified) VALUES (1, %s, %s, now(), 'e', now())",
@@ -1251,7 +1255,7 @@ def _scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 # These read part of it, and explain_rows_named is an EXPLAIN itself, of which there is none.
-PARTLY = ("switch", "try_switch", "find_rows", "explain_rows", "count_rows_left", "find_otherwise")
+PARTLY = ("find_paths_of_row", "switch", "try_switch", "find_rows", "explain_rows", "count_rows_left", "find_otherwise")
 
 
 @pytest.mark.parametrize("file", [file for file in OF_THE_TABLE if not file.startswith(PARTLY)])

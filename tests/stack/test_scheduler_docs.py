@@ -44,7 +44,7 @@ def test_the_plugin_is_in_the_ui_and_the_dags_docs_lead_to_it(live: Platform) ->
     (plugin,) = [each for each in live.api.ask("GET", "/plugins")["plugins"] if each["name"] == "s3_migration_docs"]
     (view,) = plugin["external_views"]
     assert (view["name"], view["href"], view["category"]) == ("S3 migration runbook", RUNBOOK[1:], "docs")
-    assert f"({RUNBOOK[1:]})" in live.api.ask("GET", f"/dags/{DAG}/details")["doc_md"]
+    assert f"({RUNBOOK[1:]}?migration=avatars)" in live.api.ask("GET", f"/dags/{DAG}/details")["doc_md"]
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
 
     page.goto(f"{url}/{PAGES}/")
     page.get_by_label("Migration").select_option("avatars")
-    page.get_by_label("Key or path").fill("avatar/0.png")
+    page.get_by_label("Key, path or row id").fill("avatar/0.png")
     page.get_by_role("button", name="Find the object").click()
     page.get_by_text("gone from legacy").wait_for()
     card = page.get_by_role("region", name="avatars", exact=True)

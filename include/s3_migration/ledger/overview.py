@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from s3_migration.ledger.connection import MigrationLedger, RunLedger
+from psycopg import DataError
+
+from s3_migration.ledger.connection import MigrationLedger, ReferenceLedger, RunLedger
+from s3_migration.ledger.references import identifier
 
 # Problems that are counted at the most: beyond, a page says "or more".
 COUNTED = 10_000
@@ -143,6 +146,19 @@ def find_problems_shown(
             problem=problem,
             containing=containing,
         )
+
+
+def find_paths_of_row(ledger: ReferenceLedger, row_id: str) -> list[str]:
+    """The paths that a row holds; none where there is no such row, or the table has no key of one column."""
+    name = ledger.first("find_row_id")
+    if name is None:
+        return []
+    ledger.parts["row_id"] = identifier(name)
+    try:
+        with ledger.batch():
+            return ledger.column("find_paths_of_row", row_id=row_id)
+    except DataError:  # what was asked for can be no id of this table
+        return []
 
 
 def find_story(ledger: MigrationLedger, key: str) -> Story | None:

@@ -28,10 +28,13 @@ def in_words_of(declared: Declaration, code: str, language: str) -> str:
 
 def inline(declared: Declaration, code: str) -> str:
     """The same, of code within a sentence: only commands and connections are of one migration."""
-    sides = declared.legacy, declared.production, declared.database
-    connections = dict(zip(("legacy_s3", "production_s3", "proddatabase"), sides, strict=True))
+    connections = {
+        "legacy_s3": declared.legacy.conn_id,
+        "production_s3": declared.production.conn_id,
+        "proddatabase": declared.database.conn_id,
+    }
     if code in connections:
-        return connections[code].conn_id
+        return connections[code]
     return in_words_of(declared, code, "bash") if _COMMAND.match(code) else code
 
 

@@ -46,7 +46,7 @@ _PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>$title</title>
 <style>
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 0 auto; padding: 1rem; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1.6rem; padding-bottom: .5rem; border-bottom: 1px solid #8886; }
 nav span { white-space: nowrap; }
@@ -107,7 +107,8 @@ def page(
         title=html.escape(title),
         menu=_menu(name, kept),
         migration=_whose(name, declared, others) if "```" in text else "",
-        body=parser.renderer.render(tokens, parser.options, {}),
+        # What is wider than the page is scrolled, by keyboard as well.
+        body=parser.renderer.render(tokens, parser.options, {}).replace("<pre>", '<pre tabindex="0">'),
     )
 
 

@@ -61,9 +61,8 @@ def last_words(error: BaseException | str, task_id: str, dag_id: str) -> str:
     place = _PLACE.search(said) or _PLACE.search(_RUNBOOK.get(task_id, "docs/runbook.md#first-look"))
     said = re.sub(r"\s+Fix: ", "\nFix: ", _IN_BRACKETS.sub("", said))
     lines = [_wrapped(line) for line in said.splitlines()]
-    return "\n".join(
-        [*lines, f"Runbook: {_address(*place.groups(), dag_id.removeprefix('migrate_'))}" if place else ""]
-    )
+    migration = dag_id.removeprefix("migrate_")
+    return "\n".join([*lines, f"Runbook: {_address(place[1], place[2], migration)}" if place else ""])
 
 
 def _wrapped(line: str) -> str:
@@ -76,8 +75,6 @@ def _wrapped(line: str) -> str:
 def _address(page: str, anchor: str, migration: str) -> str:
     """As a link where Airflow knows its own address; as the file where it does not."""
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    return (
-        f"{base}/{DOCS}/{page}?migration={migration}#{anchor}"
-        if base
-        else f"docs/{page}.md#{anchor}, in the UI under Docs"
-    )
+    if not base:
+        return f"docs/{page}.md#{anchor}, in the UI under Docs"
+    return f"{base}/{DOCS}/{page}?migration={migration}#{anchor}"

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from s3_migration.ledger import overview
 from s3_migration.ledger.connection import MigrationLedger
-from s3_migration.ledger.overview import ChunkTime, ProblemShown, RunShown, Story
+from s3_migration.ledger.overview import ChunkTime, ProblemShown, RunShown, Story, find_paths_of_row
 from s3_migration.ledger.run import find_tallies, find_timings
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
@@ -231,12 +232,23 @@ def nights_without_problem(problems: Sequence[int]) -> int:
 
 def possible_keys(declared: Declaration, asked: str) -> Iterator[str]:
     """The legacy keys that a person may mean: a key of either side, or a path as rows hold it."""
-    prefixes = [declared.legacy.prefix, declared.production.prefix]
+    places = [(declared.legacy.prefix, False), (declared.production.prefix, False)]
     for reference in declared.references:
-        prefixes += [reference.keys.legacy_path_prefix, reference.keys.production_path_prefix]
-    for prefix in dict.fromkeys(prefixes):
+        keys = reference.keys
+        places += [(each, reference.url_encoded) for each in (keys.legacy_path_prefix, keys.production_path_prefix)]
+    for prefix, url_encoded in dict.fromkeys(places):
         if asked.startswith(prefix):
-            yield declared.legacy.prefix + asked[len(prefix) :]
+            rest = asked[len(prefix) :]
+            yield declared.legacy.prefix + (unquote(rest) if url_encoded else rest)
+
+
+def rows_of_id(ledger: MigrationLedger, declared: Declaration, asked: str) -> list[tuple[str, str]]:
+    """Reference and path of each path that a row of this id holds, whichever table it is of."""
+    return [
+        (reference.name, path)
+        for reference in declared.references
+        for path in find_paths_of_row(ledger.of_reference(reference), asked)
+    ]
 
 
 def story_shown(declared: Declaration, story: Story) -> dict[str, Any]:

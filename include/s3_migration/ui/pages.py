@@ -30,7 +30,7 @@ from s3_migration.ledger import overview as ledger_overview
 from s3_migration.ledger.acknowledgement import acknowledge as write_acknowledgement
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.lease import find_run_at_work
-from s3_migration.ledger.overview import STATEMENT_TIMEOUT
+from s3_migration.ledger.overview import STATEMENT_TIMEOUT, Story
 from s3_migration.ledger.run import Migration
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
@@ -172,13 +172,24 @@ def _harmless(value: Any) -> Any:
 
 @app.get("/api/object", dependencies=[Depends(may_read)])
 def story(dag_id: DagId, asked: Annotated[str, Query(min_length=1, max_length=2200)]) -> dict[str, Any]:
-    """One object's story, by a key of either side or a path as rows hold it."""
+    """One object's story: by a key of either side, a path as rows hold it, or the id of a row that names it."""
     declared = _declared(dag_id)
     with _opened(declared) as (ledger, _):
-        for key in overview.possible_keys(declared, asked):
-            if found := ledger_overview.find_story(ledger, key):
-                return {"found": overview.story_shown(declared, found)}
-    return {"found": None, "tried": list(overview.possible_keys(declared, asked))}
+
+        def stories(*said: str) -> list[Story]:
+            tried.update(dict.fromkeys(key for each in said for key in overview.possible_keys(declared, each)))
+            return [found for key in tried if (found := ledger_overview.find_story(ledger, key))]
+
+        tried: dict[str, None] = {}
+        rows: list[tuple[str, str]] = []
+        if not (found := stories(asked)):
+            rows = overview.rows_of_id(ledger, declared, asked)
+            found = stories(*(path for _, path in rows))
+    return {
+        "found": [overview.story_shown(declared, each) for each in found],
+        "rows": [{"reference": reference, "path": path} for reference, path in rows],
+        "tried": list(tried),
+    }
 
 
 # -- what may be done -------------------------------------------------------------------------------------------

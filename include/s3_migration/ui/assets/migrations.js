@@ -56,10 +56,11 @@ document.getElementById("search").addEventListener("submit", async (event) => {
   event.preventDefault();
   const asked = document.getElementById("asked").value;
   try {
-    const { found, tried } = await ask("object", { dag_id: document.getElementById("migration").value, asked });
-    fill("story", found ? story(found) : element("p", {}, `The ledger does not know ${asked}. ` + (tried.length
-      ? `Looked for: ${tried.join(", ")}. A run that lists legacy makes it known, if legacy holds it.`
-      : "It begins with no prefix of this migration, of keys or of paths.")));
+    const { found, rows, tried } = await ask("object", { dag_id: document.getElementById("migration").value, asked });
+    fill("story", rows.map((row) => element("p", {}, `Row ${asked} (${row.reference}) holds ${row.path}`)), found.flatMap(story),
+      found.length === 0 && element("p", {}, `The ledger does not know ${asked}. ` + (tried.length
+        ? `Looked for: ${tried.join(", ")}. A run that lists legacy makes it known, if legacy holds it.`
+        : "It begins with no prefix of this migration, of keys or of paths, and no row of that id names an object.")));
   } catch (error) {
     fill("story", element("p", { class: "bad" }, error.message));
   }
