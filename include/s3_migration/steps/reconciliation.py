@@ -20,6 +20,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.forecast import ENOUGH_TO_OBSERVE
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS, Step, incomplete_states
+from s3_migration.steps import metrics
 from s3_migration.steps.approval import require_approved
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.deletion import delete_proven
@@ -135,6 +136,7 @@ def _close(run: Run, states: States) -> Account:
         window=str(run.record.time_window or ""),
     )
     end_run(run.ledger, json.dumps(account.as_dict()))
+    metrics.left(run.declaration.name, states.all)
     return account
 
 

@@ -39,6 +39,7 @@ from s3_migration.model.key_mapping import KeyMapping
 from s3_migration.model.modes import Mode
 from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
 from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.steps import metrics
 from s3_migration.steps.hooks import opened_hooks
 from s3_migration.steps.stopping import Stopped, listening
 
@@ -162,6 +163,7 @@ class Run:
         if number or not add:
             add_tally(self.ledger, self.step, what, number, self.chunk.number, add=add)
             self.did[what] = number + (self.did[what] if add else 0)
+            metrics.counted(self.declaration.name, self.step, what, number, add=add)
 
     def tally_requests(self) -> None:
         """Move the hooks' counters into the ledger."""

@@ -13,6 +13,7 @@ from s3_migration.ledger.replica_lag import NoLag, declared_lag
 from s3_migration.ledger.switching import observe_load
 from s3_migration.model.reference import Reference
 from s3_migration.model.throttle import Load, Next, Waited, decide
+from s3_migration.steps import metrics
 from s3_migration.steps.run import Run
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,8 @@ class Throttle:
                 "for them. To have it wait: GRANT pg_read_all_stats TO the role, or declare database.lag_query",
                 found.hidden,
             )
+        if lag is not None and math.isfinite(lag):
+            metrics.lagging(self._run.declaration.name, lag)
         return Load(lag, found.live_rows, found.dead_rows, found.vacuuming)
 
     def _declared(self, query: str) -> float | None:

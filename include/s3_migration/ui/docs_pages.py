@@ -33,7 +33,7 @@ FIRST = "runbook"
 DAG_DOCS = "dag"
 # The menu: what is looked for at night comes first.
 MENU = {
-    "On call": ("runbook", "operate", "alerts", "safety"),
+    "On call": ("runbook", "operate", "alerts", "metrics", "safety"),
     "Set up": ("declaration", "deploy", "aws", "scale"),
     "Background": ("words", "decisions", "performance", "development"),
 }
