@@ -92,7 +92,7 @@ def test_an_airflow_that_is_there_gets_all_that_is_required() -> None:
 PATH = re.compile(r"(?<![\w./<>…$:-])(?:[\w.-]+/)+(?:[\w-]+\.(?:json|lock|md|png|py|sql|toml|txt|yaml))?(?![\w/.<…*-])")
 DOCUMENTS = [ROOT / "README.md", ROOT / "plugins" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Of S3, of somebody else, or made by a command: keys, an image, the stack's state.
-FOREIGN = re.compile(r"((legacy-s3|production-s3)/)?(image|avatar)/|chrislusf/|\.local/")
+FOREIGN = re.compile(r"((legacy-s3|production-s3)/)?(image|avatar|reports)/|chrislusf/|\.local/")
 
 MADE = {"drop.sql", "restore.sql"}  # by the commands that the runbook shows
 

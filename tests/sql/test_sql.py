@@ -552,6 +552,7 @@ CASES: dict[str, Case] = {
     "find_story": Case({"key": "image/copied"}, None),
     "find_row_id": Case({}, "(id)"),
     "find_paths_of_row": Case({"row_id": "1"}, None),
+    "find_report_lines": Case({"first": "image/c", "last": "image/copied", "production_prefix": "avatar/"}, None),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),
     "find_steps_at_work": Case({}, None),
@@ -1063,7 +1064,11 @@ def test_a_statement_does_what_it_says_and_again_nothing(ledger: Ledger, file: s
             with ledger.connection.cursor().copy(statement(file, relation=relation), ledger.values) as copy:
                 lines = b"".join(copy).decode().splitlines()
             return " ".join(f"({line})" for line in lines[: 1 if file == "archive_of_all" else None])
-        return answer(ledger.connection.execute(statement(file, **parts), {**ledger.values, **case.values}))
+        values = {**ledger.values, **case.values}
+        if file == "find_report_lines":
+            with ledger.connection.cursor().copy(statement(file), values) as copy:
+                return " ".join(f"({line.partition(',')[2][:12]})" for line in b"".join(copy).decode().splitlines())
+        return answer(ledger.connection.execute(statement(file, **parts), values))
 
     began: datetime = ledger.connection.execute("SELECT now() AS now").fetchone()["now"]  # type: ignore[index]
     known = contents(ledger)

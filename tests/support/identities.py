@@ -27,10 +27,10 @@ def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _comparing() -> Identity:
-    """Who has the rights that compare: head needs beside."""
-    shipped = policy(declare("legacy-any", "production-any", compare="head"))
-    return Identity("comparing", "comparing", "secret", json.loads(json.dumps(shipped).replace("-any", "-*")))
+def _declared(name: str, **fields: object) -> Identity:
+    """Who has the rights that what is declared beside needs."""
+    shipped = policy(declare("legacy-any", "production-any", **fields))
+    return Identity(name, name, "secret", json.loads(json.dumps(shipped).replace("-any", "-*")))
 
 
 def _identity(without: str = "", side: str | None = None) -> Identity:
@@ -52,7 +52,8 @@ def identities() -> tuple[Identity, ...]:
     return (
         Identity("admin", "admin", "secret"),
         _identity(),
-        _comparing(),
+        _declared("comparing", compare="head"),
+        _declared("reporting", completion_report={"prefix": "reports/"}),
         *map(_identity, RIGHTS),
         *(_identity(side=side) for side in SIDES),
     )

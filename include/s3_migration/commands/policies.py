@@ -33,6 +33,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "ReadTheAclOfTheProductionCanary": {"production": "acl"},  # check sees whether it arrives
     "DeleteTheProductionCanary": {"production": "no undo"},  # RemoveCopies includes it
     "RemoveCopies": {"production": "undo"},
+    "WriteTheCompletionReport": {"production": "completion_report"},
     "ReadWithTheLegacyKey": {"legacy": "kms_legacy, verify: checksum", "production": "kms_legacy"},
     "WriteTheCanaryWithTheLegacyKey": {"legacy": "kms_legacy"},
     "WriteWithTheProductionKey": {"production": "kms_production"},
@@ -62,11 +63,13 @@ def policy(
     """
     keys, declared = declaration.keys, declaration.production
     kms_production = kms_production or declared.kms_key_id
+    report = declaration.completion_report.prefix if declaration.completion_report else None
     arns = {"kms_legacy": kms_legacy, "kms_production": kms_production, "rds": rds}
     literal = {
         "legacy_prefix": keys.legacy_prefix,
         "legacy_canaries": canaries(keys.legacy_prefix, declaration.name),
         "production_prefix": keys.production_prefix,
+        "report_prefix": f"{report or ''}{declaration.name}/",
         "production_canaries": canaries(keys.production_prefix, declaration.name),
     }
     values = {
@@ -85,6 +88,7 @@ def policy(
         "no undo": not undo,
         "annotations": annotations,
         "acl": declared.acl,
+        "completion_report": report,
         "compare: head": declaration.compare == "head",
         "kms_legacy, verify: checksum": kms_legacy and declaration.verify == "checksum",
         **arns,

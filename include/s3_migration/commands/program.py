@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": Listed("verify", "a second opinion from S3 and SQL alone: is it whole for the product?"),
     "stop": Listed("stop_deletion", "stop all deletion now"),
     "resume": Listed("stop_deletion", "let deletion go on"),
+    "report": Listed("report", "write what became of each object, a line each, as gzipped CSV"),
     "retire": Listed("retire", "the end: is it finished, archive its ledger, drop it"),
 }
 ENDS = """\b

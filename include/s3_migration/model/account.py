@@ -62,6 +62,7 @@ class Account:
     states: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)  # by operation and outcome, retries included
     seconds: dict[str, float] = field(default_factory=dict)  # at work, by step; of grace what was waited as well
+    report: str = ""  # where the completion report's manifest is
     forecast: dict[str, Any] = field(default_factory=dict)  # a plan's: include/s3_migration/model/forecast.py
 
     @classmethod
@@ -118,6 +119,7 @@ class Account:
             states=dict(states),
             requests=dict(requests),
             seconds={step: round(value + tallies.get((step, ASLEEP), 0) / 1000, 2) for step, value in seconds.items()},
+            report="",
             forecast=forecast,
             **found,
         )
@@ -212,6 +214,7 @@ class Account:
             objects, problems = sum(self.states.values()), sum(self.problems.values())
             lines += ["  in scope       " + (_sum(objects, self.states) if objects else "nothing")]
             lines += [f"  problems       {_sum(problems, self.problems)}{known}"]
+        lines += [f"  report         {self.report}"] if self.report else []
         lines += ["  S3 requests    " + (f"{_listed(self.requests)}, of this run" if self.requests else "none")]
         lines += ["  seconds        " + ", ".join(f"{step} {value:.1f}" for step, value in self.seconds.items())]
         return "\n".join(lines)

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, Validati
 from s3_migration.model.declaration_faults import GRACE_PERIOD_VARIABLE, explain, field_names
 from s3_migration.model.declared_alerts import Alerts
 from s3_migration.model.declared_approval import Approval
+from s3_migration.model.declared_report import CompletionReport
 from s3_migration.model.declared_store import Production, Store
 from s3_migration.model.field_types import NO_NUL, Duration, Part, Text, cron, query, timezone_name
 from s3_migration.model.key_mapping import KeyMapping
@@ -175,6 +176,9 @@ class Declaration(Approval):
     checksum_share: Annotated[
         float, Field(gt=0, le=1, description="of verify: checksum: the share of the objects, the same ones each time")
     ] = 1
+    completion_report: Annotated[
+        CompletionReport | None, Field(description="one line an object, when the last one is moved; absent: none")
+    ] = None
     retries: Annotated[StrictInt, Field(ge=0, le=20, description="of a task, for what time can fix")] = 3
     retry_delay: Annotated[Duration, Field(description="before the first retry; doubles")] = timedelta(seconds=30)
     pool: Annotated[
@@ -198,6 +202,20 @@ class Declaration(Approval):
         )
         _refuse_unlike("prefix", self.legacy.prefix, self.production.prefix)
         _refuse_unlike("path_prefix", self.legacy.path_prefix, self.production.path_prefix)
+        return self
+
+    @model_validator(mode="after")
+    def _report_beside_the_objects(self) -> Declaration:
+        """Below production's prefix the report would be taken for objects of the product."""
+        prefix = self.completion_report and self.completion_report.prefix
+        if prefix:
+            sides = [self.production, *([self.legacy] if self.legacy.bucket == self.production.bucket else [])]
+            for side in sides:
+                if prefix.startswith(side.prefix) or side.prefix.startswith(prefix):
+                    raise ValueError(
+                        f"completion_report.prefix {prefix!r} and {side.prefix!r} must not be equal or nested, or the "
+                        f"report is taken for an object of the product"
+                    )
         return self
 
     @model_validator(mode="after")

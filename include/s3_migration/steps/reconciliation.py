@@ -20,7 +20,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.forecast import ENOUGH_TO_OBSERVE
 from s3_migration.model.modes import Mode
 from s3_migration.model.states import PROBLEMS, Step, incomplete_states
-from s3_migration.steps import metrics
+from s3_migration.steps import completion_report, metrics
 from s3_migration.steps.approval import require_approved
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.deletion import delete_proven
@@ -135,6 +135,10 @@ def _close(run: Run, states: States) -> Account:
         acknowledged=sum(states.acknowledged.values()),
         window=str(run.record.time_window or ""),
     )
+    # Of the whole migration: a canary run ends with its own objects, a slice with its own interval.
+    place = completion_report.declared_place(run.declaration, run.production, run.run_id)
+    if place and account.finished and run.takes_all:
+        account = replace(account, report=completion_report.write(run.ledger, place, run.run_id))
     end_run(run.ledger, json.dumps(account.as_dict()))
     metrics.left(run.declaration.name, states.all)
     return account

@@ -84,6 +84,7 @@ def run_shown(ledger: MigrationLedger, run: RunShown) -> dict[str, Any]:
         "waits": _waits(run, account),
         "forecast": Forecast(**account["forecast"]).as_lines() if account.get("forecast") else [],
         "account": Account(**account).as_text() if account else None,
+        "report": account.get("report") or None,
         "approval": _approval(run),
     }
 

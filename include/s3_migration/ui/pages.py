@@ -19,6 +19,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
 from airflow.models.dag import DagModel
 from airflow.utils.session import create_session
+from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
@@ -35,6 +36,8 @@ from s3_migration.ledger.run import Migration
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
 from s3_migration.model.states import PROBLEMS
+from s3_migration.steps import completion_report
+from s3_migration.steps.hooks import opened_hooks
 from s3_migration.ui import overview
 from s3_migration.ui.rights import may
 
@@ -190,6 +193,25 @@ def story(dag_id: DagId, asked: Annotated[str, Query(min_length=1, max_length=22
         "rows": [{"reference": reference, "path": path} for reference, path in rows],
         "tried": list(tried),
     }
+
+
+@app.get("/api/report", dependencies=[Depends(may_read)])
+def report_manifest(dag_id: DagId, run_id: Annotated[str, Query(max_length=250)]) -> Response:
+    """The manifest of the completion report that a run has written."""
+    declared = _declared(dag_id)
+    with _opened(declared) as (ledger, _):
+        found = ledger_overview.find_run_shown(ledger, run_id)
+    if found is None or not (found.account or {}).get("report"):
+        raise HTTPException(404, f"Run {run_id} has written no completion report.")
+    with opened_hooks(declared, attempts=2) as (_, production):
+        place = completion_report.declared_place(declared, production, run_id)
+        try:
+            content = place.read(completion_report.MANIFEST) if place else b""
+        except (OSError, ClientError, BotoCoreError) as error:
+            raise HTTPException(502, f"It cannot be read from here: {error}") from error
+    if not content:
+        raise HTTPException(404, "completion_report is not declared any more.")
+    return Response(content, media_type="application/json")
 
 
 # -- what may be done -------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from s3_migration.model.declaration import Declaration
 from s3_migration.model.modes import Mode
 from s3_migration.model.reference import Reference
 from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.steps.completion_report import check_place
 from s3_migration.steps.preflight.approvers import check_approvers
 from s3_migration.steps.preflight.canary import check_removal, check_rights
 from s3_migration.steps.preflight.columns import check_reference, check_update
@@ -108,6 +109,10 @@ class Preflight:
                     warns=True,
                 ),
             ]
+        if self.mode.deletes and self.declaration.completion_report:
+            checks.append(
+                Check("completion report", lambda: check_place(self.declaration, self.production), (production,))
+            )
         if self.remove_copies:
             checks.append(
                 Check("removal of copies", lambda: check_removal(self.declaration, self.production), (production,))

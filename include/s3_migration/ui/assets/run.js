@@ -167,7 +167,9 @@ async function look() {
     fill("requests", requests(run.requests));
     fill("account",
       run.forecast.length && [element("h2", {}, "Forecast of a move"), element("dl", {}, run.forecast.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]))],
-      run.account && [element("h2", { id: "account-title" }, "Account"), element("div", { class: "scrolled", tabindex: 0 }, element("pre", {}, run.account))]);
+      run.account && [element("h2", { id: "account-title" }, "Account"), element("div", { class: "scrolled", tabindex: 0 }, element("pre", {}, run.account)),
+      run.report && element("p", {}, "Completion report, a line for each object: ",
+        element("a", { href: `api/report?${new URLSearchParams({ dag_id: dagId, run_id: runId })}`, download: "manifest.json" }, run.report))]);
   }
   const changed = JSON.stringify(kinds) !== JSON.stringify(found.problems);
   kinds = found.problems;
