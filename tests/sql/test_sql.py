@@ -552,6 +552,7 @@ CASES: dict[str, Case] = {
     "find_story": Case({"key": "image/copied"}, None),
     "find_row_id": Case({}, "(id)"),
     "find_paths_of_row": Case({"row_id": "1"}, None),
+    "is_followed": Case({}, "(True)", before=ADOPTED),
     "find_report_lines": Case({"first": "image/c", "last": "image/copied", "production_prefix": "avatar/"}, None),
     "find_rows_to_switch": Case(PAGES, None),
     "find_run": Case(NAME, None),
@@ -1190,10 +1191,7 @@ INSERT INTO s3_migration.ledger (migration_id, legacy_key, legacy_size, legacy_e
 SELECT 1, 'image/' || n, 1, 'e', 'e', 'e', now(), {} FROM generate_series(1, 200000) AS n
 """
 # Those of the listing, which are not written for statistics of another night.
-BY_STATISTICS = (
-    *("adopt", "judge_gone", "find_unlisted", "find_unlisted_problems", "draw_chunks", "find_missing"),
-    "retry_refused_rows",
-)
+BY_STATISTICS = ("adopt", "judge_gone", "find_unlisted", "find_unlisted_problems", "draw_chunks", "find_missing")
 # What a night with nothing to do asks of the ledger.
 QUIET: dict[str, dict[str, Any]] = {
     "adopt": {},
@@ -1219,6 +1217,8 @@ QUIET: dict[str, dict[str, Any]] = {
     "grace_left": ALL,
     "has_unproven": ALL,
     "is_unfinished": ALL,
+    "reclaim": ALL,
+    "retry_refused_deletes": ALL,
     "find_problems_shown": {"after": "", "problem": None, "containing": None, "limit": 50},
     "count_problems": {"limit": 1000},
     "find_story": {"key": "image/copied"},

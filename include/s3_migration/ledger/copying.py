@@ -22,9 +22,13 @@ def reclaim(ledger: RunLedger, chunk: Chunk) -> None:
 
     What was compared of the range, if anything was, was not the run's then: it is compared again.
     """
-    with ledger.alone("proof"), ledger.batch():
-        if ledger.execute("reclaim", **chunk.bounds).rowcount:
-            walk.forget_places(ledger, "verify", "reconcile", "states", chunk=chunk.number)
+    if not ledger.value("is_followed"):
+        return
+    with ledger.alone("proof"):
+        for piece in walk.pieces(ledger, chunk, walk.PIECE, every=False):
+            with ledger.by_index():
+                if ledger.execute("reclaim", **piece.bounds).rowcount:
+                    walk.forget_places(ledger, "verify", "reconcile", "states", chunk=chunk.number)
 
 
 def find_uncopied(ledger: RunLedger, chunk: Chunk, after: str, problem: str | None, limit: int) -> list[Uncopied]:

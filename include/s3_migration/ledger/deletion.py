@@ -224,7 +224,8 @@ def wait_for_deletions(ledger: MigrationLedger, say: Callable[[timedelta], None]
 
 
 def retry_refused_deletes(ledger: RunLedger, chunk: Chunk) -> None:
-    ledger.execute("retry_refused_deletes", **chunk.bounds)
+    with ledger.by_index():
+        ledger.execute("retry_refused_deletes", **chunk.bounds)
 
 
 def mark_deleted(ledger: RunLedger, answers: Sequence[Answer]) -> None:

@@ -66,7 +66,8 @@ def mark_refused_row(ledger: RunLedger, key: str, error_code: str, detail: str) 
 
 
 def retry_refused_rows(ledger: RunLedger) -> None:
-    ledger.execute("retry_refused_rows")
+    with ledger.by_index():
+        ledger.execute("retry_refused_rows")
 
 
 class RowsLeft(NamedTuple):
