@@ -794,6 +794,11 @@ CASES: dict[str, Case] = {
     "find_died_runs": Case({}, "(1)", before="UPDATE s3_migration.run SET verified_at = now()"),
     "find_finished_of": Case({**PIECE, "runs": [2]}, "(image/moved)"),
     "find_lanes": Case({}, "(0 image/ ['image/a', 'image/b'] image/b t)", before=LANES),
+    "find_sampled_here": Case(
+        {**PIECE, "share": 65536},
+        "(image/copied 2) (image/listed 1) (image/named 1) (image/only-row 1) (image/only-there 1) (image/withdrawn 1)",
+        before=SAMPLED,
+    ),
     "find_sampled": Case(
         {**PIECE, "share": 65536},
         "(image/copied 2) (image/damaged-named 0) (image/listed 1) (image/named 1) (image/only-row 1) "
@@ -1165,6 +1170,7 @@ def test_names_and_prefixes_are_never_taken_for_sql(
         of_run = of_migration.of_run(of_migration.value("open_run", run_id="now", **OPENED))
         ledger = of_run.of_reference(HOSTILE.references[0])
         staging.create(ledger)
+        ledger.execute("create_sample")
         ledger.parts["row_id"] = references.identifier("id")
         ledger.connection.execute(
             "INSERT INTO s3_migration.ledger (migration_id, legacy_key, run_no, legacy_gone_at, production_etag, "
@@ -1285,6 +1291,7 @@ def test_without_statistics_the_table_is_read_once_all_the_same(
     connect_database(monkeypatch, postgres.port, name)
     ledger = Ledger.connect(declare()).of_migration(1).of_run(1).of_reference(declare().references[0])
     staging.create(ledger)
+    ledger.execute("create_sample")
     explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + statement(file, **ledger.parts)
     with ledger.connection.transaction(force_rollback=True):
         row = ledger.connection.execute(explain, {**ledger.values, **CASES[file].values}).fetchone()

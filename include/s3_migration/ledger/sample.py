@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from s3_migration.ledger.connection import ReferenceLedger, RunLedger
+from s3_migration.ledger.connection import Ledger, ReferenceLedger, RunLedger
 
 # More are halved: some 60 MB.
 MAX_SAMPLE = 500_000
@@ -30,6 +30,15 @@ class Sample:
         self.share, self._size = ALL, 0
         ledger.execute("drop_sample")
         ledger.execute("create_sample")
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was listed: no row can be about anything of it."""
+        return self._size == 0
+
+    def is_of(self, ledger: Ledger) -> bool:
+        """Whether it is of this session."""
+        return ledger.session is self._ledger.session
 
     def add(self) -> None:
         """What staging table `legacy` holds. `thin` is to follow, outside of any transaction."""
@@ -65,9 +74,11 @@ class Sample:
         self._ledger.execute("drop_sample")
 
 
-def find_sampled(rows: ReferenceLedger, share: int, first: str, last: str) -> dict[str, int]:
-    """Keys of the sample in the rows from place `first` to before `last`, and how many name each by the legacy path."""
-    return {found["key"]: found["rows"] for found in rows.execute("find_sampled", share=share, first=first, last=last)}
+def find_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> dict[str, int]:
+    """Keys in the rows from place `first` to before `last` that may be of the sample; how many name each by the legacy
+    path. Another session than the sample's (`parallel_passes`) knows of it but the share."""
+    file = "find_sampled_here" if sample.is_of(rows) else "find_sampled"
+    return {found["key"]: found["rows"] for found in rows.execute(file, share=sample.share, first=first, last=last)}
 
 
 def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:

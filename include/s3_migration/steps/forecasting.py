@@ -114,5 +114,5 @@ class Forecasting:
 
 def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str) -> Named:
     """Only what is of the sample can be told from what was listed."""
-    named = find_sampled(rows, sample.share, first, last)
+    named = find_sampled(rows, sample, first, last)
     return Named(named, {key: number for key, number in named.items() if number} if run.takes_all else {})

@@ -79,6 +79,6 @@ def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str
         run.lease.fence()
         samples.mark_referenced(rows, first, last)
     return Named(
-        samples.find_sampled(rows, sample.share, first, last),
+        {} if sample.empty else samples.find_sampled(rows, sample, first, last),
         samples.find_unlisted_rows(rows, first, last) if unlisted else {},
     )
