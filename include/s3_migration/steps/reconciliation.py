@@ -26,6 +26,7 @@ from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.deletion import delete_proven
 from s3_migration.steps.gate_errors import GateClosed
 from s3_migration.steps.missing import judge_missing
+from s3_migration.steps.progress import Progress
 from s3_migration.steps.proof import compare_left, compare_range, copy_changed_again
 from s3_migration.steps.run import ListingUnfinished, Run, working
 from s3_migration.steps.settling import count_rows_left, settle_rows
@@ -80,7 +81,9 @@ def _look(run: Run, *, first: bool) -> None:
 
     Later ones ask about what is left.
     """
-    for each in walk.ranges(run.ledger):
+    ranges, progress = walk.ranges(run.ledger), Progress()
+    for number, each in enumerate(ranges):
+        progress.tell("%d of %d ranges of keys looked at", number, len(ranges))
         of_range = replace(run, chunk=each)
         if first:
             compare_range(of_range, "reconcile")
