@@ -119,6 +119,8 @@ def test_problems_are_paged_filtered_and_a_file(
     lines = list(csv.DictReader(io.StringIO(file.text)))
     assert [line["key"] for line in lines] == conflicts
     assert file.headers["content-disposition"] == 'attachment; filename="avatars-problems.csv"'
+    (entry,) = asked(browser, "migrations")["migrations"]
+    assert (entry["in_legacy"], entry["rows_left"]) == (len(conflicts), {"avatars.path": len(conflicts)})
     (kind,) = asked(browser, "run", run_id=flow.run_id)["problems"]["kinds"]
     assert (kind["problem"], kind["objects"], kind["advice"]) == ("conflict", len(conflicts), "runbook#conflict")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from devstack.airflow import VIEWER
-from tests.support.browser import opened_page
+from tests.support.browser import opened_page, violations
 from tests.support.live_stack import DAG, Platform
 
 PAGES = "s3-migration/pages"
@@ -85,6 +86,8 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     assert tab.get_by_role("progressbar", name="listed").get_attribute("aria-valuenow") == "100"
     assert tab.get_by_role("progressbar", name="deleted").get_attribute("aria-valuenow") == "80"
     tab.get_by_role("cell", name="image/0.png").wait_for()
+    (frame,) = [frame for frame in page.frames if PAGES in frame.url]
+    assert violations(frame) == []
     with page.expect_download() as download:
         tab.get_by_role("link", name="Download as CSV").click()
     with open(download.value.path(), newline="", encoding="utf-8") as file:
@@ -105,6 +108,7 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     page.get_by_label("Key, path or row id").fill("avatar/0.png")
     page.get_by_role("button", name="Find the object").click()
     page.get_by_text("gone from legacy").wait_for()
+    assert violations(page) == []
     card = page.get_by_role("region", name="avatars", exact=True)
     card.get_by_role("button", name="Stop all deletion").click()
     page.get_by_label("Reason").fill("it looks odd")
@@ -116,3 +120,27 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     card.get_by_role("button", name="Stop all deletion").wait_for()
     said = platform.api.ask("GET", "/eventLogs", params={"dag_id": DAG, "event": "s3_migration: resume deletion"})
     assert [(each["owner"], each["extra"]) for each in said["event_logs"]][-1] == ("admin", "it was nothing")
+
+
+def test_each_page_can_be_used_by_anybody(platform: Platform, page: Any) -> None:
+    """By keyboard and screen reader, in the dark, on a narrow screen: axe finds nothing, and nothing is wider."""
+    platform.seed("image/0.png")
+    platform.put("production", "avatar/0.png", b"of another")
+    run_id, state = platform.run(DAG, mode="move")
+    assert state == "failed"
+    url = platform.stack.variables()["AIRFLOW_URL"]
+    shown = {
+        f"{url}/{PAGES}/run?dag_id={DAG}&run_id={quote(run_id, safe='')}": page.get_by_role("cell", name="image/0.png"),
+        f"{url}/{PAGES}/": page.get_by_role("region", name="avatars", exact=True),
+        f"{url}/s3-migration/docs/runbook?migration=avatars": page.get_by_role("heading", name="First look"),
+    }
+    for width in (1200, 600):
+        page.set_viewport_size({"width": width, "height": 1000})
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            for address, seen in shown.items():
+                page.goto(address)
+                seen.wait_for()
+                assert violations(page) == [], (address, width, theme)
+                wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+                assert not wide, (address, width)

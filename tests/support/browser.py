@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -16,6 +17,13 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 # It is to reach the stack and nothing else; as root it has no sandbox.
 ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 ARGUMENTS += ["--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+
+
+def violations(page: Any) -> list[str]:
+    """What axe finds on a page, or in a frame of one, that keeps somebody from using it."""
+    page.evaluate((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{each['id']} ({each['impact']}): {each['nodes'][0]['html']}" for each in found]
 
 
 @contextmanager

@@ -20,8 +20,8 @@ def _tallied(what: str, *steps: str) -> int:
 
 # What a step that sleeps without a worker tallies of it, in milliseconds: in table timing it is a gap.
 ASLEEP = "milliseconds asleep"
-# Tallies that are kept for each reference, and what they are called in the account.
-_BY_REFERENCE = {"rows": "switched", "rows_left": "left"}
+# Tallies that are kept for each reference: what they are called in the account, and whose count. As of all together.
+_BY_REFERENCE = {"rows": ("switched", ("switch", "verify", "reconcile")), "rows_left": ("left", ("reconcile",))}
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,12 @@ class Account:
         sums = {each.name: each.metadata["tallies"] for each in fields(cls) if each.metadata}
         found = {name: sum(tallies.get(tally, 0) for tally in parts) for name, parts in sums.items()}
         references: dict[str, dict[str, int]] = {}
-        for (_, what), number in sorted(tallies.items()):
+        for (step, what), number in sorted(tallies.items()):
             kind, _, name = what.partition(" of ")
             if name and kind in _BY_REFERENCE:
-                of = references.setdefault(name, dict.fromkeys(_BY_REFERENCE.values(), 0))
-                of[_BY_REFERENCE[kind]] += number
+                called, steps = _BY_REFERENCE[kind]
+                of = references.setdefault(name, dict.fromkeys((each for each, _ in _BY_REFERENCE.values()), 0))
+                of[called] += number if step in steps else 0
         forecast = {}
         if mode == Mode.PLAN.value:
             forecast = Forecast.of(

@@ -174,6 +174,10 @@ def problem_shown(found: ProblemShown) -> dict[str, Any]:
     }
 
 
+# From legacy. What is damaged may be gone as well: until somebody has looked it counts as there.
+_GONE = ("moved", "withdrawn", "dangling")
+
+
 def migration_shown(ledger: MigrationLedger, declared: Declaration) -> dict[str, Any]:
     """A migration: from where to where, its last runs, what they left."""
     runs = overview.find_runs_shown(ledger, PAST_RUNS)
@@ -195,7 +199,7 @@ def migration_shown(ledger: MigrationLedger, declared: Declaration) -> dict[str,
             }
             for run in runs
         ],
-        "in_legacy": sum(states.get(state, 0) for state in ("listed", "copied", "waiting")),
+        "in_legacy": sum(number for state, number in states.items() if state not in _GONE),
         "moved": states.get("moved", 0),
         "waiting": states.get("waiting", 0),
         "rows_left": {name: of["left"] for name, of in account.get("references", {}).items()},

@@ -18,7 +18,7 @@ function card(entry) {
     pairs(
       ["Last run", last ? `${last.run_id}, ${last.mode}${last.partial ? ", a part of legacy" : ""}, began ` : "none yet", last ? moment(last.began_at) : "", last?.ended_at ? ", ended " : "", last?.ended_at ? moment(last.ended_at) : ""],
       ["Left in legacy", entry.as_of ? `${number(entry.in_legacy)} objects, ${number(entry.waiting)} of them in their grace period; as of ` : "not known before the first run that changes anything", entry.as_of ? moment(entry.as_of) : ""],
-      entry.as_of && ["Moved", `${number(entry.moved)} objects`],
+      entry.as_of && ["Moved by that run", `${number(entry.moved)} objects`],
       entry.as_of && ["Rows still to switch", rows.length ? rows.map(([name, left]) => `${name}: ${number(left)}`).join("; ") : "none counted"],
       ["Problems", total ? element("span", { class: "bad" }, `${entry.problems.or_more ? "more than " : ""}${number(total)}: ${entry.problems.kinds.map((kind) => `${number(kind.objects)} ${kind.problem}`).join(", ")}`) : element("span", { class: "done" }, "none")],
       ["Runs in a row without a problem", number(entry.nights_without_problem)],
