@@ -203,6 +203,27 @@ def test_deletion_is_stopped_and_resumed_with_a_reason(product: Product, flow: F
     assert entry["deletion_stopped"] is None
 
 
+def test_the_pace_of_a_run_at_work_is_set_and_shown(product: Product, flow: Flow, browser: TestClient) -> None:
+    product.seed("image/a.png")
+    flow.begin()
+    declared = {"requests_in_flight": 128, "parallel_chunks": 4, "max_lag": 10}
+    shown = asked(browser, "run", run_id=flow.run_id)["pace"]
+    assert {name: (of["declared"], of["set"]) for name, of in shown.items()} == {
+        name: (value, None) for name, value in declared.items()
+    }
+    where = {"dag_id": DAG, "run_id": flow.run_id}
+    for wrong in ({"requests_in_flight": 0}, {"parallel_chunks": 1.5}, {"max_lag": -1}, {"reason": ""}):
+        answer = browser.post("/api/pace", params=where, json={"reason": "the store is slow", **wrong})
+        assert answer.status_code == 422, wrong
+    wanted = {"requests_in_flight": 8, "max_lag": 60}
+    assert browser.post("/api/pace", params=where, json={"reason": "it is slow", **wanted}).status_code == 200
+    shown = asked(browser, "run", run_id=flow.run_id)["pace"]
+    assert {name: of["set"] for name, of in shown.items()} == {**wanted, "parallel_chunks": None}
+    flow.work_off(flow.tasks())
+    late = browser.post("/api/pace", params=where, json={"reason": "too late", **wanted})
+    assert (late.status_code, late.json()["detail"].partition(" is over")[0]) == (409, f"Run {flow.run_id}")
+
+
 @pytest.mark.parametrize(
     "headers", [{"content-type": "text/plain"}, {"content-type": "application/json", "sec-fetch-site": "cross-site"}]
 )

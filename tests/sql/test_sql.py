@@ -552,6 +552,11 @@ CASES: dict[str, Case] = {
     "find_story": Case({"key": "image/copied"}, None),
     "find_row_id": Case({}, "(id)"),
     "find_paths_of_row": Case({"row_id": "1"}, None),
+    "find_pace": Case({}, "(None None None)"),
+    "set_pace": Case(
+        {"run_id": "now", "requests_in_flight": 8, "parallel_chunks": 1, "max_lag": timedelta(seconds=5)},
+        writes={"run": 1},
+    ),
     "is_followed": Case({}, "(True)", before=ADOPTED),
     "find_report_lines": Case({"first": "image/c", "last": "image/copied", "production_prefix": "avatar/"}, None),
     "find_rows_to_switch": Case(PAGES, None),
@@ -918,6 +923,9 @@ WRITES: dict[str, dict[str, str]] = {
     },
     "end_run": {
         "run now": "account={} finished_at=now",
+    },
+    "set_pace": {
+        "run now": "max_lag=0:00:05 parallel_chunks=1 requests_in_flight=8",
     },
     "end_switch": {
         "run now": "switched_at=now",

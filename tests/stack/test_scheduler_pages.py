@@ -43,7 +43,7 @@ READ = [
     f"api/run?dag_id={DAG}&run_id=x",
     f"api/problems.csv?dag_id={DAG}",
 ]
-WRITTEN = [f"api/stop?dag_id={DAG}", f"api/resume?dag_id={DAG}"]
+WRITTEN = [f"api/stop?dag_id={DAG}", f"api/resume?dag_id={DAG}", f"api/pace?dag_id={DAG}&run_id=x"]
 WHY = {"reason": "a test"}
 
 

@@ -34,6 +34,13 @@ class CongestionWindow:
         """How many may be in flight now; at least one."""
         return int(self._limit + 1e-6)  # sums of fractions
 
+    def bound(self, maximum: int) -> None:
+        """Never more than this from now on; what is in flight beyond it is left to end."""
+        with self._changed:
+            self.maximum = maximum
+            self._limit = min(self._limit, float(maximum))
+            self._changed.notify_all()
+
     def try_enter(self) -> int | None:
         """Take a place, where one is free. Answers the token that `leave` and `slow_down` ask for."""
         with self._changed:

@@ -59,6 +59,7 @@ def copy_uncopied(run: Run, problem: str | None = None) -> None:
             run.lease.fence()
             mark(run, results)
         results.clear()
+        run.pacer.adjust()
 
     copies = _copies(run, problem)
     settings = run.declaration.production.copy_settings

@@ -161,6 +161,7 @@ def delete_proven(run: Run) -> None:
             done += len(found)
             oldest = max(oldest, time.monotonic() - proven) if found else oldest
             progress.tell("%d of at most %d objects answered", done, run.chunk.objects or done)
+            run.pacer.adjust()
             run.stop_if_asked()
         if took > MAX_SLICE_AGE / 4:
             length = max(BATCH, int(length * MAX_SLICE_AGE / 4 / took))

@@ -125,6 +125,7 @@ def _compare(run: Run, copies: Iterator[Copies], step: str | None = None) -> int
             if step:
                 walk.keep_place(run.ledger, step, run.chunk, reached)
         compared += len(some)
+        run.pacer.adjust()
         run.stop_if_asked()
         progress.tell("%d copies compared", compared)
     staging.drop(run.ledger)

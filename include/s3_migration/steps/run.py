@@ -41,6 +41,7 @@ from s3_migration.s3.errors import STORE_ERRORS, error_code, error_text
 from s3_migration.s3.hook import BulkS3Hook
 from s3_migration.steps import metrics
 from s3_migration.steps.hooks import opened_hooks
+from s3_migration.steps.pace import Pacer
 from s3_migration.steps.stopping import Stopped, listening
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Run:
     legacy: BulkS3Hook
     production: BulkS3Hook
     stopping: Event
+    pacer: Pacer
     did: Counter[str] = field(default_factory=Counter)  # what this try has counted
 
     @property
@@ -223,6 +225,7 @@ def working(
                 legacy=legacy,
                 production=production,
                 stopping=stopping,
+                pacer=Pacer(declaration, ledger, step, legacy, production),
             )
             of_chunk = f", chunk {chunk}" if chunk else ""
             log.info("%s%s: %s (run %s, mode %s)", step, of_chunk, DOES[step], run_id, record.mode.value)
@@ -230,6 +233,8 @@ def working(
             begin_timing(ledger, step, chunk)
             try:
                 _wait_for_deletions(run)
+                if chunk:
+                    run.pacer.wait_for_slot(run.stop_if_asked)
                 yield run
                 log.info("%s%s: done in %.1f s: %s", step, of_chunk, time.monotonic() - begun, _did(run))
             except BaseException as error:

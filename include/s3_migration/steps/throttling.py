@@ -51,8 +51,9 @@ class Throttle:
             return
         waiting = Next.GO_ON
         while True:
+            self._run.pacer.adjust()
             load = self._observe()
-            following = decide(load, self._run.declaration.database.max_lag, self._waited)
+            following = decide(load, self._run.pacer.max_lag, self._waited)
             if following is Next.GIVE_UP:
                 raise ReplicasBehind(self._behind(load))
             if following is Next.GO_ON:
@@ -112,7 +113,7 @@ class Throttle:
 
     @property
     def _limit(self) -> str:
-        return f"{self._run.declaration.database.max_lag.total_seconds():.0f} s"
+        return f"{self._run.pacer.max_lag.total_seconds():.0f} s"
 
     def _behind(self, load: Load) -> str:
         return (

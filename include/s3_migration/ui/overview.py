@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from s3_migration.ledger import overview
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.overview import ChunkTime, ProblemShown, RunShown, Story, find_paths_of_row
+from s3_migration.ledger.pace import Pace
 from s3_migration.ledger.run import find_tallies, find_timings
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
@@ -171,6 +172,23 @@ def problem_shown(found: ProblemShown) -> dict[str, Any]:
         "since": iso(found.owned_since),
         "acknowledged": found.acknowledged,
         "advice": _advice(found.problem),
+    }
+
+
+def pace_shown(declared: Declaration, pace: Pace) -> dict[str, dict[str, int | None]]:
+    """What may be set of a run at work, as it is declared and as a person has set it (null: as declared)."""
+    return {
+        "requests_in_flight": {"declared": declared.requests_in_flight, "set": pace.requests_in_flight, "most": 1_000},
+        "parallel_chunks": {
+            "declared": declared.parallel_chunks,
+            "set": pace.parallel_chunks,
+            "most": declared.parallel_chunks,
+        },
+        "max_lag": {
+            "declared": round(declared.database.max_lag.total_seconds()),
+            "set": round(pace.max_lag.total_seconds()) if pace.max_lag else None,
+            "most": 86_400,
+        },
     }
 
 

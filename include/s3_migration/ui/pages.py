@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +32,7 @@ from s3_migration.ledger.acknowledgement import acknowledge as write_acknowledge
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.lease import find_run_at_work
 from s3_migration.ledger.overview import STATEMENT_TIMEOUT, Story
+from s3_migration.ledger.pace import Pace, find_pace, set_pace
 from s3_migration.ledger.run import Migration
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration
@@ -51,6 +52,7 @@ may_act = requires_access_dag("PUT", DagAccessEntity.RUN)
 app = FastAPI(dependencies=[Depends(may_see)], docs_url=None, redoc_url=None, openapi_url=None)
 
 DagId = Annotated[str, Query(max_length=250)]
+RunId = Annotated[str, Query(max_length=250)]
 
 
 # -- the pages: they hold nothing of any migration ---------------------------------------------------------------
@@ -101,7 +103,7 @@ def migrations(user: GetUserDep) -> dict[str, Any]:
 
 
 @app.get("/api/run", dependencies=[Depends(may_read)])
-def run(dag_id: DagId, run_id: Annotated[str, Query(max_length=250)], user: GetUserDep) -> dict[str, Any]:
+def run(dag_id: DagId, run_id: RunId, user: GetUserDep) -> dict[str, Any]:
     declared = _declared(dag_id)
     with _opened(declared) as (ledger, migration):
         found = ledger_overview.find_run_shown(ledger, run_id)
@@ -109,6 +111,7 @@ def run(dag_id: DagId, run_id: Annotated[str, Query(max_length=250)], user: GetU
             **overview.sides(declared),
             "may_act": may(user, "PUT", declared),
             "run": overview.run_shown(ledger, found) if found else None,
+            "pace": overview.pace_shown(declared, find_pace(ledger.of_run(found.run_no))) if found else None,
             "deletion_stopped": migration.deletion_stopped,
             "problems": overview.problem_counts(ledger),
             "read_at": _now(),
@@ -196,7 +199,7 @@ def story(dag_id: DagId, asked: Annotated[str, Query(min_length=1, max_length=22
 
 
 @app.get("/api/report", dependencies=[Depends(may_read)])
-def report_manifest(dag_id: DagId, run_id: Annotated[str, Query(max_length=250)]) -> Response:
+def report_manifest(dag_id: DagId, run_id: RunId) -> Response:
     """The manifest of the completion report that a run has written."""
     declared = _declared(dag_id)
     with _opened(declared) as (ledger, _):
@@ -260,6 +263,27 @@ def acknowledge(
         of_run = ledger.of_run(found.run_no)
         number = write_acknowledgement(of_run, key, None, _signed(why, user), list(PROBLEMS))
     return {"acknowledged": number}
+
+
+class Set(Why):
+    """Absent: as declared."""
+
+    requests_in_flight: int | None = Field(None, ge=1, le=1_000)
+    parallel_chunks: int | None = Field(None, ge=1, le=256)
+    max_lag: int | None = Field(None, ge=1, le=86_400, description="seconds")
+
+
+@app.post("/api/pace", dependencies=may_change)
+def pace(dag_id: DagId, run_id: RunId, wanted: Set, user: GetUserDep) -> dict[str, str]:
+    """How fast a run at work is to go on; its tasks take it on between two batches."""
+    lag = None if wanted.max_lag is None else timedelta(seconds=wanted.max_lag)
+    asked = Pace(wanted.requests_in_flight, wanted.parallel_chunks, lag)
+    with _opened(_declared(dag_id), read_only=False) as (ledger, _):
+        if not set_pace(ledger, run_id, asked):
+            raise HTTPException(409, f"Run {run_id} is over, or has not begun: nothing was set.")
+    said = ", ".join(f"{name}: {'as declared' if value is None else value}" for name, value in asked._asdict().items())
+    _write_down(dag_id, user, "pace", f"{wanted.reason} ({run_id}: {said})")
+    return {"said": said}
 
 
 def _signed(why: Why, user: BaseUser) -> str:

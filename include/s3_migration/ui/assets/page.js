@@ -126,11 +126,11 @@ export function watch(look) {
 
 // -- an action: a confirmation with a reason -------------------------------------------------------------------------
 
-export function confirmed(title, text, label, act) {
+export function confirmed(title, text, label, act, fields = []) {
   const reason = element("textarea", { id: "reason", required: true, minlength: 3, maxlength: 500 });
   const said = element("p", { class: "bad", role: "alert" });
   const form = element("form", { method: "dialog" },
-    element("h2", {}, title), element("p", {}, text),
+    element("h2", {}, title), element("p", {}, text), ...fields,
     element("label", { for: "reason" }, "Reason, for whoever finds this later"), reason, said,
     element("div", { class: "tools" },
       element("button", { type: "button", click: () => dialog.close() }, "Cancel"),

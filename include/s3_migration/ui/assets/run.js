@@ -19,7 +19,8 @@ function head(found) {
       moment(run.approval.asked_at), ")."),
     run?.waits && element("p", {}, `${number(run.waits.objects)} objects wait for the end of their grace period: until `,
       moment(run.waits.until), " at the latest. A later move deletes them."),
-    element("div", { class: "tools" }, stopAndResume(found, again), clearFailed(found)));
+    element("div", { class: "tools" }, stopAndResume(found, again), setPace(found), clearFailed(found)),
+    paceSaid(found.pace) && element("p", { class: "warn" }, `A person has set the pace of this run: ${paceSaid(found.pace)}.`));
   mayAct = found.may_act;
 }
 
@@ -35,6 +36,28 @@ function clearFailed(found) {
         await again();
       }),
   }, "Clear what failed");
+}
+
+const paceNames = { requests_in_flight: "S3 requests in flight, a task", parallel_chunks: "Chunks at once", max_lag: "Most lag of the replicas, seconds" };
+
+function paceSaid(pace) {
+  return Object.entries(pace ?? {}).filter(([, of]) => of.set !== null).map(([name, of]) => `${paceNames[name]} ${number(of.set)} (declared: ${number(of.declared)})`).join("; ");
+}
+
+function setPace(found) {
+  if (!found.may_act || !found.run?.at_work) return null;
+  const inputs = Object.entries(found.pace).map(([name, of]) => [name, element("input", {
+    id: name, type: "number", min: 1, max: of.most, value: of.set ?? "", placeholder: `as declared: ${number(of.declared)}` })]);
+  return element("button", {
+    click: () => confirmed("Set the pace of this run?",
+      "Its tasks take it on between two batches. Empty is as declared; chunks at once can only be fewer than declared.", "Set the pace",
+      async (reason) => {
+        await ask("pace", { dag_id: dagId, run_id: runId },
+          { reason, ...Object.fromEntries(inputs.map(([name, input]) => [name, input.value === "" ? null : Number(input.value)])) });
+        await again();
+      },
+      inputs.flatMap(([name, input]) => [element("label", { for: name }, paceNames[name]), input])),
+  }, "Set the pace");
 }
 
 function acknowledge(problem) {
