@@ -14,7 +14,7 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,15 +121,19 @@ def check_place(declaration: Declaration, production: BulkS3Hook) -> None:
             place.write(_CHECK, b"")
 
 
-def write(ledger: MigrationLedger, place: Place, run_id: str) -> str:
+def write(ledger: MigrationLedger, place: Place, run_id: str, stop_if_asked: Callable[[], None] = lambda: None) -> str:
     """Write it; answers the manifest's place.
 
     :param run_id: of the run that it is the end of.
+    :param stop_if_asked: is called between two parts, and may raise.
     :raises ReportNotWritten: the place does not take it. Written again, it is whole.
     """
     with _explained(ledger.declaration, place):
         states = Counter[str]()
-        written = list(_parts(ledger, place, states))
+        written = []
+        for part in _parts(ledger, place, states):
+            written.append(part)
+            stop_if_asked()
         manifest = {
             "migration": ledger.declaration.name,
             "run": run_id,

@@ -141,7 +141,7 @@ def _close(run: Run, states: States) -> Account:
     # Of the whole migration: a canary run ends with its own objects, a slice with its own interval.
     place = completion_report.declared_place(run.declaration, run.production, run.run_id)
     if place and account.finished and run.takes_all:
-        account = replace(account, report=completion_report.write(run.ledger, place, run.run_id))
+        account = replace(account, report=completion_report.write(run.ledger, place, run.run_id, run.stop_if_asked))
     end_run(run.ledger, json.dumps(account.as_dict()))
     metrics.left(run.declaration.name, states.all)
     return account
