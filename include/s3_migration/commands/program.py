@@ -13,7 +13,7 @@ from s3_migration.commands.answer import PROGRAM, Undone
 
 
 class Listed(NamedTuple):
-    """A command as --help and the README list it."""
+    """A command as --help and docs/operate.md list it."""
 
     module: str  # in commands/; it has the Click command under the command's name
     does: str

@@ -1,6 +1,6 @@
 """The run params, each defined once: its default, its place in the trigger form, and what it accepts. Pure.
 
-A new one is an entry here, a field of `Request` (run_request.py), and a line of README's table.
+A new one is an entry here, a field of `Request` (run_request.py), and a line of the table in docs/operate.md.
 """
 
 from __future__ import annotations
