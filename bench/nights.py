@@ -46,7 +46,7 @@ def measure(bench: Bench) -> None:
         run.measure()
     bench.record("nights/alone", **_seconds(run, fresh))
     with scaled_run(bench, objects, rows=0, moved=True, fresh=FRESH) as run:
-        _fill(run, objects)
+        fill(run, objects)
         bench.say(f"{objects - fresh:,} are finished, {fresh:,} new")
         run.measure()
         bench.record("nights/beside", **_seconds(run, fresh))
@@ -56,10 +56,10 @@ def measure(bench: Bench) -> None:
         ledger = number(run.connection, LEDGER_BYTES) / objects
         bench.say(f"a vacuum of the ledger: {vacuum:.1f} s; {ledger:.0f} bytes an object")
         bench.record("nights/ledger", vacuum=vacuum, bytes=ledger)
-        bench.record("nights/quiet", **_quiet(run))
+        bench.record("nights/quiet", **quiet(run))
 
 
-def _fill(run: ScaledRun, objects: int) -> None:
+def fill(run: ScaledRun, objects: int) -> None:
     run.connection.execute(EARLIER)
     for first in range(1, objects + 1, TOGETHER):
         part = {"first": first, "last": min(first + TOGETHER - 1, objects), "fresh": FRESH}
@@ -76,7 +76,7 @@ def _seconds(run: ScaledRun, fresh: int) -> dict[str, float]:
     return {"objects": fresh, **figures, **worst}
 
 
-def _quiet(run: ScaledRun) -> dict[str, float]:
+def quiet(run: ScaledRun) -> dict[str, float]:
     """A night with nothing to do: its seconds, those of the database at work, its S3 requests, and so on."""
     run.run_id = "quiet"
     time.sleep(1.2)

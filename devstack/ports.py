@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
 HOST = "127.0.0.1"
 # Below the ranges from which Linux and macOS take the ports of outgoing connections.
 _OURS = range(20_000, 32_000)
+# Processes that look for ports at the same time, as those of the tests do, begin in other parts of the range.
+_PARTS = 24
 # Nobody may listen there yet, though somebody will: a server is started after the ports of all are chosen.
 _given: set[int] = set()
 
@@ -36,7 +39,9 @@ def free_port(preferred: int = 0) -> int:
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody has, and that this process has not been given before."""
-    candidates = random.sample(_OURS, len(_OURS))
+    part = os.getpid() % _PARTS * len(_OURS) // _PARTS
+    mine, others = _OURS[part : part + len(_OURS) // _PARTS], [*_OURS[:part], *_OURS[part + len(_OURS) // _PARTS :]]
+    candidates = [*random.sample(mine, len(mine)), *random.sample(others, len(others))]
     free = (port for port in candidates if port not in _given and is_free(port))
     chosen = [next(free) for _ in range(count)]
     _given.update(chosen)

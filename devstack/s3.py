@@ -36,6 +36,10 @@ _INNER_PORTS = (
 _SOCKETS = ("master-grpc", "volume-grpc", "filer-grpc", "s3-grpc", "filer", "s3")
 
 
+# As it says of a port that somebody listens on by now.
+_TAKEN = "address already in use"
+
+
 @dataclass(frozen=True)
 class Identity:
     """Who may do what: an IAM policy, or everything where there is none."""
@@ -123,6 +127,19 @@ class SeaweedFS:
 
         :raises LocalError: it ended, or takes too long.
         """
+        for _ in range(2):
+            try:
+                self._wait()
+            except LocalError as error:
+                if _TAKEN not in str(error):
+                    raise
+                self._ports_file.unlink(missing_ok=True)  # somebody was quicker: others are chosen
+                self.launch()
+            else:
+                return
+        self._wait()
+
+    def _wait(self) -> None:
         client = self.client()
 
         def takes_objects() -> bool:

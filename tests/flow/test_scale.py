@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import scale, switching
+from bench import nights, scale, switching
 from bench.bench import Bench
 from bench.numbered_store import NumberedStore
-from bench.quiet_night import measure_quiet_night
 from bench.results import Options
 from bench.scale import planned
 from bench.scaled_run import STEPS, scaled_run
@@ -121,6 +120,11 @@ def test_the_bench_of_scale_runs(servers: Servers) -> None:
 
 
 def test_the_bench_of_a_quiet_night_runs(servers: Servers) -> None:
-    night = measure_quiet_night(Bench(servers, Options(sizes=(0.0003,))), 300)
+    """After one with new objects, here and there among what is finished."""
+    with scaled_run(Bench(servers, Options(sizes=(0.001,))), 1_000, rows=0, moved=True, fresh=nights.FRESH) as run:
+        nights.fill(run, 1_000)
+        run.watched("list", *STEPS)
+        assert run.counters()["CopyObject 200"] == 1_000 // nights.FRESH + 1, "one of the canary"
+        night = nights.quiet(run)
     assert night["requests"] < 60
     assert 0 < night["database"] < night["seconds"]
