@@ -195,4 +195,4 @@ def test_names_of_runs_are_names_of_files() -> None:
     declared = declare(completion_report={"directory": "/reports"})
     place = completion_report.declared_place(declared, None, "manual__2026-11-28T03:12:02+00:00/../x")  # type: ignore[arg-type]
     assert place is not None
-    assert place.name == "/reports/avatars/manual__2026-11-28T03_12_02_00_00_.._x"
+    assert place.name == "/reports/avatars/manual__2026-11-28T03_12_02_00_00____x"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -222,6 +223,25 @@ def test_the_pace_of_a_run_at_work_is_set_and_shown(product: Product, flow: Flow
     flow.work_off(flow.tasks())
     late = browser.post("/api/pace", params=where, json={"reason": "too late", **wanted})
     assert (late.status_code, late.json()["detail"].partition(" is over")[0]) == (409, f"Run {flow.run_id}")
+
+
+def test_the_report_of_a_run_is_linked_and_its_manifest_read(
+    product: Product, flow: Flow, browser: TestClient, tmp_path: Path
+) -> None:
+    product.seed("image/a.png")
+    asking = {"dag_id": DAG, "run_id": "none"}
+    assert browser.get("/api/report", params=asking).status_code == 404
+    place = declare(completion_report={"directory": str(tmp_path)}).completion_report
+    flow.declaration = flow.declaration.model_copy(update={"completion_report": place})
+    flow.run()
+    shown = asked(browser, "run", run_id=flow.run_id)["run"]
+    assert shown["report"] == f"{tmp_path}/avatars/{flow.run_id}/manifest.json"
+    answer = browser.get("/api/report", params={**asking, "run_id": flow.run_id})
+    assert (answer.status_code, answer.json()["states"]) == (200, {"moved": 1})
+    Path(shown["report"]).unlink()
+    gone = browser.get("/api/report", params={**asking, "run_id": flow.run_id})
+    assert gone.status_code == 502
+    assert "cannot be read from here" in gone.json()["detail"]
 
 
 @pytest.mark.parametrize(

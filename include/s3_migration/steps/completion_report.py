@@ -102,7 +102,7 @@ def declared_place(declaration: Declaration, production: BulkS3Hook, of: str) ->
 
     :param of: what tells it from others: a run's id.
     """
-    declared, name = declaration.completion_report, re.sub(r"[^\w.-]", "_", of)
+    declared, name = declaration.completion_report, re.sub(r"[^\w-]", "_", of)
     if declared is None:
         return None
     if declared.directory is not None:
