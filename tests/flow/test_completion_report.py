@@ -162,6 +162,19 @@ def test_without_the_right_the_check_says_which_one(
     assert product.objects("production") == {}
 
 
+def test_the_command_names_it_with_its_own_fix(
+    product: Product, flow: Flow, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_s3(monkeypatch, product.endpoint_url)
+    declare_in(tmp_path, flow.declaration, monkeypatch)
+    ended = run("check", "avatars", "--json")
+    (found,) = [each for each in json.loads(ended.out)["checks"] if each["check"] == "completion report"]
+    assert (ended.code, found["result"]) == (1, "failed")
+    assert "AccessDenied: Access Denied. All that was moved stays moved" in found["what"]
+    assert found["fix"].startswith("give the right to write there (python -m s3_migration setup avatars --iam)")
+    assert "Fix: " not in found["fix"]
+
+
 def test_into_a_directory(product: Product, flow: Flow, tmp_path: Path) -> None:
     product.seed("image/a.png")
     place = declare(completion_report={"directory": str(tmp_path)}).completion_report

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_migration.ledger.connection import MigrationLedger
@@ -28,6 +27,7 @@ from s3_migration.ledger.reporting import parts, report_lines
 from s3_migration.model.declaration import Declaration
 from s3_migration.s3.errors import error_text
 from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.steps.preflight.errors import PreflightFailed
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ _LEVEL = 1
 _HEADER = "state"
 
 
-class ReportNotWritten(AirflowFailException):
-    """The place does not take it."""
+class ReportNotWritten(PreflightFailed):
+    """The place does not take it: seen by the check, or by the run that ends."""
 
 
 class Place(Protocol):
@@ -180,7 +180,7 @@ def _explained(declaration: Declaration, place: Place) -> Iterator[None]:
     except (OSError, ClientError, BotoCoreError) as error:
         said = error_text(error) if isinstance(error, (ClientError, BotoCoreError)) else str(error)
         raise ReportNotWritten(
-            f"Migration {declaration.name}: the completion report cannot be written to {place.name}: {said}. All that "
-            f"was moved stays moved. Fix: give the right to write there (python -m s3_migration setup "
+            f"Migration {declaration.name}: the completion report cannot be written to {place.name}: "
+            f"{said.rstrip('.')}. All that was moved stays moved. Fix: give the right to write there (python -m s3_migration setup "
             f"{declaration.name} --iam), or correct completion_report in the declaration; then clear this task."
         ) from error
