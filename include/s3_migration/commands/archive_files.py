@@ -24,6 +24,7 @@ from typing import Any
 from tqdm import tqdm
 
 from s3_migration.commands.answer import CommandError
+from s3_migration.steps.gzipped import gzipped
 
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 # In the order in which they can be filled again, with the statement that reads each.
@@ -38,8 +39,6 @@ TABLES = {
     "acknowledged": "archive_of_migration",
 }
 _BLOCK = 1 << 20
-# More effort takes thrice the time for a tenth of the space.
-_LEVEL = 1
 
 
 class ArchiveError(CommandError):
@@ -79,7 +78,7 @@ class Writer:
 
     def table(self, name: str, blocks: Iterable[bytes]) -> None:
         """Write the blocks that COPY sends, as they come; memory stays bounded."""
-        self._write(csv_name(name), _gzipped(blocks))
+        self._write(csv_name(name), gzipped(blocks))
 
     def text(self, name: str, text: str) -> None:
         self._write(name, [text.encode()])
@@ -98,13 +97,6 @@ class Writer:
             file.flush()
             os.fsync(file.fileno())
         self._sums[name] = checksum.hexdigest()
-
-
-def _gzipped(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    stream = zlib.compressobj(_LEVEL, wbits=16 + zlib.MAX_WBITS)  # 16: as gzip
-    for block in blocks:
-        yield stream.compress(block)
-    yield stream.flush()
 
 
 @contextmanager

@@ -63,13 +63,12 @@ def policy(
     """
     keys, declared = declaration.keys, declaration.production
     kms_production = kms_production or declared.kms_key_id
-    report = declaration.completion_report.prefix if declaration.completion_report else None
     arns = {"kms_legacy": kms_legacy, "kms_production": kms_production, "rds": rds}
     literal = {
         "legacy_prefix": keys.legacy_prefix,
         "legacy_canaries": canaries(keys.legacy_prefix, declaration.name),
         "production_prefix": keys.production_prefix,
-        "report_prefix": f"{report or ''}{declaration.name}/",
+        "report_prefix": declaration.report_prefix or "",
         "production_canaries": canaries(keys.production_prefix, declaration.name),
     }
     values = {
@@ -88,7 +87,7 @@ def policy(
         "no undo": not undo,
         "annotations": annotations,
         "acl": declared.acl,
-        "completion_report": report,
+        "completion_report": declaration.report_prefix,
         "compare: head": declaration.compare == "head",
         "kms_legacy, verify: checksum": kms_legacy and declaration.verify == "checksum",
         **arns,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -159,6 +160,10 @@ def find_paths_of_row(ledger: ReferenceLedger, row_id: str) -> list[str]:
             return ledger.column("find_paths_of_row", row_id=row_id)
     except DataError:  # what was asked for can be no id of this table
         return []
+
+
+def find_stories(ledger: MigrationLedger, keys: Sequence[str]) -> list[Story]:
+    return [found for key in keys if (found := find_story(ledger, key))]
 
 
 def find_story(ledger: MigrationLedger, key: str) -> Story | None:

@@ -15,6 +15,11 @@ class Pace(NamedTuple):
     parallel_chunks: int | None = None
     max_lag: timedelta | None = None
 
+    def as_text(self) -> str:
+        return ", ".join(
+            f"{name}: {'as declared' if value is None else value}" for name, value in self._asdict().items()
+        )
+
 
 def find_pace(ledger: RunLedger) -> Pace:
     return ledger.one(Pace, "find_pace")

@@ -240,6 +240,12 @@ class Declaration(Approval):
         return self
 
     @property
+    def report_prefix(self) -> str | None:
+        """Of the keys of all its completion reports, in production's bucket; None: they go elsewhere, or nowhere."""
+        prefix = self.completion_report and self.completion_report.prefix
+        return f"{prefix}{self.name}/" if prefix else None
+
+    @property
     def keys(self) -> KeyMapping:
         return KeyMapping(
             self.legacy.prefix, self.production.prefix, self.legacy.path_prefix, self.production.path_prefix

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,16 +26,13 @@ from s3_migration.ledger.reporting import parts, report_lines
 from s3_migration.model.declaration import Declaration
 from s3_migration.s3.errors import error_text
 from s3_migration.s3.hook import BulkS3Hook
+from s3_migration.steps.gzipped import gzipped
 from s3_migration.steps.preflight.errors import PreflightFailed
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 _CHECK = ".s3-migration-check"
-# More effort takes thrice the time for a tenth of the space.
-_LEVEL = 1
-# Of the first column.
-_HEADER = "state"
 
 
 class ReportNotWritten(PreflightFailed):
@@ -107,8 +103,7 @@ def declared_place(declaration: Declaration, production: BulkS3Hook, of: str) ->
         return None
     if declared.directory is not None:
         return Directory(Path(declared.directory) / declaration.name / name)
-    prefix = f"{declared.prefix}{declaration.name}/{name}/"
-    return Keys(production, declaration.production.bucket, prefix)
+    return Keys(production, declaration.production.bucket, f"{declaration.report_prefix}{name}/")
 
 
 def check_place(declaration: Declaration, production: BulkS3Hook) -> None:
@@ -154,16 +149,11 @@ def _parts(ledger: MigrationLedger, place: Place, states: Counter[str]) -> Itera
     :param states: counts the objects of all by state.
     """
     for number, part in enumerate(parts(ledger), 1):
-        stream, content, objects = zlib.compressobj(_LEVEL, wbits=16 + zlib.MAX_WBITS), bytearray(), 0
-        for line in report_lines(ledger, part):  # the header first; PostgreSQL sends each as a message of its own
-            content += stream.compress(line)
-            state = line.partition(b",")[0].decode()
-            if state != _HEADER:
-                states[state] += 1
-                objects += 1
-        content += stream.flush()
-        name = f"part-{number:05}.csv.gz"
-        place.write(name, bytes(content))
+        of_part = Counter[str]()
+        content = b"".join(gzipped(_counted(report_lines(ledger, part), of_part)))
+        states += of_part
+        name, objects = f"part-{number:05}.csv.gz", of_part.total()
+        place.write(name, content)
         log.info("completion report: %s in %s, %d objects", name, place.name, objects)
         yield {
             "name": name,
@@ -171,6 +161,14 @@ def _parts(ledger: MigrationLedger, place: Place, states: Counter[str]) -> Itera
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
+
+
+def _counted(lines: Iterator[bytes], states: Counter[str]) -> Iterator[bytes]:
+    """The same lines, the header first: PostgreSQL sends each as a message of its own, the state first."""
+    yield next(lines)
+    for line in lines:
+        states[line.partition(b",")[0].decode()] += 1
+        yield line
 
 
 @contextmanager
@@ -181,6 +179,7 @@ def _explained(declaration: Declaration, place: Place) -> Iterator[None]:
         said = error_text(error) if isinstance(error, (ClientError, BotoCoreError)) else str(error)
         raise ReportNotWritten(
             f"Migration {declaration.name}: the completion report cannot be written to {place.name}: "
-            f"{said.rstrip('.')}. All that was moved stays moved. Fix: give the right to write there (python -m s3_migration setup "
-            f"{declaration.name} --iam), or correct completion_report in the declaration; then clear this task."
+            f"{said.rstrip('.')}. All that was moved stays moved. Fix: give the right to write there (python -m "
+            f"s3_migration setup {declaration.name} --iam), or correct completion_report in the "
+            f"declaration; then clear this task."
         ) from error

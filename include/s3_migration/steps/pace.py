@@ -41,7 +41,7 @@ class Pacer:
         self._looked_at = time.monotonic()
         pace = find_pace(self._ledger)
         if pace != self._pace:
-            log.info("a person has set the pace of this run: %s", _said(pace))
+            log.info("a person has set the pace of this run: %s", pace.as_text())
             self._pace = pace
             for hook in self._hooks:
                 hook.window.bound(pace.requests_in_flight or hook.requests_in_flight)
@@ -67,7 +67,3 @@ class Pacer:
                 said = slots
             stop_if_asked()
             time.sleep(SLOT_EVERY)
-
-
-def _said(pace: Pace) -> str:
-    return ", ".join(f"{name} {'as declared' if value is None else value}" for name, value in pace._asdict().items())

@@ -6,7 +6,7 @@ Whatever the ledger holds, a look costs the same: totals are what the tasks have
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -253,16 +253,19 @@ def nights_without_problem(problems: Sequence[int]) -> int:
 # -- one object ---------------------------------------------------------------------------------------------------
 
 
-def possible_keys(declared: Declaration, asked: str) -> Iterator[str]:
-    """The legacy keys that a person may mean: a key of either side, or a path as rows hold it."""
+def possible_keys(declared: Declaration, *asked: str) -> list[str]:
+    """The legacy keys that a person may mean, each once: by a key of either side, or a path as rows hold it."""
     places = [(declared.legacy.prefix, False), (declared.production.prefix, False)]
     for reference in declared.references:
         keys = reference.keys
         places += [(each, reference.url_encoded) for each in (keys.legacy_path_prefix, keys.production_path_prefix)]
-    for prefix, url_encoded in dict.fromkeys(places):
-        if asked.startswith(prefix):
-            rest = asked[len(prefix) :]
-            yield declared.legacy.prefix + (unquote(rest) if url_encoded else rest)
+    rests = (
+        unquote(said[len(prefix) :]) if url_encoded else said[len(prefix) :]
+        for said in asked
+        for prefix, url_encoded in dict.fromkeys(places)
+        if said.startswith(prefix)
+    )
+    return list(dict.fromkeys(declared.legacy.prefix + rest for rest in rests))
 
 
 def rows_of_id(ledger: MigrationLedger, declared: Declaration, asked: str) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ from s3_migration.ledger import overview as ledger_overview
 from s3_migration.ledger.acknowledgement import acknowledge as write_acknowledgement
 from s3_migration.ledger.connection import MigrationLedger
 from s3_migration.ledger.lease import find_run_at_work
-from s3_migration.ledger.overview import STATEMENT_TIMEOUT, Story
+from s3_migration.ledger.overview import STATEMENT_TIMEOUT
 from s3_migration.ledger.pace import Pace, find_pace, set_pace
 from s3_migration.ledger.run import Migration
 from s3_migration.model import declaration as declarations
@@ -181,20 +181,16 @@ def story(dag_id: DagId, asked: Annotated[str, Query(min_length=1, max_length=22
     """One object's story: by a key of either side, a path as rows hold it, or the id of a row that names it."""
     declared = _declared(dag_id)
     with _opened(declared) as (ledger, _):
-
-        def stories(*said: str) -> list[Story]:
-            tried.update(dict.fromkeys(key for each in said for key in overview.possible_keys(declared, each)))
-            return [found for key in tried if (found := ledger_overview.find_story(ledger, key))]
-
-        tried: dict[str, None] = {}
         rows: list[tuple[str, str]] = []
-        if not (found := stories(asked)):
+        tried = overview.possible_keys(declared, asked)
+        if not (found := ledger_overview.find_stories(ledger, tried)):
             rows = overview.rows_of_id(ledger, declared, asked)
-            found = stories(*(path for _, path in rows))
+            of_rows = overview.possible_keys(declared, *(path for _, path in rows))
+            tried, found = [*tried, *of_rows], ledger_overview.find_stories(ledger, of_rows)
     return {
         "found": [overview.story_shown(declared, each) for each in found],
         "rows": [{"reference": reference, "path": path} for reference, path in rows],
-        "tried": list(tried),
+        "tried": tried,
     }
 
 
@@ -281,9 +277,8 @@ def pace(dag_id: DagId, run_id: RunId, wanted: Set, user: GetUserDep) -> dict[st
     with _opened(_declared(dag_id), read_only=False) as (ledger, _):
         if not set_pace(ledger, run_id, asked):
             raise HTTPException(409, f"Run {run_id} is over, or has not begun: nothing was set.")
-    said = ", ".join(f"{name}: {'as declared' if value is None else value}" for name, value in asked._asdict().items())
-    _write_down(dag_id, user, "pace", f"{wanted.reason} ({run_id}: {said})")
-    return {"said": said}
+    _write_down(dag_id, user, "pace", f"{wanted.reason} ({run_id}: {asked.as_text()})")
+    return {"said": asked.as_text()}
 
 
 def _signed(why: Why, user: BaseUser) -> str:

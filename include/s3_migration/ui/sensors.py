@@ -16,6 +16,7 @@ from s3_migration.model.states import Step
 from s3_migration.steps.completeness import require_complete
 from s3_migration.steps.reconciliation import reconcile
 from s3_migration.steps.run import LEASE_BETWEEN_TASKS, working
+from s3_migration.ui import lineage
 
 # A grace period up to this long is waited for within the run; past it a later run deletes.
 LONGEST_GRACE_IN_RUN = timedelta(minutes=30)
@@ -83,6 +84,4 @@ class ReconciliationSensor(_MigrationSensor):
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> Any:
         """By this name OpenLineage's provider asks, where it is installed."""
-        from s3_migration.ui import lineage
-
         return lineage.of_run(self.declaration, changes=bool(self.outlets))
