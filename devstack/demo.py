@@ -65,8 +65,8 @@ class Demo:
             )
             self._seed(database)
             api = self.stack.airflow.api()
-            self.say(f"3. {DAG}, unpaused: its schedule plans, and changes nothing")
-            foreseen = self._plan(api, database)
+            self.say(f"3. {DAG}, triggered with mode plan, which changes nothing")
+            foreseen = self._plan(api)
             self.say(f"   rows spell {foreseen} objects otherwise than declared, which would be kept: corrected now")
             database.cursor().executemany("UPDATE avatars SET path = %s WHERE path = %s", MISSPELT.items())
             before = look(self.declaration, self.stack.s3.client(), database)
@@ -104,17 +104,13 @@ class Demo:
             f"a user for each avatar, who names it in a URL, others in an array; {len(MISSPELT)} rows spelt otherwise"
         )
 
-    def _plan(self, api: AirflowApi, database: psycopg.Connection[Any]) -> int:
-        """What the plan of the schedule says of rows that are spelt otherwise."""
+    def _plan(self, api: AirflowApi) -> int:
+        """How many objects rows spell otherwise, by a plan."""
         api.pause(DAG, paused=False)
-        until = time.monotonic() + 120
-        while True:
-            planned = "SELECT account FROM s3_migration.run WHERE mode = 'plan' AND account IS NOT NULL"
-            if row := database.execute(planned).fetchone():
-                return Account(**row[0]).misspelt_forecast
-            if time.monotonic() > until:
-                raise LocalError(f"the plan of {DAG} did not end within 120 s; next: see its logs below {DIRECTORY}")
-            time.sleep(0.5)
+        run_id = api.trigger(DAG, mode="plan")
+        if (state := api.wait(DAG, run_id)) != "success":
+            raise LocalError(f"the plan of {DAG} ended: {state}; next: see its logs below {DIRECTORY}")
+        return Account(**api.account(DAG, run_id)).misspelt_forecast
 
     def _foreseen(self, misspelt: int) -> bool:
         if misspelt != len(MISSPELT):

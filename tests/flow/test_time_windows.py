@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 import pendulum
 import pytest
 from airflow.timetables.base import TimeRestriction
-from airflow.timetables.interval import CronDataIntervalTimetable
 
 from s3_migration.model.modes import Mode
 from s3_migration.model.objects import S3Object
@@ -16,6 +15,7 @@ from s3_migration.model.time_window import TimeWindow
 from s3_migration.s3 import lookup
 from s3_migration.s3.parallel_listing import Page
 from s3_migration.s3.transport import CrtTransport
+from s3_migration.ui.schedule import NightlySchedule
 from tests.support.flow import Flow
 from tests.support.product import Product
 
@@ -115,7 +115,7 @@ def test_a_slice_that_is_cleared_takes_back_what_lies_in_it_and_no_more(product:
 
 def test_intervals_adjoin_over_a_change_of_daylight_saving_time() -> None:
     """A night in Zurich in which an hour is missing, and one in which an hour comes twice."""
-    timetable = CronDataIntervalTimetable("0 2 * * *", timezone="Europe/Zurich")
+    timetable = NightlySchedule("0 2 * * *", timezone="Europe/Zurich")
     for first in (pendulum.datetime(2026, 3, 27, tz="UTC"), pendulum.datetime(2026, 10, 23, tz="UTC")):
         restriction = TimeRestriction(first, first.add(days=5), True)
         intervals = []

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import psycopg
 import pytest
@@ -54,10 +54,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The embedded stack, whole, in a directory of its own; not for longer: idle, it takes a quarter of a core."""
     directory = tmp_path_factory.mktemp("live")
     # Half a day away: a night that falls due while the tests run would be a run that no test expects.
-    night = f'schedule: "0 {(datetime.now(timezone.utc).hour + 12) % 24} * * *"\n'
+    now = datetime.now(timezone.utc)
+    night = f'schedule: "0 {(now.hour + 12) % 24} * * *"\n'
+    just_due = f'schedule: "{now - timedelta(minutes=1):%M %H} * * *"\n'
     (directory / "avatars.yaml").write_text(f"{LIVE}chunk_size: 2\n{night}")
     (directory / "big.yaml").write_text(f"{LIVE}chunk_size: 2000\n")
-    (directory / "nightly.yaml").write_text(f"{LIVE}{night}scheduled_mode: move\n")
+    (directory / "nightly.yaml").write_text(f"{LIVE}{just_due}scheduled_mode: move\n")
     aged = LIVE.replace("legacy_s3", "aged_s3").replace("production_s3", "aged_s3")
     (directory / "archive.yaml").write_text(f'{aged}chunk_size: 2\nschedule: "0 0 1 * *"\n')
     (directory / "late.yaml").write_text(f"{aged}chunk_size: 1000\n")

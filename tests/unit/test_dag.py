@@ -10,6 +10,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from s3_migration.model import declaration as declarations
+from s3_migration.ui.schedule import NightlySchedule
 from tests.support import ROOT
 
 GOOD = (declarations.DIRECTORY / "avatars.yaml").read_text(encoding="utf-8")
@@ -142,7 +143,7 @@ def test_a_run_stays_small_whatever_the_number_of_objects(dag: Any) -> None:
 
 
 def test_a_scheduled_run_has_a_real_data_interval_and_catches_up_in_one(dag: Any) -> None:
-    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
+    assert type(dag.timetable) is NightlySchedule
     assert dag.catchup is False
     assert dag.max_active_runs == 1
 

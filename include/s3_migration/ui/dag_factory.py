@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable, get_current_context, get_parsing_context, task
+from airflow.sdk import DAG, get_current_context, get_parsing_context, task
 from airflow.sdk.bases.sensor import PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -21,6 +21,7 @@ from s3_migration.steps import check as checking
 from s3_migration.steps import copying, deletion, listing, switching, verification
 from s3_migration.ui import alerts, last_words, trigger_form
 from s3_migration.ui.gate import DeletionGate
+from s3_migration.ui.schedule import NightlySchedule
 from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
 
 MAX_RETRY_DELAY = timedelta(minutes=15)
@@ -47,7 +48,7 @@ def make_dag(declared: Declaration) -> DAG:
         dag_id=f"migrate_{declared.name}",
         description=declared.description,
         doc_md=docs_of(declared),
-        schedule=declared.schedule and CronDataIntervalTimetable(declared.schedule, timezone=declared.timezone),
+        schedule=declared.schedule and NightlySchedule(declared.schedule, timezone=declared.timezone),
         # No object is older than S3 itself: a backfill may reach back to any.
         start_date=pendulum.datetime(2006, 1, 1, tz=declared.timezone),
         catchup=False,

@@ -14,6 +14,8 @@ from airflow.sdk.configuration import conf
 
 log = logging.getLogger(__name__)
 
+# Under this key a red task leaves the first line of its message, for the note on its run (run_note.py).
+CAUSE = "cause"
 DOCS = "s3-migration/docs"  # where plugins/s3_migration_docs.py serves them, below Airflow's own address
 # Airflow's page of a log is not wrapped unless one asks for it.
 WIDTH = 110
@@ -38,6 +40,8 @@ _IN_BRACKETS = re.compile(r" \(docs/\w+\.md#[\w-]+\)")
 def tell_red(context: Context) -> None:
     """For a task's on_failure_callback: runs in the task's own process, after Airflow has logged the exception."""
     _tell(context, "")
+    if (error := context.get("exception")) is not None:
+        context["ti"].xcom_push(CAUSE, cause(error))
 
 
 def tell_retry(context: Context) -> None:
@@ -63,6 +67,12 @@ def last_words(error: BaseException | str, task_id: str, dag_id: str) -> str:
     lines = [_wrapped(line) for line in said.splitlines()]
     migration = dag_id.removeprefix("migrate_")
     return "\n".join([*lines, f"Runbook: {_address(place[1], place[2], migration)}" if place else ""])
+
+
+def cause(error: BaseException | str) -> str:
+    """The first line of its message: what is wrong, and where."""
+    said = str(error).strip() or type(error).__name__
+    return said.splitlines()[0].partition(" Fix: ")[0]
 
 
 def _wrapped(line: str) -> str:

@@ -1,0 +1,58 @@
+"""The note on a red run: one cause, in its own words, and whatever a person wrote."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3_migration.ui.last_words import cause
+from s3_migration.ui.run_note import LONGEST_NOTE, RedTask, note_of, without_ours
+
+CONFLICT = "Migration avatars, chunk 1: image/0.png … image/9.png: incomplete after copy: 1 conflict."
+OPEN = "OPEN: what is proven will be deleted; 1 object stays: 1 conflict (migration avatars)."
+NEXT = "Next: the last lines of that task's log say what to do; the tab Migration of this run lists each problem."
+RED = [
+    RedTask("copy_chunk", CONFLICT),
+    RedTask("switch_paths", "Migration avatars: incomplete after switch: 1 conflict."),
+    RedTask("may_delete", OPEN),
+    RedTask("reconcile", "Migration avatars: incomplete after reconcile: 1 conflict."),
+]
+
+
+def test_the_first_red_task_says_why_and_the_gate_what_follows() -> None:
+    assert note_of(RED).splitlines() == [
+        f"Red: copy_chunk: {CONFLICT}",
+        f"may_delete: {OPEN}",
+        "Red for as long as that is: switch_paths, reconcile.",
+        NEXT,
+    ]
+
+
+def test_one_red_task_is_named_alone() -> None:
+    assert note_of([RedTask("check", "nothing answers")]).splitlines() == ["Red: check: nothing answers", NEXT]
+    assert note_of([RedTask("may_delete", OPEN)]).splitlines() == [f"Red: may_delete: {OPEN}", NEXT]
+
+
+def test_instances_are_counted_and_a_killed_task_has_no_words() -> None:
+    red = [RedTask("copy_chunk", None), RedTask("copy_chunk", CONFLICT)]
+    assert note_of(red).splitlines()[0] == "Red: copy_chunk (2 instances): it was killed, or never came to say why."
+
+
+def test_the_cause_is_the_first_line_without_the_fix() -> None:
+    assert cause(ValueError("nothing answers. Fix: start it.\nmore")) == "nothing answers."
+    assert cause(KeyError()) == "KeyError"
+
+
+@given(
+    st.text(max_size=LONGEST_NOTE).map(str.strip).filter(lambda text: "Red: " not in text),
+    st.lists(st.builds(RedTask, st.sampled_from(["copy_chunk", "may_delete", "x"]), st.none() | st.text()), min_size=1),
+)
+def test_what_a_person_wrote_stays_and_a_note_fits(theirs: str, red: list[RedTask]) -> None:
+    note = note_of(red, theirs)
+    assert len(note) <= LONGEST_NOTE
+    assert theirs in note
+    assert without_ours(note) == theirs
+    assert note_of(red, note) == note
+    below = f"{note}\nbelow"
+    assert "below" in without_ours(below)
+    assert note_of(red, below).count(NEXT) <= 1
