@@ -43,8 +43,8 @@ GALLERY = Declaration.model_validate(
 )
 IMAGES = sorted(path.name for path in (ROOT / "docs").glob("*.png"))
 PLUGIN = ROOT / "plugins" / "s3_migration_docs.py"
-# The timetable, of which Airflow wants the class itself, every task imports with the DAG file anyhow; a listener is a few
-# lines of pluggy's.
+# The timetable, of which Airflow wants the class itself, every task imports with the DAG file anyhow; a listener is
+# a few lines of pluggy's.
 LIGHT = {
     "s3_migration_schedule": {"airflow", "croniter", "cron_descriptor", "s3_migration"},
     "s3_migration_notes": {"airflow"},

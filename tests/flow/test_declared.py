@@ -143,8 +143,10 @@ def test_an_undeclared_column_closes_the_gate(
     product.sql("CREATE TABLE users (id serial PRIMARY KEY, picture text, kind text DEFAULT 'image/png')")
     product.sql("INSERT INTO users (picture) VALUES (%s)", value.format(1))
     product.sql(f"GRANT SELECT ON users TO {ROLE}")
-    flow.run(Mode.PLAN)
+    account = flow.run(Mode.PLAN)
     assert "not declared, and may name these objects: users.picture" in caplog.text
+    assert account.undeclared == {"users.picture": 1}
+    assert "not declared   users.picture (some 1 rows): may name these objects" in account.as_text()
     flow.attempt()
     said = str(flow.red["gate", 0])
     assert "users.picture" in said

@@ -89,7 +89,7 @@ def test_a_plan_shows_its_forecast_and_no_bar_but_one(product: Product, flow: Fl
     flow.run(Mode.PLAN)
     shown = asked(browser, "run", run_id=flow.run_id)
     assert bars(shown) == {"listed": (1, 1)}
-    assert [name for name, _ in shown["run"]["forecast"]] == ["S3 forecast", "dollars", "hours"]
+    assert [name for name, _ in shown["run"]["forecast"]] == ["S3 forecast", "dollars", "hours", "not declared"]
 
 
 @pytest.fixture

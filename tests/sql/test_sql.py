@@ -799,11 +799,7 @@ CASES: dict[str, Case] = {
     "find_died_runs": Case({}, "(1)", before="UPDATE s3_migration.run SET verified_at = now()"),
     "find_finished_of": Case({**PIECE, "runs": [2]}, "(image/moved)"),
     "find_lanes": Case({}, "(0 image/ ['image/a', 'image/b'] image/b t)", before=LANES),
-    "find_sampled_here": Case(
-        {**PIECE, "share": 65536},
-        "(image/copied 2) (image/listed 1) (image/named 1) (image/only-row 1) (image/only-there 1) (image/withdrawn 1)",
-        before=SAMPLED,
-    ),
+    "find_in_sample": Case({"keys": ["image/copied", "image/no"]}, "(image/copied)", before=SAMPLED),
     "find_sampled": Case(
         {**PIECE, "share": 65536},
         "(image/copied 2) (image/damaged-named 0) (image/listed 1) (image/named 1) (image/only-row 1) "
@@ -818,6 +814,13 @@ CASES: dict[str, Case] = {
         {"lane": 0, "start": "x", "first": ["x"], "last": "image/c", "token": None}, before=LANES, writes={"lane": 1}
     ),
     "mark_referenced": Case(PIECE, before=KEPT, writes={"ledger": "copied:copied"}),
+    "mark_sampled": Case(
+        {**PIECE, "share": 65536},
+        "(image/listed 1) (image/named 1) (image/only-row 1) (image/only-there 1) (image/withdrawn 1)",
+        before=SAMPLED,
+        writes={"sample": 1},
+        rewrites={"sample": 1},
+    ),
     "note_named": Case(
         {"keys": ["image/copied", "image/no"], "rows": [3, 1]},
         "(image/copied)",

@@ -37,7 +37,8 @@ def trigger_with_the_default_params(platform: Platform, page: Any) -> str:
     page.goto(f"{url}/dags/{DAG}")
     page.get_by_role("button", name="Trigger").first.click()
     form = page.get_by_role("dialog")
-    form.get_by_text("What to do").wait_for()
+    form.get_by_text("What to do (mode)").wait_for()
+    form.get_by_text("deletes from legacy what is proven, 1s after the switch of its rows at the earliest").wait_for()
     form.get_by_role("button", name="Trigger").click()
     form.wait_for(state="hidden")
     (run_id,) = by_hand() - before
@@ -66,4 +67,5 @@ def test_the_docs_of_the_dag_explain_the_steps_and_the_modes(platform: Platform,
     page.get_by_role("button", name="Dag Docs").click()
     docs = page.get_by_role("dialog")
     docs.get_by_text("Red means: clear me.").wait_for()
+    docs.get_by_text("moves everything from s3://legacy-s3/image/ to s3://production-s3/avatar/, points").wait_for()
     assert docs.get_by_role("table").count() == 2

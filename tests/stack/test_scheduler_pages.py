@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +14,8 @@ import pytest
 
 from devstack.airflow import VIEWER
 from tests.support.browser import opened_page, violations
-from tests.support.live_stack import DAG, Platform
+from tests.support.live_stack import DAG, LATE, Platform, keys
+from tests.support.proxy import Answer, Fault, Forward, Request
 
 PAGES = "s3-migration/pages"
 
@@ -126,6 +129,54 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     card.get_by_role("button", name="Stop all deletion").wait_for()
     said = platform.api.ask("GET", "/eventLogs", params={"dag_id": DAG, "event": "s3_migration: resume deletion"})
     assert [(each["owner"], each["extra"]) for each in said["event_logs"]][-1] == ("admin", "it was nothing")
+
+
+def held_after(number: int, go: threading.Event) -> Fault:
+    """So many are let pass, the others wait until they may go."""
+    seen = itertools.count()
+
+    def fault(request: Request, forward: Forward) -> Answer:
+        if next(seen) >= number:
+            go.wait()
+        return forward(request)
+
+    return fault
+
+
+def test_a_person_watches_a_run_at_work_and_sets_its_pace(platform: Platform, page: Any) -> None:
+    """Bars that move from start to end, a pace set in between, and a row in another spelling among the problems."""
+    platform.seed_many(keys(999))
+    platform.put("legacy", "image/cafe\u0301.png", b"of a keyboard that composes")
+    platform.sql("INSERT INTO avatars (path) VALUES (%s)", "image/caf\u00e9.png")
+    go = threading.Event()
+    platform.proxy.clear()
+    platform.proxy.fault("CopyObject", held_after(700, go))
+    try:
+        run_id = platform.api.trigger(LATE, mode="move")
+        page.goto(f"{platform.stack.variables()['AIRFLOW_URL']}/dags/{LATE}/runs/{run_id}/plugin/s3-migration")
+        tab = page.frame_locator("iframe")
+
+        def shows(bar: str, percent: int) -> None:
+            expected = f'[role=progressbar][aria-label={bar}][aria-valuenow="{percent}"]'
+            tab.locator(expected).wait_for(timeout=60_000)
+
+        shows("copied", 50)  # of a thousand, marked by five hundred
+        shows("listed", 100)
+        shows("deleted", 0)
+        tab.get_by_role("button", name="Set the pace").click()
+        dialog = tab.get_by_role("dialog")
+        dialog.get_by_label("S3 requests in flight, a task").fill("8")
+        dialog.get_by_label("Reason").fill("the store is slow today")
+        dialog.get_by_role("button", name="Set the pace").click()
+        tab.get_by_text("A person has set the pace of this run: S3 requests in flight, a task 8 (declared: ").wait_for()
+    finally:
+        go.set()
+    shows("copied", 100)
+    tab.get_by_role("row", name="misspelt").get_by_role("cell", name="image/cafe\u0301.png").wait_for(timeout=120_000)
+    shows("deleted", 99)
+    assert platform.api.wait(LATE, run_id) == "failed"
+    assert "1 misspelt" in platform.api.ask("GET", f"/dags/{LATE}/dagRuns/{run_id}")["note"]
+    assert list(platform.objects("legacy")) == ["image/cafe\u0301.png"]
 
 
 def test_each_page_can_be_used_by_anybody(platform: Platform, page: Any) -> None:

@@ -5,8 +5,8 @@ A key is of the sample by its hash, so that a row tells by itself whether it can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from s3_migration.ledger.connection import Ledger, ReferenceLedger, RunLedger
 
@@ -65,7 +65,11 @@ class Sample:
 
         :param rows: by key, how many name it by its legacy path.
         """
-        return set(self._ledger.column("note_named", keys=list(rows), rows=list(rows.values())))
+        return set(self._ledger.column("note_named", keys=list(rows), rows=list(rows.values()))) if rows else set()
+
+    def find(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that are of the sample."""
+        return set(self._ledger.column("find_in_sample", keys=asked)) if (asked := list(keys)) else set()
 
     def count(self) -> Sampled:
         return self._ledger.one(Sampled, "count_sample")
@@ -75,17 +79,26 @@ class Sample:
 
 
 def find_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> dict[str, int]:
-    """Keys in the rows from place `first` to before `last` that may be of the sample; how many name each by the legacy
-    path. Another session than the sample's (`parallel_passes`) knows of it but the share."""
-    file = "find_sampled_here" if sample.is_of(rows) else "find_sampled"
-    return {found["key"]: found["rows"] for found in rows.execute(file, share=sample.share, first=first, last=last)}
+    """Keys in the rows from place `first` to before `last` that may be of the sample, in another session than the
+    sample's (`parallel_passes`), which knows of it but the share; how many name each by the legacy path."""
+    return _by_key(rows, "find_sampled", share=sample.share, first=first, last=last)
+
+
+def mark_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> dict[str, int]:
+    """Mark what these rows name of the sample, in its session. Answers what they name by the legacy path and it would
+    hold, and does not."""
+    return _by_key(rows, "mark_sampled", share=sample.share, first=first, last=last)
 
 
 def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:
     """The same of keys that the run's listing has not shown."""
-    return {found["key"]: found["rows"] for found in rows.execute("find_unlisted_rows", first=first, last=last)}
+    return _by_key(rows, "find_unlisted_rows", first=first, last=last)
 
 
 def mark_referenced(rows: ReferenceLedger, first: str, last: str) -> None:
     """What they name is not to be kept for being unreferenced."""
     rows.execute("mark_referenced", first=first, last=last)
+
+
+def _by_key(rows: ReferenceLedger, file: str, **values: Any) -> dict[str, int]:
+    return {found["key"]: found["rows"] for found in rows.execute(file, **values)}

@@ -20,6 +20,8 @@ def _tallied(what: str, *steps: str) -> int:
 
 # What a step that sleeps without a worker tallies of it, in milliseconds: in table timing it is a gap.
 ASLEEP = "milliseconds asleep"
+# A plan tallies the rows of each column that may name the objects and is not declared, after this.
+NOT_DECLARED = "not declared "
 # Tallies that are kept for each reference: what they are called in the account, and whose count. As of all together.
 _BY_REFERENCE = {"rows": ("switched", ("switch", "verify", "reconcile")), "rows_left": ("left", ("reconcile",))}
 
@@ -56,6 +58,7 @@ class Account:
     sample: dict[str, int] = field(default_factory=dict)
     sampled: int = _tallied("sampled", "list")
     heads: int = _tallied("heads", "list")  # that the declaration costs a move beside all else
+    undeclared: dict[str, int] = field(default_factory=dict)  # a plan's: about so many rows, by column
     # By reference: `switched` and `left`, as in rows_switched and rows_left.
     references: dict[str, dict[str, int]] = field(default_factory=dict)
     acknowledged: int = 0  # of the problems in `states`: they turn no run red
@@ -115,6 +118,7 @@ class Account:
             proven=_of_kind(tallies, "proven by "),
             classes=_of_kind(tallies, "class "),
             sample=_of_kind(tallies, "sample "),
+            undeclared={column: rows for column, rows in _of_kind(tallies, NOT_DECLARED).items() if rows},
             references=references,
             acknowledged=acknowledged,
             states=dict(states),
@@ -163,6 +167,18 @@ class Account:
         """Of the copy step."""
         return self.copied / self.seconds["copy"] if self.seconds.get("copy") else 0.0
 
+    @property
+    def forecast_lines(self) -> list[tuple[str, str]]:
+        """A plan's, name and text of each: what a move will take, and what it would leave behind."""
+        if not self.forecast:
+            return []
+        rows = ", ".join(f"{column} (some {number:,} rows)" for column, number in self.undeclared.items())
+        told = f"{rows}: may name these objects, and would not be switched; what to declare: the log of list_legacy"
+        return [
+            *Forecast(**self.forecast).as_lines(),
+            ("not declared", told if rows else "no column that was found"),
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -194,7 +210,7 @@ class Account:
                 *done[-2:],
                 ("classes", _listed(self.classes) or "none"),
                 ("sample", f"of {self.sampled:,} objects looked at: {_sampled(self)}"),
-                *(Forecast(**self.forecast).as_lines() if self.forecast else []),
+                *self.forecast_lines,
             ]
         if self.mode == "undo":
             done = [

@@ -37,6 +37,17 @@ class RunParam:
         return bool(Draft202012Validator(self.schema).is_valid(value))
 
 
+def defaults_in_words(declaration: Declaration) -> str:
+    """What a run with the defaults does, to what, and from when on it may delete something: what follows "this"."""
+    legacy, production = (f"s3://{side.bucket}/{side.prefix}" for side in (declaration.legacy, declaration.production))
+    rows = ", ".join(reference.name for reference in declaration.references)
+    asked = ", once a person has approved it" if declaration.approve_deletion else ""
+    return (
+        f"moves everything from {legacy} to {production}, points {rows} there, and deletes from legacy what is "
+        f"proven, {duration_text(declaration.grace_period)} after the switch of its rows at the earliest{asked}."
+    )
+
+
 def run_params(declaration: Declaration) -> tuple[RunParam, ...]:
     """All of them, in the order of the form."""
     return (
@@ -46,8 +57,9 @@ def run_params(declaration: Declaration) -> tuple[RunParam, ...]:
             {"type": "string", "enum": list(MODES)},
             expected=f"one of {', '.join(MODES)}",
             title="What to do",
-            description="plan: count and forecast only, change nothing. copy: copy only. switch: copy, then point "
-            "the rows at the copies. move: all of it, then delete from legacy what is proven. undo: point the rows "
+            description=f"As it stands, this {defaults_in_words(declaration)} "
+            "plan: count and forecast only, change nothing. copy: copy only. switch: copy, then point "
+            "the rows at the copies. move: all of it, then delete what is proven from legacy. undo: point the rows "
             "that were switched at legacy again, as far as it still holds their objects.",
         ),
         RunParam(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from s3_migration.ledger import listing
 from s3_migration.ledger.connection import ReferenceLedger
-from s3_migration.ledger.sample import ALL, Sample, find_sampled
+from s3_migration.ledger.sample import ALL, Sample, find_sampled, mark_sampled
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import NotInOrder
 from s3_migration.steps import legacy_sample
@@ -25,7 +25,7 @@ from s3_migration.steps.progress import Progress
 from s3_migration.steps.referenced import Named, pass_over, unreferenced
 from s3_migration.steps.run import Run
 from s3_migration.steps.spelling import forecast_misspelt
-from s3_migration.steps.undeclared import describe, find_undeclared
+from s3_migration.steps.undeclared import tell_undeclared
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +63,7 @@ def forecast(run: Run) -> None:
         log.warning("misspelt, and would be kept: %r: %s", key, detail)
     tell_mapping(run.declaration, seen.keys)
     legacy_sample.tell(run, seen)
-    for find in find_undeclared(run):
-        log.warning("not declared, and may name these objects: %s", describe(run, find))
+    tell_undeclared(run)
 
 
 class Forecasting:
@@ -114,5 +113,9 @@ class Forecasting:
 
 def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str) -> Named:
     """Only what is of the sample can be told from what was listed."""
-    named = find_sampled(rows, sample, first, last)
-    return Named(named, {key: number for key, number in named.items() if number} if run.takes_all else {})
+    if sample.is_of(rows):
+        of_sample, legacy = {}, mark_sampled(rows, sample, first, last)
+    else:
+        of_sample = find_sampled(rows, sample, first, last)
+        legacy = {key: number for key, number in of_sample.items() if number}
+    return Named(of_sample, legacy if run.takes_all else {})

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 from airflow.sdk.observability import stats
 
+from s3_migration.model.account import NOT_DECLARED
 from s3_migration.model.states import PROBLEMS
 
 _PREFIX = "s3_migration"
-# Of a number that was sent whole, these are shares; of an object's size, so is its class.
-_SHARES = (" of ", "class ", "sample ")
+# Of a number that was sent whole, these are shares; so is an object's class, and a column's rows.
+_SHARES = (" of ", "class ", "sample ", NOT_DECLARED)
 
 
 def counted(migration: str, step: str, what: str, number: int, *, add: bool) -> None:

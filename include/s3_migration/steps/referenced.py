@@ -19,7 +19,7 @@ from s3_migration.steps.run import Run
 class Named(NamedTuple):
     """What rows of some pages name: by key, how many rows by the legacy path."""
 
-    of_sample: Mapping[str, int]
+    of_sample: Mapping[str, int]  # to be marked yet
     unlisted: Mapping[str, int]  # the listing did not show these
 
 
@@ -66,7 +66,7 @@ def pass_over(
 
     for reference in run.declaration.references:
         for named in look(run, reference, partial(read, sample)):
-            there = sample.mark(named.of_sample)
+            there = sample.mark(named.of_sample) | sample.find(named.unlisted)
             unlisted.update({key: rows for key, rows in named.unlisted.items() if key not in there})
             if len(unlisted) >= SLICE:
                 total += judge_all()
@@ -78,7 +78,9 @@ def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str
     if run.mode.copies and run.declaration.unreferenced == "keep":
         run.lease.fence()
         samples.mark_referenced(rows, first, last)
-    return Named(
-        {} if sample.empty else samples.find_sampled(rows, sample, first, last),
-        samples.find_unlisted_rows(rows, first, last) if unlisted else {},
-    )
+    of_sample = {}
+    if sample.is_of(rows) and not sample.empty:
+        samples.mark_sampled(rows, sample, first, last)
+    elif not sample.empty:
+        of_sample = samples.find_sampled(rows, sample, first, last)
+    return Named(of_sample, samples.find_unlisted_rows(rows, first, last) if unlisted else {})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from s3_migration.ledger.run import find_tallies
 from s3_migration.ledger.survey import survey
+from s3_migration.model.account import NOT_DECLARED
 from s3_migration.model.legacy_names import Names
 from s3_migration.model.reference_entry import declare_as
 from s3_migration.model.survey import Way
@@ -26,6 +28,16 @@ def find_undeclared(run: Run) -> list[Find]:
         log.info("not looked at: %s: %s", each.name, each.why)
     ignored = set(run.declaration.database.ignored_columns)
     return [find for find in found.undeclared if not ignored & {find.look.column.name, short_name(find)}]
+
+
+def tell_undeclared(run: Run) -> None:
+    """Of a plan: each such column into the log, with what to declare, and into the account, with its rows."""
+    for step, what in find_tallies(run.ledger):
+        if step == run.step and what.startswith(NOT_DECLARED):
+            run.tally(what, 0, add=False)  # of an earlier try, since when it may have been declared
+    for find in find_undeclared(run):
+        log.warning("not declared, and may name these objects: %s", describe(run, find))
+        run.tally(f"{NOT_DECLARED}{short_name(find)}", max(1, find.look.about_found), add=False)
 
 
 def names_known_objects(find: Find) -> bool:

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import Declaration, DeclarationError
+from s3_migration.model.run_params import defaults_in_words
 from s3_migration.model.run_request import BadRequest
 from s3_migration.steps import check as checking
 from s3_migration.steps import copying, deletion, listing, switching, verification
@@ -38,15 +39,16 @@ def set_label(text: str) -> None:
 
 
 def docs_of(declared: Declaration) -> str:
-    """What the UI shows with the DAG; the pages that it links to are shown in the words of this migration."""
-    return re.sub(r"s3-migration/docs/\w+", rf"\g<0>?migration={declared.name}", DOCS.read_text(encoding="utf-8"))
+    """What the UI shows with the DAG: first what it does to what; its links lead to pages in this migration's words."""
+    docs = re.sub(r"s3-migration/docs/\w+", rf"\g<0>?migration={declared.name}", DOCS.read_text(encoding="utf-8"))
+    return f"*Trigger* without a change of the form **{defaults_in_words(declared)}**\n\n{docs}"
 
 
 def make_dag(declared: Declaration) -> DAG:
     """The DAG of one migration. Trigger rules: see "The rule of red" in docs/safety.md before touching one."""
     with DAG(
         dag_id=f"migrate_{declared.name}",
-        description=declared.description,
+        description=declared.description or defaults_in_words(declared),
         doc_md=docs_of(declared),
         schedule=declared.schedule and NightlySchedule(declared.schedule, timezone=declared.timezone),
         # No object is older than S3 itself: a backfill may reach back to any.

@@ -18,7 +18,7 @@ from s3_migration.ledger.pace import Pace
 from s3_migration.ledger.run import find_tallies, find_timings
 from s3_migration.model.account import Account
 from s3_migration.model.declaration import Declaration
-from s3_migration.model.forecast import Forecast
+from s3_migration.model.field_types import duration_text
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_bars import Progress
 from s3_migration.model.states import PROBLEMS, RUNBOOK, STATES
@@ -83,7 +83,7 @@ def run_shown(ledger: MigrationLedger, run: RunShown) -> dict[str, Any]:
         "throughput": throughput(overview.find_chunk_times(of_run)),
         "requests": _requests(tallies),
         "waits": _waits(run, account),
-        "forecast": Forecast(**account["forecast"]).as_lines() if account.get("forecast") else [],
+        "forecast": Account(**account).forecast_lines if account else [],
         "account": Account(**account).as_text() if account else None,
         "report": account.get("report") or None,
         "approval": _approval(run),
@@ -236,7 +236,7 @@ def sides(declared: Declaration) -> dict[str, Any]:
         "legacy": f"s3://{declared.legacy.bucket}/{declared.legacy.prefix}",
         "production": f"s3://{declared.production.bucket}/{declared.production.prefix}",
         "references": [reference.name for reference in declared.references],
-        "grace_period": str(declared.grace_period),
+        "grace_period": duration_text(declared.grace_period),
         "scheduled_mode": declared.scheduled_mode.value,
     }
 

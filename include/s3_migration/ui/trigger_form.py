@@ -16,7 +16,9 @@ def form(declared: Declaration) -> dict[str, Param]:
         schema = dict(param.schema)
         if param.section:
             schema["section"] = param.section
-        fields[param.name] = Param(param.default, title=param.title, description=param.description, **schema)
+        fields[param.name] = Param(
+            param.default, title=f"{param.title} ({param.name})", description=param.description, **schema
+        )
     return fields
 
 

@@ -22,6 +22,7 @@ function card(entry) {
       entry.as_of && ["Rows still to switch", rows.length ? rows.map(([name, left]) => `${name}: ${number(left)}`).join("; ") : "none counted"],
       ["Problems", total ? element("span", { class: "bad" }, `${entry.problems.or_more ? "more than " : ""}${number(total)}: ${entry.problems.kinds.map((kind) => `${number(kind.objects)} ${kind.problem}`).join(", ")}`) : element("span", { class: "done" }, "none")],
       ["Runs in a row without a problem", number(entry.nights_without_problem)],
+      ["Deletion from legacy", `by a run of mode move alone, ${entry.grace_period} after the switch of the rows at the earliest`],
       ["Next run", entry.next_run && !entry.paused ? moment(entry.next_run) : "by hand", entry.next_run && !entry.paused ? `, mode ${entry.scheduled_mode}` : ""],
     ),
     element("div", { class: "tools" }, stopAndResume(entry, again)));

@@ -1,0 +1,1 @@
+SELECT s.key FROM {sample} AS s WHERE s.key = ANY(%(keys)s::text[])
