@@ -43,11 +43,11 @@ def note_of(red: Sequence[RedTask], above: str = "") -> str:
     first, instances = red[0], Counter(each.task_id for each in red)
     number = f" ({instances[first.task_id]} instances)" if instances[first.task_id] > 1 else ""
     lines = [f"{_OURS}{first.task_id}{number}: {_shortened(first.cause)}"]
-    gate = next((each for each in red if each.task_id == "may_delete" and each is not first), None)
-    if gate and gate.cause:
-        lines.append(f"may_delete: {_shortened(gate.cause)}")
-    later = [task_id for task_id in instances if task_id not in {first.task_id, gate.task_id if gate else None}]
-    if later:
+    del instances[first.task_id]
+    gate = next((each.cause for each in red if each.task_id == "may_delete"), None)
+    if gate and instances.pop("may_delete", 0):
+        lines.append(f"may_delete: {_shortened(gate)}")
+    if later := list(instances):
         lines.append(f"Red for as long as that is: {', '.join(later)}.")
     said, theirs = "\n".join([*lines, _NEXT]), without_ours(above)
     note = f"{theirs}\n{said}" if theirs else said
