@@ -82,9 +82,7 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     run_id = platform.api.trigger(DAG, mode="move")
     assert platform.api.wait(DAG, run_id) == "failed"
     first, gate, later, _ = platform.api.ask("GET", f"/dags/{DAG}/dagRuns/{run_id}")["note"].splitlines()
-    assert first == (
-        "Red: copy_chunk: Migration avatars, chunk 1: image/0.png … image/1.png: incomplete after copy: 1 conflict."
-    )
+    assert first == "Red: copy_chunk: 1 conflict (Migration avatars, chunk 1: image/0.png … image/1.png)"
     assert gate.startswith("may_delete: OPEN: what is proven will be deleted; 1 object stays: 1 conflict")
     assert later.startswith("Red for as long as that is: switch_paths, ")
 

@@ -21,7 +21,7 @@ RED = [
 
 def test_the_first_red_task_says_why_and_the_gate_what_follows() -> None:
     assert note_of(RED).splitlines() == [
-        f"Red: copy_chunk: {CONFLICT}",
+        "Red: copy_chunk: 1 conflict (Migration avatars, chunk 1: image/0.png … image/9.png)",
         f"may_delete: {OPEN}",
         "Red for as long as that is: switch_paths, reconcile.",
         NEXT,
@@ -40,6 +40,7 @@ def test_instances_are_counted_and_a_killed_task_has_no_words() -> None:
 
 def test_the_cause_is_the_first_line_without_the_fix() -> None:
     assert cause(ValueError("nothing answers. Fix: start it.\nmore")) == "nothing answers."
+    assert cause(ValueError("not declared:\n  users.picture\n  more")) == "not declared: users.picture"
     assert cause(KeyError()) == "KeyError"
 
 

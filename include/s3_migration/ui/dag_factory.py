@@ -41,7 +41,7 @@ def set_label(text: str) -> None:
 def docs_of(declared: Declaration) -> str:
     """What the UI shows with the DAG: first what it does to what; its links lead to pages in this migration's words."""
     docs = re.sub(r"s3-migration/docs/\w+", rf"\g<0>?migration={declared.name}", DOCS.read_text(encoding="utf-8"))
-    return f"*Trigger* without a change of the form **{defaults_in_words(declared)}**\n\n{docs}"
+    return f"*Trigger*, with the form as it is, **{defaults_in_words(declared)}** {docs}"
 
 
 def make_dag(declared: Declaration) -> DAG:

@@ -70,9 +70,9 @@ def last_words(error: BaseException | str, task_id: str, dag_id: str) -> str:
 
 
 def cause(error: BaseException | str) -> str:
-    """The first line of its message: what is wrong, and where."""
-    said = str(error).strip() or type(error).__name__
-    return said.splitlines()[0].partition(" Fix: ")[0]
+    """The first line of its message, what is wrong and where; with the next one where it only leads to that."""
+    first, *more = (str(error).strip() or type(error).__name__).splitlines()
+    return (f"{first} {more[0].strip()}" if more and first.endswith(":") else first).partition(" Fix: ")[0]
 
 
 def _wrapped(line: str) -> str:

@@ -64,8 +64,12 @@ def without_ours(note: str) -> str:
 
 
 def _shortened(cause: str | None) -> str:
+    """What is wrong before where: of a note the UI shows one line, as much as there is room for."""
     if not cause:
         return "it was killed, or never came to say why."
+    where, _, found = cause.partition(": incomplete after ")
+    if found:
+        cause = f"{found.partition(': ')[2].rstrip('.')} ({where})"
     return cause if len(cause) <= LONGEST_CAUSE else f"{cause[: LONGEST_CAUSE - 1]}…"
 
 
