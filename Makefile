@@ -52,7 +52,7 @@ quick: install ## the tests of the model, the SQL and the hook: a minute
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "unit or sql"
 
 # Three processes, also on two cores: those with a live stack mostly wait.
-test: install ## all tests: some ten minutes
+test: install ## all tests: a quarter of an hour on two cores
 	@$(BIN)/python -m pytest -n 4 --no-loadscope-reorder
 
 check: install ## ruff and mypy
