@@ -5,23 +5,23 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3_migration.ui.last_words import cause
+from s3_migration.ui.last_words import LONGEST_CAUSE, cause
 from s3_migration.ui.run_note import LONGEST_NOTE, RedTask, note_of, without_ours
 
-CONFLICT = "Migration avatars, chunk 1: image/0.png … image/9.png: incomplete after copy: 1 conflict."
+CONFLICT = "1 conflict (Migration avatars, chunk 1: image/0.png … image/9.png)"
 OPEN = "OPEN: what is proven will be deleted; 1 object stays: 1 conflict (migration avatars)."
 NEXT = "Next: the last lines of that task's log say what to do; the tab Migration of this run lists each problem."
 RED = [
     RedTask("copy_chunk", CONFLICT),
-    RedTask("switch_paths", "Migration avatars: incomplete after switch: 1 conflict."),
+    RedTask("switch_paths", "1 conflict (Migration avatars)"),
     RedTask("may_delete", OPEN),
-    RedTask("reconcile", "Migration avatars: incomplete after reconcile: 1 conflict."),
+    RedTask("reconcile", "1 conflict (Migration avatars)"),
 ]
 
 
 def test_the_first_red_task_says_why_and_the_gate_what_follows() -> None:
     assert note_of(RED).splitlines() == [
-        "Red: copy_chunk: 1 conflict (Migration avatars, chunk 1: image/0.png … image/9.png)",
+        f"Red: copy_chunk: {CONFLICT}",
         f"may_delete: {OPEN}",
         "Red for as long as that is: switch_paths, reconcile.",
         NEXT,
@@ -38,15 +38,25 @@ def test_instances_are_counted_and_a_killed_task_has_no_words() -> None:
     assert note_of(red).splitlines()[0] == "Red: copy_chunk (2 instances): it was killed, or never came to say why."
 
 
-def test_the_cause_is_the_first_line_without_the_fix() -> None:
+def test_the_cause_is_what_is_wrong_and_where_in_one_line() -> None:
     assert cause(ValueError("nothing answers. Fix: start it.\nmore")) == "nothing answers."
     assert cause(ValueError("not declared:\n  users.picture\n  more")) == "not declared: users.picture"
     assert cause(KeyError()) == "KeyError"
+    incomplete = (
+        "Migration avatars, chunk 1: image/0.png … image/9.png: incomplete after copy: 1 conflict.\n  conflict: …"
+    )
+    assert cause(ValueError(incomplete)) == CONFLICT
+    assert len(cause(ValueError("x" * 1_000))) == LONGEST_CAUSE
 
 
 @given(
     st.text(max_size=LONGEST_NOTE).map(str.strip).filter(lambda text: "Red: " not in text),
-    st.lists(st.builds(RedTask, st.sampled_from(["copy_chunk", "may_delete", "x"]), st.none() | st.text()), min_size=1),
+    st.lists(
+        st.builds(
+            RedTask, st.sampled_from(["copy_chunk", "may_delete", "x"]), st.none() | st.text(max_size=LONGEST_CAUSE)
+        ),
+        min_size=1,
+    ),
 )
 def test_what_a_person_wrote_stays_and_a_note_fits(theirs: str, red: list[RedTask]) -> None:
     note = note_of(red, theirs)

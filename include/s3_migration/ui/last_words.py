@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # Under this key a red task leaves the first line of its message, for the note on its run (run_note.py).
 CAUSE = "cause"
+# In characters: an XCom of each red instance.
+LONGEST_CAUSE = 250
 DOCS = "s3-migration/docs"  # where plugins/s3_migration_docs.py serves them, below Airflow's own address
 # Airflow's page of a log is not wrapped unless one asks for it.
 WIDTH = 110
@@ -70,9 +72,14 @@ def last_words(error: BaseException | str, task_id: str, dag_id: str) -> str:
 
 
 def cause(error: BaseException | str) -> str:
-    """The first line of its message, what is wrong and where; with the next one where it only leads to that."""
+    """The first line of its message, with the next one where it only leads to that: what is wrong, then where, since
+    the UI shows of a note what one line has room for."""
     first, *more = (str(error).strip() or type(error).__name__).splitlines()
-    return (f"{first} {more[0].strip()}" if more and first.endswith(":") else first).partition(" Fix: ")[0]
+    said = (f"{first} {more[0].strip()}" if more and first.endswith(":") else first).partition(" Fix: ")[0]
+    where, _, found = said.partition(": incomplete after ")
+    if found:
+        said = f"{found.partition(': ')[2].rstrip('.')} ({where})"
+    return said if len(said) <= LONGEST_CAUSE else f"{said[: LONGEST_CAUSE - 1]}…"
 
 
 def _wrapped(line: str) -> str:

@@ -21,15 +21,14 @@ from s3_migration.ui.last_words import CAUSE
 
 # Airflow keeps so many characters of a note.
 LONGEST_NOTE = 1_000
-# Characters of a task's own words.
-LONGEST_CAUSE = 300
 _OURS = "Red: "
+KILLED = "it was killed, or never came to say why."
 _NEXT = "Next: the last lines of that task's log say what to do; the tab Migration of this run lists each problem."
 
 
 @dataclass(frozen=True)
 class RedTask:
-    """A failed task, or an instance of a mapped one, with the first line of its message (none: it was killed)."""
+    """A failed task, or an instance of a mapped one, with its `last_words.cause` (none: it was killed)."""
 
     task_id: str
     cause: str | None
@@ -42,11 +41,11 @@ def note_of(red: Sequence[RedTask], above: str = "") -> str:
     """
     first, instances = red[0], Counter(each.task_id for each in red)
     number = f" ({instances[first.task_id]} instances)" if instances[first.task_id] > 1 else ""
-    lines = [f"{_OURS}{first.task_id}{number}: {_shortened(first.cause)}"]
+    lines = [f"{_OURS}{first.task_id}{number}: {first.cause or KILLED}"]
     del instances[first.task_id]
     gate = next((each.cause for each in red if each.task_id == "may_delete"), None)
     if gate and instances.pop("may_delete", 0):
-        lines.append(f"may_delete: {_shortened(gate)}")
+        lines.append(f"may_delete: {gate}")
     if later := list(instances):
         lines.append(f"Red for as long as that is: {', '.join(later)}.")
     said, theirs = "\n".join([*lines, _NEXT]), without_ours(above)
@@ -61,16 +60,6 @@ def without_ours(note: str) -> str:
     if start < 0 or end < 0:
         return note
     return "\n".join(part for part in (note[:start].strip(), note[end + len(_NEXT) :].strip()) if part)
-
-
-def _shortened(cause: str | None) -> str:
-    """What is wrong before where: of a note the UI shows one line, as much as there is room for."""
-    if not cause:
-        return "it was killed, or never came to say why."
-    where, _, found = cause.partition(": incomplete after ")
-    if found:
-        cause = f"{found.partition(': ')[2].rstrip('.')} ({where})"
-    return cause if len(cause) <= LONGEST_CAUSE else f"{cause[: LONGEST_CAUSE - 1]}…"
 
 
 def write_cause(dag_run: DagRun, msg: str) -> None:
