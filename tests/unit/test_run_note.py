@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from airflow.models.dag import DagTag
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from s3_migration.ui.last_words import LONGEST_CAUSE, cause
-from s3_migration.ui.run_note import LONGEST_NOTE, RedTask, note_of, without_ours
+from s3_migration.ui.run_note import LONGEST_NOTE, RedTask, is_migration, note_of, without_ours
 
 CONFLICT = "1 conflict (Migration avatars, chunk 1: image/0.png … image/9.png)"
 OPEN = "OPEN: what is proven will be deleted; 1 object stays: 1 conflict (migration avatars)."
@@ -47,6 +50,17 @@ def test_the_cause_is_what_is_wrong_and_where_in_one_line() -> None:
     )
     assert cause(ValueError(incomplete)) == CONFLICT
     assert len(cause(ValueError("x" * 1_000))) == LONGEST_CAUSE
+
+
+def test_a_dag_of_others_with_such_a_name_is_none_of_ours() -> None:
+    engine = create_engine("sqlite://")
+    DagTag.__table__.create(engine)
+    with Session(engine) as session:
+        session.add_all(DagTag(dag_id=dag_id, name="s3-migration") for dag_id in ("migrate_avatars", "other"))
+        session.add(DagTag(dag_id="migrate_users", name="crm"))
+        session.flush()
+        asked = ("migrate_avatars", "migrate_users", "migrate_untagged", "other")
+        assert [dag_id for dag_id in asked if is_migration(session, dag_id)] == ["migrate_avatars"]
 
 
 @given(

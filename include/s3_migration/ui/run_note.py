@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow.models.dag import DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import select
-from sqlalchemy.orm import object_session
+from sqlalchemy.orm import Session, object_session
 
 from s3_migration.ui.last_words import CAUSE
 
 # Airflow keeps so many characters of a note.
 LONGEST_NOTE = 1_000
+# As dag_factory.py makes the DAGs.
+NAMED, TAG = "migrate_", "s3-migration"
 _OURS = "Red: "
 KILLED = "it was killed, or never came to say why."
 _NEXT = "Next: the last lines of that task's log say what to do; the tab Migration of this run lists each problem."
@@ -67,13 +70,16 @@ def write_cause(dag_run: DagRun, msg: str) -> None:
 
     :param msg: as Airflow tells its listeners: where a person marked the run as failed, that person knows why.
     """
-    if msg == "task_failure" and _is_migration(dag_run) and (red := _red_tasks(dag_run)):
+    session = object_session(dag_run)
+    if session is None or msg != "task_failure" or not is_migration(session, dag_run.dag_id):
+        return
+    if red := _red_tasks(session, dag_run):
         dag_run.note = note_of(red, dag_run.note or "")
 
 
 def remove_cause(dag_run: DagRun) -> None:
     """Of a run that is green now: it was cleared since."""
-    if not _is_migration(dag_run) or not dag_run.note:
+    if not dag_run.dag_id.startswith(NAMED) or not dag_run.note:
         return
     if theirs := without_ours(dag_run.note):
         dag_run.note = theirs
@@ -81,15 +87,13 @@ def remove_cause(dag_run: DagRun) -> None:
         dag_run.dag_run_note = None
 
 
-def _is_migration(dag_run: DagRun) -> bool:
-    """By name, for the scheduler: the DAG's tags would have to be read for each run of each DAG."""
-    return dag_run.dag_id.startswith("migrate_")
+def is_migration(session: Session, dag_id: str) -> bool:
+    """Whether a DAG is one of ours: by its name, then, since others may have such a one, by its tag."""
+    ours = select(DagTag.name).filter_by(dag_id=dag_id, name=TAG)
+    return dag_id.startswith(NAMED) and session.scalar(ours) is not None
 
 
-def _red_tasks(dag_run: DagRun) -> list[RedTask]:
-    session = object_session(dag_run)
-    if session is None:
-        return []
+def _red_tasks(session: Session, dag_run: DagRun) -> list[RedTask]:
     of_run = {"dag_id": dag_run.dag_id, "run_id": dag_run.run_id}
     said = select(XComModel.task_id, XComModel.map_index, XComModel.value).filter_by(**of_run, key=CAUSE)
     causes = {(task_id, map_index): value for task_id, map_index, value in session.execute(said)}
