@@ -119,13 +119,16 @@ function plot(found) {
 
 function requests(found) {
   if (!found.length) return [];
+  const most = Math.max(...found.map((each) => each.number));
+  const well = (each) => /^(2\d\d|ok|)$/i.test(each.outcome);
   return [
     element("h2", { id: "requests-title" }, "S3 requests by outcome"),
     element("div", { class: "scrolled", tabindex: 0 }, element("table", {},
-      element("thead", {}, element("tr", {}, ["Operation", "Outcome"].map((name) => element("th", { scope: "col" }, name)), element("th", { scope: "col", class: "number" }, "Requests"))),
+      element("thead", {}, element("tr", {}, ["Operation", "Outcome"].map((name) => element("th", { scope: "col" }, name)), element("th", { scope: "col", colspan: 2, class: "number" }, "Requests"))),
       element("tbody", {}, found.map((each) => element("tr", {},
         element("td", {}, each.operation),
-        element("td", { class: /^(2\d\d|ok)$/i.test(each.outcome) ? "" : "warn" }, each.outcome || "ok"),
+        element("td", { class: well(each) ? "" : "warn" }, each.outcome || "ok"),
+        element("td", { class: "plotted" }, element("div", { class: `share ${well(each) ? "" : "warn"}`, style: `width: ${(100 * each.number) / most}%` })),
         element("td", { class: "number" }, number(each.number))))))),
   ];
 }
