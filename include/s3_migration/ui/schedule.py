@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow._shared.timezones.timezone import utcnow
+from airflow.sdk.timezone import utcnow
 from airflow.timetables.interval import CronDataIntervalTimetable
 from pendulum import DateTime
 
