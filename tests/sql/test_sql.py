@@ -814,7 +814,7 @@ CASES: dict[str, Case] = {
         {"lane": 0, "start": "x", "first": ["x"], "last": "image/c", "token": None}, before=LANES, writes={"lane": 1}
     ),
     "mark_referenced": Case(PIECE, before=KEPT, writes={"ledger": "copied:copied"}),
-    "mark_sampled": Case(
+    "note_sampled": Case(
         {**PIECE, "share": 65536},
         "(image/listed 1) (image/named 1) (image/only-row 1) (image/only-there 1) (image/withdrawn 1)",
         before=SAMPLED,

@@ -24,11 +24,13 @@ from airflow.sdk import Asset, BaseNotifier
 from airflow.sdk.api.datamodels import _generated as sdk
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import InactiveAssetsResult, SucceedTask, ValidateInletsAndOutlets
+from airflow.serialization import encoders
 from airflow.serialization.serialized_objects import DagSerialization
 
 from s3_migration.model import declaration as declarations
 from s3_migration.model.account import Account
 from s3_migration.ui import alerts, last_words, sensors
+from s3_migration.ui.schedule import NightlySchedule
 from tests.support import ROOT
 from tests.support.mail import Mail, Sink, mail_sink
 from tests.support.product import declare
@@ -296,7 +298,9 @@ def test_a_late_run_of_what_is_no_longer_declared_is_told_to_nobody(sink: Sink, 
 # -- the wiring ---------------------------------------------------------------------------------------------------
 
 
-def test_whoever_is_declared_is_told(bag: Bag) -> None:
+def test_whoever_is_declared_is_told(bag: Bag, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Airflow asks its plugins for the timetable, of which none is loaded here.
+    monkeypatch.setattr(encoders, "find_registered_custom_timetable", lambda name: NightlySchedule)
     dag = migrate_avatars(bag(alerts={**TEAM, "late_after": "3h"}))
     assert dag.on_failure_callback.func is alerts.tell_failed
     (callback,) = dag.get_task("reconcile").on_success_callback

@@ -84,10 +84,10 @@ def find_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -
     return _by_key(rows, "find_sampled", share=sample.share, first=first, last=last)
 
 
-def mark_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> dict[str, int]:
+def note_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> dict[str, int]:
     """Mark what these rows name of the sample, in its session. Answers what they name by the legacy path and it would
     hold, and does not."""
-    return _by_key(rows, "mark_sampled", share=sample.share, first=first, last=last)
+    return _by_key(rows, "note_sampled", share=sample.share, first=first, last=last)
 
 
 def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:

@@ -80,7 +80,7 @@ def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str
         samples.mark_referenced(rows, first, last)
     of_sample = {}
     if sample.is_of(rows) and not sample.empty:
-        samples.mark_sampled(rows, sample, first, last)
+        samples.note_sampled(rows, sample, first, last)
     elif not sample.empty:
         of_sample = samples.find_sampled(rows, sample, first, last)
     return Named(of_sample, samples.find_unlisted_rows(rows, first, last) if unlisted else {})
