@@ -92,7 +92,8 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     tab = page.frame_locator("iframe")
     assert tab.get_by_role("progressbar", name="listed").get_attribute("aria-valuenow") == "100"
     assert tab.get_by_role("progressbar", name="deleted").get_attribute("aria-valuenow") == "80"
-    tab.get_by_role("cell", name="image/0.png").wait_for()
+    tab.get_by_role("cell", name="image/0.png", exact=True).wait_for()
+    tab.get_by_role("cell", name="avatars.path = image/0.png").wait_for()
     (frame,) = [frame for frame in page.frames if PAGES in frame.url]
     assert violations(frame) == []
     with page.expect_download() as download:
@@ -191,7 +192,9 @@ def test_each_page_can_be_used_by_anybody(platform: Platform, page: Any) -> None
     assert state == "failed"
     url = platform.stack.variables()["AIRFLOW_URL"]
     shown = {
-        f"{url}/{PAGES}/run?dag_id={DAG}&run_id={quote(run_id, safe='')}": page.get_by_role("cell", name="image/0.png"),
+        f"{url}/{PAGES}/run?dag_id={DAG}&run_id={quote(run_id, safe='')}": page.get_by_role(
+            "cell", name="image/0.png", exact=True
+        ),
         f"{url}/{PAGES}/": page.get_by_role("region", name="avatars", exact=True),
         f"{url}/s3-migration/docs/runbook?migration=avatars": page.get_by_role("heading", name="First look"),
     }

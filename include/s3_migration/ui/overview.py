@@ -161,9 +161,10 @@ def _advice(problem: str | None) -> str | None:
     return f"runbook#{RUNBOOK[problem]}" if problem in RUNBOOK else None
 
 
-def problem_shown(found: ProblemShown) -> dict[str, Any]:
+def problem_shown(declared: Declaration, found: ProblemShown) -> dict[str, Any]:
     return {
         "key": found.legacy_key,
+        "rows": [f"{each.name} = {each.legacy_path(found.legacy_key)}" for each in declared.references],
         "problem": found.problem,
         "error": found.error_code,
         "detail": found.detail,

@@ -126,13 +126,14 @@ def problems(
     containing: Annotated[str | None, Query(max_length=1100)] = None,
 ) -> dict[str, Any]:
     """A page of them; `after` of the next one is there where there may be more."""
-    with _opened(_declared(dag_id)) as (ledger, _):
+    declared = _declared(dag_id)
+    with _opened(declared) as (ledger, _):
         found = ledger_overview.find_problems_shown(
             ledger, after=after, limit=PAGE + 1, problem=_kind(problem), containing=containing or None
         )
         page = found[:PAGE]
         return {
-            "problems": [overview.problem_shown(each) for each in page],
+            "problems": [overview.problem_shown(declared, each) for each in page],
             "after": page[-1].legacy_key if len(found) > PAGE else None,
         }
 
@@ -160,7 +161,7 @@ def _csv_lines(declared: Declaration, kind: str | None) -> Iterator[str]:
             if not found:
                 return
             for each in found:
-                shown = overview.problem_shown(each)
+                shown = overview.problem_shown(declared, each)
                 yield _csv([_harmless(shown[column]) for column in columns])
             after, told = found[-1].legacy_key, told + len(found)
 
