@@ -78,16 +78,18 @@ class Sample:
         self._ledger.execute("drop_sample")
 
 
-def find_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> dict[str, int]:
-    """Keys in the rows from place `first` to before `last` that may be of the sample, in another session than the
-    sample's (`parallel_passes`), which knows of it but the share; how many name each by the legacy path."""
-    return _by_key(rows, "find_sampled", share=sample.share, first=first, last=last)
+def note_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Mark what the rows from place `first` to before `last` name of the sample.
 
-
-def note_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> dict[str, int]:
-    """Mark what these rows name of the sample, in its session. Answers what they name by the legacy path and it would
-    hold, and does not."""
-    return _by_key(rows, "note_sampled", share=sample.share, first=first, last=last)
+    :returns: what is to be marked yet, by key how many name it by the legacy path: all that may be of the sample, where
+        the session is another than the sample's (`parallel_passes`), which knows of it but the share; and what of the
+        sample's share they name by the legacy path, without what is known to be of it.
+    """
+    asked = {"share": sample.share, "first": first, "last": last}
+    if sample.is_of(rows):
+        return {}, _by_key(rows, "note_sampled", **asked)
+    found = _by_key(rows, "find_sampled", **asked)
+    return found, {key: number for key, number in found.items() if number}
 
 
 def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:

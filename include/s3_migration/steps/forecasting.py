@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from s3_migration.ledger import listing
 from s3_migration.ledger.connection import ReferenceLedger
-from s3_migration.ledger.sample import ALL, Sample, find_sampled, note_sampled
+from s3_migration.ledger.sample import ALL, Sample, note_sampled
 from s3_migration.model.objects import S3Object
 from s3_migration.s3.parallel_listing import NotInOrder
 from s3_migration.steps import legacy_sample
@@ -113,9 +113,5 @@ class Forecasting:
 
 def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str) -> Named:
     """Only what is of the sample can be told from what was listed."""
-    if sample.is_of(rows):
-        of_sample, legacy = {}, note_sampled(rows, sample, first, last)
-    else:
-        of_sample = find_sampled(rows, sample, first, last)
-        legacy = {key: number for key, number in of_sample.items() if number}
+    of_sample, legacy = note_sampled(rows, sample, first, last)
     return Named(of_sample, legacy if run.takes_all else {})

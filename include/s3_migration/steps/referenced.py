@@ -66,7 +66,7 @@ def pass_over(
 
     for reference in run.declaration.references:
         for named in look(run, reference, partial(read, sample)):
-            there = sample.mark(named.of_sample) | sample.find(named.unlisted)
+            there = sample.mark(named.of_sample) | sample.find(named.unlisted.keys() - named.of_sample.keys())
             unlisted.update({key: rows for key, rows in named.unlisted.items() if key not in there})
             if len(unlisted) >= SLICE:
                 total += judge_all()
@@ -78,9 +78,5 @@ def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str
     if run.mode.copies and run.declaration.unreferenced == "keep":
         run.lease.fence()
         samples.mark_referenced(rows, first, last)
-    of_sample = {}
-    if sample.is_of(rows) and not sample.empty:
-        samples.note_sampled(rows, sample, first, last)
-    elif not sample.empty:
-        of_sample = samples.find_sampled(rows, sample, first, last)
+    of_sample = {} if sample.empty else samples.note_sampled(rows, sample, first, last)[0]
     return Named(of_sample, samples.find_unlisted_rows(rows, first, last) if unlisted else {})

@@ -2,13 +2,7 @@
 -- into sending keys to the task and back. Answers what rows name by the legacy path and it would hold, and does not.
 WITH named AS MATERIALIZED (
     SELECT s.key, count(*) FILTER (WHERE s.legacy) AS rows
-    FROM (
-        SELECT {either_key} AS key, {names_legacy} AS legacy
-        FROM {paths}
-        WHERE a.ctid >= %(first)s::tid AND a.ctid < %(last)s::tid AND {names_either}
-    ) AS s
-    WHERE {in_sample}
-    GROUP BY s.key
+-- … and on as in sampled.part
 ),
 
 marked AS (
