@@ -62,6 +62,11 @@ class Store(Part):
         prefix = value.get("prefix") if isinstance(value, dict) else None
         return {"path_prefix": prefix, **value} if prefix and isinstance(prefix, str) else value
 
+    @property
+    def address(self) -> str:
+        """For people."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
 
 class Production(Store):
     """Where the copies go, and what they are made with. What is absent is as S3 does it: docs/safety.md."""

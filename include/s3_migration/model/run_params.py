@@ -39,7 +39,7 @@ class RunParam:
 
 def defaults_in_words(declaration: Declaration) -> str:
     """What a run with the defaults does, to what, and from when on it may delete something: what follows "this"."""
-    legacy, production = (f"s3://{side.bucket}/{side.prefix}" for side in (declaration.legacy, declaration.production))
+    legacy, production = declaration.legacy.address, declaration.production.address
     rows = ", ".join(reference.name for reference in declaration.references)
     asked = ", once a person has approved it" if declaration.approve_deletion else ""
     return (

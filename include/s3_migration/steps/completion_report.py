@@ -132,8 +132,8 @@ def write(ledger: MigrationLedger, place: Place, run_id: str, stop_if_asked: Cal
         manifest = {
             "migration": ledger.declaration.name,
             "run": run_id,
-            "legacy": f"s3://{ledger.declaration.legacy.bucket}/{ledger.declaration.legacy.prefix}",
-            "production": f"s3://{ledger.declaration.production.bucket}/{ledger.declaration.production.prefix}",
+            "legacy": ledger.declaration.legacy.address,
+            "production": ledger.declaration.production.address,
             "format": 'CSV with a header, UTF-8, gzip; times are UTC; absent is nothing, empty is ""',
             "objects": states.total(),
             "states": dict(states),

@@ -46,7 +46,7 @@ def run_shown(ledger: MigrationLedger, run: RunShown) -> dict[str, Any]:
         in_chunks=compared.objects,
         compared=compared.compared,
     )
-    account = run.account or {}
+    account = Account(**run.account) if run.account else None
     return {
         "run_id": run.run_id,
         "mode": run.mode,
@@ -83,9 +83,9 @@ def run_shown(ledger: MigrationLedger, run: RunShown) -> dict[str, Any]:
         "throughput": throughput(overview.find_chunk_times(of_run)),
         "requests": _requests(tallies),
         "waits": _waits(run, account),
-        "forecast": Account(**account).forecast_lines if account else [],
-        "account": Account(**account).as_text() if account else None,
-        "report": account.get("report") or None,
+        "forecast": account.forecast_lines if account else [],
+        "account": account.as_text() if account else None,
+        "report": (account and account.report) or None,
         "approval": _approval(run),
     }
 
@@ -119,9 +119,9 @@ def _requests(tallies: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
     return found
 
 
-def _waits(run: RunShown, account: dict[str, Any]) -> dict[str, Any] | None:
+def _waits(run: RunShown, account: Account | None) -> dict[str, Any] | None:
     """What its grace period keeps in legacy, and until when at the latest."""
-    waiting = account.get("states", {}).get("waiting", 0)
+    waiting = account.states.get("waiting", 0) if account else 0
     if not waiting or run.switched_at is None:
         return None
     return {"objects": waiting, "until": iso(run.switched_at + run.grace_period)}
@@ -164,7 +164,11 @@ def _advice(problem: str | None) -> str | None:
 def problem_shown(declared: Declaration, found: ProblemShown) -> dict[str, Any]:
     return {
         "key": found.legacy_key,
-        "rows": [f"{each.name} = {each.legacy_path(found.legacy_key)}" for each in declared.references],
+        # Which of the two a row holds is not asked: of a column without an index that would read the table.
+        "rows": [
+            f"{each.name} = {each.legacy_path(found.legacy_key)} or {each.production_path(found.legacy_key)}"
+            for each in declared.references
+        ],
         "problem": found.problem,
         "error": found.error_code,
         "detail": found.detail,
@@ -234,8 +238,8 @@ def sides(declared: Declaration) -> dict[str, Any]:
     return {
         "migration": declared.name,
         "dag_id": dag_id(declared),
-        "legacy": f"s3://{declared.legacy.bucket}/{declared.legacy.prefix}",
-        "production": f"s3://{declared.production.bucket}/{declared.production.prefix}",
+        "legacy": declared.legacy.address,
+        "production": declared.production.address,
         "references": [reference.name for reference in declared.references],
         "grace_period": duration_text(declared.grace_period),
         "scheduled_mode": declared.scheduled_mode.value,

@@ -28,7 +28,7 @@ def check_others(declaration: Declaration, legacy: BulkS3Hook) -> None:
             continue
         raise PreflightFailed(
             f"Migration {declaration.name}: migration {other.name} takes objects of "
-            f"s3://{theirs.bucket}/{theirs.prefix} too, and each would delete what only the "
+            f"{theirs.address} too, and each would delete what only the "
             f"other's rows name. Nothing was touched. Fix: declare them as "
             f"one, with the columns of both below database.references; or give them prefixes of which none contains "
             f"the other."

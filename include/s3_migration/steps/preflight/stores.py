@@ -60,7 +60,7 @@ def check_store(declaration: Declaration, side: str, hook: BulkS3Hook) -> None:
     except AirflowNotFoundException as error:
         raise no_connection(declaration, store.conn_id) from error
     regions: list[str] = []
-    what = f"list s3://{store.bucket}/{store.prefix}"
+    what = f"list {store.address}"
     try:
         with _redirects_of(client, regions), explained(declaration, what, "s3:ListBucket", store):
             found = client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix, MaxKeys=MAPPED)
