@@ -41,7 +41,7 @@ class Sample:
         return ledger.session is self._ledger.session
 
     def add(self) -> None:
-        """What staging table `legacy` holds. `thin` is to follow, outside of any transaction."""
+        """What staging table `legacy` holds, within a batch that joins by hash. `thin` is to follow, after it."""
         self._size += self._ledger.execute("fill_sample", share=self.share).rowcount
 
     def refill(self, after: str, limit: int) -> str | None:
@@ -92,8 +92,15 @@ def note_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -
     return found, {key: number for key, number in found.items() if number}
 
 
+def note_listed(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> tuple[dict[str, int], dict[str, int]]:
+    """As `note_sampled`, and in place of what the sample lacks all that the run's listing has not shown."""
+    if sample.is_of(rows):
+        return {}, _by_key(rows, "note_listed", share=sample.share, first=first, last=last)
+    return note_sampled(rows, sample, first, last)[0], find_unlisted_rows(rows, first, last)
+
+
 def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:
-    """The same of keys that the run's listing has not shown."""
+    """What they name by the legacy path and the run's listing has not shown, by key how many."""
     return _by_key(rows, "find_unlisted_rows", first=first, last=last)
 
 

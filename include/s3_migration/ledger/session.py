@@ -59,6 +59,7 @@ class Session:
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
         self.connection = self._open()
+        self.staged = set[str]()  # the staging tables that were filled (ledger/staging.py)
 
     @property
     def lost(self) -> bool:

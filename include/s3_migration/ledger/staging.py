@@ -26,7 +26,7 @@ def _copy_text(page: Iterable[S3Object]) -> str:
 
 def parts(ledger: Ledger, side: str) -> dict[str, sql.Composable]:
     """The parts of a statement that is about one staging table."""
-    return {**ledger.parts, "staging": ledger.parts[side], "index": sql.Identifier(f"listed_{side}_key")}
+    return {**ledger.parts, "staging": ledger.parts[side]}
 
 
 def _execute(ledger: Ledger, side: str, file: str) -> Cursor[DictRow]:
@@ -37,18 +37,21 @@ def create(ledger: Ledger) -> None:
     """Make them, empty, whatever was there."""
     drop(ledger)
     for side in STAGING:
-        for file in ("create_staging", "index_staging"):
-            _execute(ledger, side, file)
+        _execute(ledger, side, "create_staging")
 
 
 def clear(ledger: Ledger) -> None:
-    """Empty, for the next slice."""
-    ledger.execute("clear_staging")
+    """Empty, for the next slice. What is empty already is left alone: it would be another file."""
+    for side in STAGING:
+        if side in ledger.session.staged:
+            _execute(ledger, side, "clear_staging")
+    ledger.session.staged.clear()
 
 
 def drop(ledger: Ledger) -> None:
     for side in STAGING:
         _execute(ledger, side, "drop_staging")
+    ledger.session.staged.clear()
 
 
 def fill(ledger: Ledger, side: str, pages: Iterable[list[S3Object]]) -> None:
@@ -57,6 +60,7 @@ def fill(ledger: Ledger, side: str, pages: Iterable[list[S3Object]]) -> None:
     A store may list a key twice: the later look counts.
     """
     into = statements.statement("fill_staging", staging=ledger.parts[side])
+    ledger.session.staged.add(side)
     keys, number = set[str](), 0
     with ledger.connection.cursor() as cursor, cursor.copy(into) as copy:
         for page in pages:
@@ -69,4 +73,6 @@ def fill(ledger: Ledger, side: str, pages: Iterable[list[S3Object]]) -> None:
 
 def fill_absent(ledger: Ledger, keys: Sequence[str]) -> None:
     """What legacy does not hold, though somebody names it: into staging table `rows`."""
-    ledger.execute("fill_absent", keys=list(keys))
+    if keys:
+        ledger.session.staged.add("rows")
+        ledger.execute("fill_absent", keys=list(keys))

@@ -91,7 +91,7 @@ class Forecasting:
             ledger.join_by_hash()
             self.found.update(listing.forecast(ledger))
             self._name("conflict", listing.find_conflicts(ledger, MAX_PROBLEMS))
-        self.sample.add()
+            self.sample.add()
         self.sample.thin()
 
     def _name(self, problem: str, keys: list[str]) -> None:

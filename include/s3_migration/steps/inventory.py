@@ -32,7 +32,8 @@ class ListedSlice(NamedTuple):
 
     @property
     def pages(self) -> list[list[S3Object]]:
-        return [listed.entries for listed in self.listed]
+        """By their first keys: each lane lists in order, and keys in order are found in half the time."""
+        return sorted((listed.entries for listed in self.listed if listed.entries), key=lambda page: page[0].key)
 
 
 def list_legacy(

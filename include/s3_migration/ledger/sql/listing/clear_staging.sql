@@ -1,1 +1,1 @@
-TRUNCATE {legacy}, {production}, {rows}
+TRUNCATE {staging}

@@ -12,13 +12,12 @@ SELECT
     CASE WHEN {problem_without_copy} IS NOT NULL THEN {held} END
 FROM {legacy} AS s
 LEFT JOIN {production} AS p ON p.key = s.key
-CROSS JOIN (
-    SELECT
-        NULL::bigint AS legacy_size, NULL::text AS legacy_etag, NULL::text AS copied_etag, NULL::text AS production_etag,
-        NULL::timestamptz AS production_modified
-) AS l
+LEFT JOIN s3_migration.ledger AS l
+    ON l.migration_id = %(migration_id)s AND l.legacy_key = ANY(ARRAY(SELECT k.key FROM {legacy} AS k))
+    AND l.legacy_key = s.key
 CROSS JOIN LATERAL (SELECT {production_holds} AS holds) AS v
+-- Not ON CONFLICT, which asks each index entry twice: nobody else writes here while the lease is fenced.
+WHERE l.legacy_key IS NULL
 -- In the order of the ledger's index, which would else be filled at a thousand places at once; and the ledger's pages
 -- hold neighbours, which chunks and batches then ask for together.
 ORDER BY s.key
-ON CONFLICT (migration_id, legacy_key) DO NOTHING

@@ -2,7 +2,9 @@
 -- into sending keys to the task and back. Answers what rows name by the legacy path and it would hold, and does not.
 WITH named AS MATERIALIZED (
     SELECT s.key, count(*) FILTER (WHERE s.legacy) AS rows
--- … and on as in sampled.part
+-- … and on as in named.part
+    WHERE {in_sample}
+    GROUP BY s.key
 ),
 
 marked AS (
