@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -66,27 +67,35 @@ STEPS: dict[str, Callable[..., Any]] = {
     "reconcile": partial(reconciliation.reconcile, last=True),
 }
 # Of a chunk as well, and a label for the grid; a step that is among STEPS, too, ends there once all chunks are done.
-MAPPED: dict[str, Callable[..., None]] = {"copy": copying.copy_chunk, "delete": deletion.delete_chunk}
-if hasattr(verification, "verify_chunk"):
-    MAPPED["verify"] = verification.verify_chunk
+MAPPED: dict[str, Callable[..., None]] = {
+    "copy": copying.copy_chunk,
+    "verify": verification.verify_chunk,
+    "delete": deletion.delete_chunk,
+}
 
 
 def work(declared: Job, run_id: str) -> Work:
     logging.basicConfig(level=logging.WARNING)
     declaration = Declaration.model_validate(declared)
 
-    def do(steps: Sequence[str], chunks: Sequence[int] = ()) -> Job:
+    def do(steps: Sequence[str], chunks: Sequence[int] = (), apart: bool = False) -> Job:
         """Answers `seconds` by step, the answer of each that has one, and the seconds of each transaction.
 
         :param chunks: of the mapped ones; else those of the listing.
+        :param apart: each chunk in a process of its own, forked, as Airflow does it.
         """
         seconds: dict[str, float] = {}
         answers: Job = {"list": chunks}
         with _transactions() as transactions:
             for step in steps:
                 begun = time.monotonic()
-                for chunk in answers["list"] if step in MAPPED else ():
-                    MAPPED[step](declaration, run_id, chunk, lambda text: None)
+                if step in MAPPED and apart:
+                    with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+                        for found in pool.imap(partial(_chunk, step, declaration, run_id), answers["list"]):
+                            transactions += found
+                elif step in MAPPED:
+                    for chunk in answers["list"]:
+                        _chunk(step, declaration, run_id, chunk)
                 if step in STEPS:
                     answer = STEPS[step](declaration, run_id)
                     if answer is False:
@@ -96,6 +105,13 @@ def work(declared: Job, run_id: str) -> Work:
         return {"seconds": seconds, **answers, "transactions": transactions}
 
     return do
+
+
+def _chunk(step: str, declaration: Declaration, run_id: str, chunk: int) -> list[float]:
+    """Answers the seconds of each of its transactions."""
+    with _transactions() as transactions:
+        MAPPED[step](declaration, run_id, chunk, lambda text: None)
+    return transactions
 
 
 @contextmanager

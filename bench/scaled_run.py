@@ -86,7 +86,7 @@ class ScaledRun:
             begun = self._done(step)
             killed = False
             with self._child() as child:
-                child.go(steps=[step], chunks=self.chunks)
+                child.go(steps=[step], chunks=self.chunks, apart=True)
                 until = time.monotonic() + self.bench.patience
                 while not child.ready(0.02) and time.monotonic() < until:
                     if work.get(step, 0) >= LEAST_WORK and self._done(step) - begun >= KILLED_AT * work[step]:
@@ -97,7 +97,7 @@ class ScaledRun:
                     self._took(child.took(), step)
             if killed:
                 with self._child() as child:
-                    self._took(child.ask(steps=[step], chunks=self._unfinished(step)), step)
+                    self._took(child.ask(steps=[step], chunks=self._unfinished(step), apart=True), step)
                 self.figures[f"{step}/repeated"] = max(0.0, self._settled(step) - begun - work[step])
                 self.bench.say(
                     f"{self.objects:,} objects: {step}: killed, {self.figures[f'{step}/repeated']:,.0f} again"
@@ -115,7 +115,7 @@ class ScaledRun:
         with TemporaryDirectory(prefix="s3-migration-bench-") as scratch:
             watch = Watch(self.connection, self.bench.servers.postgres.data, Path(scratch))
             with self._child(TMPDIR=scratch) as child:
-                child.go(steps=steps, chunks=self.chunks)
+                child.go(steps=steps, chunks=self.chunks, apart=True)
                 until = time.monotonic() + self.bench.patience
                 while not child.ready(EVERY) and time.monotonic() < until:
                     watch.look()

@@ -903,6 +903,7 @@ FIND_ROWS_LEFT = Guarded(
         "with a problem": ({"object.problem": "conflict"}, AS_IT_SHOULD_BE),
         **{problem: ({"object.problem": problem}, LEFT) for problem in (*UNSWITCHED, "withdrawn", "misspelt")},
         "undo, copied": (ROW_BACK, LEFT_BACK),
+        "undo, beside one that begins otherwise": ({**ROW_BACK, "rows": ["avatar/a", "others/a"]}, LEFT_BACK),
         "undo, gone from legacy": ({**ROW_BACK, "object.legacy_gone_at": NOW}, {"answers": [(None, "avatar/a", 1)]}),
         "undo, withdrawn": ({**ROW_BACK, "object.problem": "withdrawn"}, {"answers": [(None, "avatar/a", 1)]}),
         "undo, nothing in production": (
@@ -917,7 +918,7 @@ FIND_ROWS_LEFT = Guarded(
     },
     {
         **asked_twice("known", by="what is answered"),
-        "known: l.legacy_key = ANY(ARRAY(SELECT ('image/' || SUBSTRING(n.pat…: TRUE": "the answer is of these rows",
+        "known: l.legacy_key = ANY(ARRAY(SELECT CAST((n.path) AS TEXT) COLLA…: TRUE": "the answer is of these rows",
     },
 )  # fmt: skip
 
@@ -959,6 +960,9 @@ SWITCH: dict[str, tuple[Facts, Effect]] = {
         {"object.switched_at": Time(-500), "kept": True, "rows": ["image/a"]}, NONE_SWITCHED,
     ),
     "undo": ({**BACK, "rows": ["avatar/a"]}, switched(1, to="image/a")),
+    "undo, elsewhere, with a rest as long": (
+        {**BACK, "rows": ["avatar/a", "others/a"]}, switched(1, to="image/a"),
+    ),
     "undo, nothing in production": (
         {**BACK, "rows": ["avatar/a"], "object.production_modified": None}, NONE_SWITCHED,
     ),
@@ -1054,7 +1058,7 @@ GUARDED: dict[str, Guarded] = {
         {
             **FOR_SPEED,
             **asked_twice("copied", by="switched"),
-            "copied: l.legacy_key = ANY(ARRAY(SELECT ('image/' || SUBSTRING(n.pat…: TRUE": "switched asks for the rows",
+            "copied: l.legacy_key = ANY(ARRAY(SELECT CAST((n.path) AS TEXT) COLLA…: TRUE": "switched asks for the rows",
         },
     ),
     "switch_unlocked_rows": Guarded(

@@ -208,6 +208,17 @@ def directed(text: str, facts: Facts) -> str:
         text = re.sub(r"(?i)(starts_with\([^()]*, )'image/'", r"\1'avatar/'", text).replace(
             "'avatar/' ||", "'image/' ||"
         )
+        # The key that a path names: on one side it is the path itself.
+        text = re.sub(
+            r"""(?ix) \(([^()]+)\)::text\ COLLATE\ "C" | CAST\(\(([^()]+)\)\ AS\ TEXT\)\ COLLATE\ "C"
+            | \('image/'\ \|\|\ substr(?:ing)?\(([^()]+?)(?:,|\ FROM)\ 7\)\)\ COLLATE\ "C" """,
+            lambda found: (
+                f'({found[3]})::text COLLATE "C"'
+                if found[3]
+                else f"('image/' || substr({found[1] or found[2]}, 8)) COLLATE \"C\""
+            ),
+            text,
+        )
     return text.replace('"avatars"', f'"{facts["table"]}"') if "table" in facts else text
 
 

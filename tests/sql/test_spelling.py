@@ -163,6 +163,7 @@ def test_however_it_is_spelt_a_path_may_stand_for_its_key(
 @example("%")
 @example("%F4%90%80%80")
 @example("%C0%80")
+@example("\u0130\u0301")
 def test_any_text_has_a_plain_spelling(connection: Connection, text: str) -> None:
     # Composed, in small letters, nothing repeated, nothing around it: spelt plainly once more it is the same.
     found = plain(connection, text)

@@ -14,11 +14,12 @@ BEGIN
         said := decoded;
     END LOOP;
     -- Twice: what "C" makes of the letters of ASCII is the same for all, of whatever language the database is.
-    RETURN pg_catalog.lower(pg_catalog.lower(pg_catalog.normalize(
+    said := pg_catalog.lower(pg_catalog.lower(pg_catalog.normalize(
         pg_catalog.regexp_replace(
             pg_catalog.btrim(pg_catalog.translate(said, '+', ' '), E' \t\n\r\f\v\u00a0\ufeff'), '/{{2,}}', '/', 'g'
         ),
         'NFC'
     ) COLLATE "C") COLLATE "default");
+    RETURN pg_catalog.normalize(said, 'NFC'); -- a small letter may have a composed form where its capital has none
 END
 $$

@@ -1,0 +1,2 @@
+-- Since version 9.
+ALTER INDEX s3_migration.ledger_runs RESET (autosummarize)
