@@ -66,7 +66,13 @@ class Product:
             self.s3.delete_object(Bucket=self.bucket(side), Key=key)
 
     def empty(self, side: str) -> None:
-        delete_many(self.s3, self.bucket(side), self.objects(side))
+        held = self.objects(side)
+        delete_many(self.s3, self.bucket(side), held)
+        # The server keeps their folders, and lets no object be copied to where one is if nothing may be there.
+        folders = {key[: at + 1] for key in held for at, letter in enumerate(key) if letter == "/"}
+        for folder in sorted(folders, key=len, reverse=True):
+            if folder.count("/") > 1:
+                self.s3.delete_object(Bucket=self.bucket(side), Key=folder)
         for upload in self.s3.list_multipart_uploads(Bucket=self.bucket(side)).get("Uploads", []):
             self.s3.abort_multipart_upload(Bucket=self.bucket(side), Key=upload["Key"], UploadId=upload["UploadId"])
 
