@@ -94,14 +94,10 @@ def note_sampled(rows: ReferenceLedger, sample: Sample, first: str, last: str) -
 
 def note_listed(rows: ReferenceLedger, sample: Sample, first: str, last: str) -> tuple[dict[str, int], dict[str, int]]:
     """As `note_sampled`, and in place of what the sample lacks all that the run's listing has not shown."""
-    if sample.is_of(rows):
+    if sample.is_of(rows) and not sample.empty:
         return {}, _by_key(rows, "note_listed", share=sample.share, first=first, last=last)
-    return note_sampled(rows, sample, first, last)[0], find_unlisted_rows(rows, first, last)
-
-
-def find_unlisted_rows(rows: ReferenceLedger, first: str, last: str) -> dict[str, int]:
-    """What they name by the legacy path and the run's listing has not shown, by key how many."""
-    return _by_key(rows, "find_unlisted_rows", first=first, last=last)
+    found = {} if sample.empty else note_sampled(rows, sample, first, last)[0]
+    return found, _by_key(rows, "find_unlisted_rows", first=first, last=last)
 
 
 def mark_referenced(rows: ReferenceLedger, first: str, last: str) -> None:

@@ -78,8 +78,6 @@ def _read(sample: Sample, run: Run, rows: ReferenceLedger, first: str, last: str
     if run.mode.copies and run.declaration.unreferenced == "keep":
         run.lease.fence()
         samples.mark_referenced(rows, first, last)
-    if not unlisted:
-        return Named({} if sample.empty else samples.note_sampled(rows, sample, first, last)[0], {})
-    if sample.empty:
-        return Named({}, samples.find_unlisted_rows(rows, first, last))
-    return Named(*samples.note_listed(rows, sample, first, last))
+    if unlisted:
+        return Named(*samples.note_listed(rows, sample, first, last))
+    return Named({} if sample.empty else samples.note_sampled(rows, sample, first, last)[0], {})

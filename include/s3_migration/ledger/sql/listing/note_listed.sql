@@ -6,16 +6,7 @@ WITH named AS MATERIALIZED (
     WHERE s.key IS NOT NULL
 ),
 
-marked AS (
-    UPDATE {sample} AS x SET named = true, rows = x.rows + n.rows
-    FROM (SELECT k.key, count(*) FILTER (WHERE k.legacy) AS rows FROM named AS k WHERE k.sampled GROUP BY k.key) AS n
-    WHERE x.key = ANY(ARRAY(SELECT k.key FROM named AS k WHERE k.sampled)) AND x.key = n.key
-    RETURNING x.key
-),
-
-unknown AS MATERIALIZED (
-    SELECT n.key FROM named AS n WHERE n.legacy AND n.key NOT IN (SELECT m.key FROM marked AS m)
-)
+-- … and on as in marked.part
 
 SELECT u.key, count(*) AS rows
 FROM unknown AS u
