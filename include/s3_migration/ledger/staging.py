@@ -60,13 +60,14 @@ def fill(ledger: Ledger, side: str, pages: Iterable[list[S3Object]]) -> None:
     A store may list a key twice: the later look counts.
     """
     into = statements.statement("fill_staging", staging=ledger.parts[side])
-    ledger.session.staged.add(side)
     keys, number = set[str](), 0
     with ledger.connection.cursor() as cursor, cursor.copy(into) as copy:
         for page in pages:
             copy.write(_copy_text(page))
             keys.update([entry.key for entry in page])
             number += len(page)
+    if number:
+        ledger.session.staged.add(side)
     if len(keys) < number:
         _execute(ledger, side, "drop_duplicates")
 
