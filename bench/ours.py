@@ -95,7 +95,7 @@ def work(declared: Job, run_id: str) -> Work:
                             transactions += found
                 elif step in MAPPED:
                     for chunk in answers["list"]:
-                        _chunk(step, declaration, run_id, chunk)
+                        MAPPED[step](declaration, run_id, chunk, lambda text: None)
                 if step in STEPS:
                     answer = STEPS[step](declaration, run_id)
                     if answer is False:
@@ -108,7 +108,7 @@ def work(declared: Job, run_id: str) -> Work:
 
 
 def _chunk(step: str, declaration: Declaration, run_id: str, chunk: int) -> list[float]:
-    """Answers the seconds of each of its transactions."""
+    """In a process of its own, which answers the seconds of each of its transactions."""
     with _transactions() as transactions:
         MAPPED[step](declaration, run_id, chunk, lambda text: None)
     return transactions

@@ -31,8 +31,8 @@ def measure(bench: Bench) -> dict[int, dict[str, float]]:
     for objects in sizes:
         figures[objects] = measure_size(bench, objects)
         bench.say(f"so far, as docs/scale.md has it:\n{table(figures)}")
-    seen = {name: [each[name] for each in figures.values() if name in each] for name in WORST}
-    worst = {name: max(values) for name, values in seen.items() if values}  # no large run is killed
+    # Not all: no large run is killed.
+    worst = {name: max(seen) for name in WORST if (seen := [each[name] for each in figures.values() if name in each])}
     ratio = {"ratio": found} if (found := linearity(figures)) else {}
     most = figures[sizes[-1]]
     bench.record("scale", **worst, **ratio, ledger_bytes=most["ledger_bytes"], **planned(100_000_000))
