@@ -37,6 +37,20 @@ def look(product: Product, seconds: float = 20, role: bool = False, **options: A
         return survey(connection, product.declaration, seconds, **options)
 
 
+@pytest.fixture
+def granted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the server was told that each look may last, in milliseconds. What it took depends on the machine."""
+    told, run = list[int](), looking.run
+
+    def running(connection: Any, query: Any, values: dict[str, Any]) -> Any:
+        if "timeout" in values:
+            told.append(int(values["timeout"].removesuffix("ms")))
+        return run(connection, query, values)
+
+    monkeypatch.setattr(looking, "run", running)
+    return told
+
+
 def find(found: Survey, column: str, table: str = "users", schema: str = "public") -> Find:
     (each,) = [find for find in found.finds if find.look.column.key == (schema, table, column)]
     return each
@@ -288,8 +302,9 @@ def events(product: Product) -> Product:
     return product
 
 
-def test_a_large_table_is_sampled_in_the_time(events: Product) -> None:
+def test_a_large_table_is_sampled_in_the_time(events: Product, granted: list[int]) -> None:
     found = look(events, 1.5)
+    assert 0 < max(granted) <= 1500
     each = find(found, "path", "events")
     assert 0 < each.look.percent < 100
     assert 150_000 < each.look.about < 250_000
@@ -332,10 +347,11 @@ def test_the_time_that_is_left_is_for_larger_samples(product: Product) -> None:
     assert big.percent > 100 * 1.2 * share * looking.PAGES_A_SECOND / 5000
 
 
-def test_a_look_that_lasts_is_given_up_and_named(product: Product) -> None:
+def test_a_look_that_lasts_is_given_up_and_named(product: Product, granted: list[int]) -> None:
     product.sql("CREATE TABLE slow (body text)")
     product.sql("INSERT INTO slow SELECT repeat(md5(n::text), 1000000) FROM generate_series(1, 20) AS n")
     found = look(product, 0.15)
+    assert 0 < max(granted) <= 150
     assert [each.name for each in found.unseen if each.name != "public.avatars.path"] == ["public.slow.body"]
 
 
