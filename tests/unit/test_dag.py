@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from s3_migration.model import declaration as declarations
+from s3_migration.ui import dag_factory
 from s3_migration.ui.schedule import NightlySchedule
 from tests.support import ROOT
 
@@ -95,6 +97,33 @@ def test_a_task_says_in_its_log_that_its_own_declaration_is_broken(
     loaded = DagBag(str(ROOT / "dags" / "migrations.py"), safe_mode=False)
     assert ("broken.yaml" in str(loaded.import_errors)) is said
     assert ("migrate_avatars" in loaded.dags) is not said
+
+
+@pytest.mark.parametrize(
+    ("files", "made"),
+    [
+        ({"avatars": GOOD, "covers": GOOD, "zebras": GOOD}, "covers.yaml"),
+        # Whoever bears a name first in the order of the files has it: in a task as everywhere.
+        ({"avatars": f"name: covers\n{GOOD}", "covers": GOOD}, "avatars.yaml"),
+    ],
+)
+def test_a_task_makes_no_dag_but_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, str], made: str
+) -> None:
+    """Making one takes longer than many a task: with thirty declarations each task of each would make thirty."""
+    calls, make = [], dag_factory.make_dag
+    monkeypatch.setattr(dag_factory, "make_dag", lambda declared: calls.append(declared) or make(declared))
+    named = {
+        name: re.sub("^description:.*$", f"description: of {name}.yaml", text, flags=re.M)
+        for name, text in files.items()
+    }
+    assert bag(monkeypatch, tmp_path, **named).dags["migrate_covers"].description == f"of {made}"
+    assert len(calls) >= len(files)
+    calls.clear()
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "migrate_covers")
+    loaded = DagBag(str(ROOT / "dags" / "migrations.py"), safe_mode=False)
+    assert [declared.description for declared in calls] == [f"of {made}"]
+    assert set(loaded.dags) == {"migrate_covers"}
 
 
 def test_all_bad_declarations_are_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from s3_migration.model.declaration import Declaration, DeclarationError
 from s3_migration.model.declared_alerts import Alerts, Notifier
 from s3_migration.model.field_types import duration_text
 from s3_migration.model.modes import Mode
+from s3_migration.ui.dag_names import dag_id_of
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +187,7 @@ def _kind(dotted: str) -> type[BaseNotifier]:
 
 def _alert(event: str, declared: Declaration, run_id: str, mode: str, says: str) -> Alert:
     base = conf.get("api", "base_url", fallback="http://localhost:8080/").rstrip("/")
-    url = f"{base}/dags/migrate_{declared.name}/runs/{quote(run_id)}"
+    url = f"{base}/dags/{dag_id_of(declared.name)}/runs/{quote(run_id)}"
     if event == "approval":
         url += "/tasks/may_delete/required_actions"
     does = {"late": "is late", "approval": "asks for an approval"}.get(event, event)

@@ -21,6 +21,7 @@ from s3_migration.model.run_request import BadRequest
 from s3_migration.steps import check as checking
 from s3_migration.steps import copying, deletion, listing, switching, verification
 from s3_migration.ui import alerts, last_words, trigger_form
+from s3_migration.ui.dag_names import TAG, dag_id_of
 from s3_migration.ui.gate import DeletionGate
 from s3_migration.ui.schedule import NightlySchedule
 from s3_migration.ui.sensors import GracePeriodSensor, ReconciliationSensor, retries_left
@@ -47,7 +48,7 @@ def docs_of(declared: Declaration) -> str:
 def make_dag(declared: Declaration) -> DAG:
     """The DAG of one migration. Trigger rules: see "The rule of red" in docs/safety.md before touching one."""
     with DAG(
-        dag_id=f"migrate_{declared.name}",
+        dag_id=dag_id_of(declared.name),
         description=declared.description or defaults_in_words(declared),
         doc_md=docs_of(declared),
         schedule=declared.schedule and NightlySchedule(declared.schedule, timezone=declared.timezone),
@@ -66,7 +67,7 @@ def make_dag(declared: Declaration) -> DAG:
             "on_failure_callback": last_words.tell_red,
             "on_retry_callback": last_words.tell_retry,
         },
-        tags=["s3-migration"],
+        tags=[TAG],
         on_failure_callback=alerts.callback(alerts.tell_failed, declared),
         deadline=alerts.when_late(declared),
         auto_register=False,  # it belongs to the DAG file that keeps it, not to each that makes it
@@ -145,12 +146,12 @@ def make_dag(declared: Declaration) -> DAG:
 
 
 def sound_dags() -> dict[str, DAG]:
-    """The DAG of each sound declaration, by DAG id.
+    """The DAG of each sound declaration, by DAG id; where a task is to run, its own alone.
 
     :raises DeclarationError: in a task alone, whose own declaration is broken: its log says why it has to wait.
     """
-    dags, faults = _make_dags()
     asked = get_parsing_context().dag_id  # none, unless a task is to run
+    dags, faults = _make_dags(asked)
     if faults and asked and asked not in dags:
         raise DeclarationError("\n".join(faults))
     return dags
@@ -166,8 +167,11 @@ def refuse_broken() -> None:
         raise DeclarationError("\n".join(faults))
 
 
-def _make_dags() -> tuple[dict[str, DAG], list[str]]:
-    """What can be made of the declarations, and what is wrong with the others. One never harms another."""
+def _make_dags(asked: str | None = None) -> tuple[dict[str, DAG], list[str]]:
+    """What can be made of the declarations, and what is wrong with the others. One never harms another.
+
+    :param asked: the one DAG to make: each takes 10 ms of processor time, and a run has thousands of tasks.
+    """
     dags: dict[str, DAG] = {}
     faults: list[str] = []
     try:
@@ -177,11 +181,12 @@ def _make_dags() -> tuple[dict[str, DAG], list[str]]:
     for path in paths:
         try:
             declared = declarations.load(path)
-            alerts.check(path, declared)
-            dag = make_dag(declared)
-            if dag.dag_id in dags:
-                raise DeclarationError(f"{path}: name: another file declares {dag.dag_id}. Fix: rename one.")
-            dags[dag.dag_id] = dag
+            dag_id = dag_id_of(declared.name)
+            if dag_id in dags:
+                raise DeclarationError(f"{path}: name: another file declares {dag_id}. Fix: rename one.")
+            if asked in {None, dag_id}:
+                alerts.check(path, declared)
+                dags[dag_id] = make_dag(declared)
         except DeclarationError as error:
             faults.append(str(error))
         except Exception as error:

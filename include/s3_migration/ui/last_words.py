@@ -12,6 +12,8 @@ import textwrap
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
+from s3_migration.ui.dag_names import migration_of
+
 log = logging.getLogger(__name__)
 
 # Under this key a red task leaves the first line of its message, for the note on its run (run_note.py).
@@ -67,7 +69,7 @@ def last_words(error: BaseException | str, task_id: str, dag_id: str) -> str:
     place = _PLACE.search(said) or _PLACE.search(_RUNBOOK.get(task_id, "docs/runbook.md#first-look"))
     said = re.sub(r"\s+Fix: ", "\nFix: ", _IN_BRACKETS.sub("", said))
     lines = [_wrapped(line) for line in said.splitlines()]
-    migration = dag_id.removeprefix("migrate_")
+    migration = migration_of(dag_id)
     return "\n".join([*lines, f"Runbook: {_address(place[1], place[2], migration)}" if place else ""])
 
 

@@ -22,6 +22,7 @@ from s3_migration.model.field_types import duration_text
 from s3_migration.model.modes import Mode
 from s3_migration.model.run_bars import Progress
 from s3_migration.model.states import PROBLEMS, RUNBOOK, STATES
+from s3_migration.ui.dag_names import dag_id_of
 
 # Points of a plot.
 POINTS = 60
@@ -237,17 +238,13 @@ def sides(declared: Declaration) -> dict[str, Any]:
     """What a declaration joins."""
     return {
         "migration": declared.name,
-        "dag_id": dag_id(declared),
+        "dag_id": dag_id_of(declared.name),
         "legacy": declared.legacy.address,
         "production": declared.production.address,
         "references": [reference.name for reference in declared.references],
         "grace_period": duration_text(declared.grace_period),
         "scheduled_mode": declared.scheduled_mode.value,
     }
-
-
-def dag_id(declared: Declaration) -> str:
-    return f"migrate_{declared.name}"
 
 
 def nights_without_problem(problems: Sequence[int]) -> int:

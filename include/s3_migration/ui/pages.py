@@ -40,6 +40,7 @@ from s3_migration.model.states import PROBLEMS
 from s3_migration.steps import completion_report
 from s3_migration.steps.hooks import opened_hooks
 from s3_migration.ui import overview
+from s3_migration.ui.dag_names import dag_id_of
 from s3_migration.ui.rights import may
 
 ASSETS = Path(__file__).parent / "assets"
@@ -306,7 +307,7 @@ def _told(act: Callable[[], str]) -> str:
 def _declared(dag_id: str) -> Declaration:
     """:raises HTTPException: it is no migration's, or its declaration cannot be read."""
     for declared in declarations.sound():
-        if overview.dag_id(declared) == dag_id:
+        if dag_id_of(declared.name) == dag_id:
             return declared
     raise HTTPException(404, f"{dag_id} is no migration: no sound declaration has that name.")
 

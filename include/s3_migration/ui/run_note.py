@@ -18,12 +18,11 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
+from s3_migration.ui.dag_names import PREFIX, TAG
 from s3_migration.ui.last_words import CAUSE
 
 # Airflow keeps so many characters of a note.
 LONGEST_NOTE = 1_000
-# As dag_factory.py makes the DAGs.
-NAMED, TAG = "migrate_", "s3-migration"
 _OURS = "Red: "
 KILLED = "it was killed, or never came to say why."
 _NEXT = "Next: the last lines of that task's log say what to do; the tab Migration of this run lists each problem."
@@ -79,7 +78,7 @@ def write_cause(dag_run: DagRun, msg: str) -> None:
 
 def remove_cause(dag_run: DagRun) -> None:
     """Of a run that is green now: it was cleared since."""
-    if not dag_run.dag_id.startswith(NAMED) or not dag_run.note:
+    if not dag_run.dag_id.startswith(PREFIX) or not dag_run.note:
         return
     if theirs := without_ours(dag_run.note):
         dag_run.note = theirs
@@ -90,7 +89,7 @@ def remove_cause(dag_run: DagRun) -> None:
 def is_migration(session: Session, dag_id: str) -> bool:
     """Whether a DAG is one of ours: by its name, then, since others may have such a one, by its tag."""
     ours = select(DagTag.name).filter_by(dag_id=dag_id, name=TAG)
-    return dag_id.startswith(NAMED) and session.scalar(ours) is not None
+    return dag_id.startswith(PREFIX) and session.scalar(ours) is not None
 
 
 def _red_tasks(session: Session, dag_run: DagRun) -> list[RedTask]:
