@@ -32,6 +32,13 @@ _INNER_PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
     *("filer.port", "filer.port.grpc", "s3.port.grpc"),
 )
+# Of its environment, in docker-compose.yaml too.
+SETTINGS = {
+    "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",
+    # Ten years. An object that bears the name of a folder which was emptied two minutes ago, it would take for that
+    # folder, and delete: of 300 objects `avatar/a`, where avatar/a/b had been, it lost 188.
+    "WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY": "87600h",
+}
 # They lie in /tmp whatever the options, and stay after a kill.
 _SOCKETS = ("master-grpc", "volume-grpc", "filer-grpc", "s3-grpc", "filer", "s3")
 
@@ -119,8 +126,8 @@ class SeaweedFS:
         }
         flags = [f"-{name}={value}" for name, value in options.items()]
         # HOME: settings of this person's own SeaweedFS do not count.
-        own = {"HOME": str(self.directory), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2"}
-        self.process.start([weed(), "-logtostderr=true", "server", *flags], environment() | own)
+        own = {"HOME": str(self.directory)}
+        self.process.start([weed(), "-logtostderr=true", "server", *flags], environment() | SETTINGS | own)
 
     def wait(self) -> None:
         """Wait until it takes objects.

@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 
 from devstack import compose, product
 from devstack.postgres import Postgres
-from devstack.s3 import REGION, SeaweedFS, weed
+from devstack.s3 import REGION, SETTINGS, SeaweedFS, weed
 from tests.support import ROOT
 from tests.support.airflow_cli import parse_airflow
 from tests.support.connections import PASSWORD
@@ -157,6 +157,9 @@ class TestCommands:
 
 
 class TestEnvironment:
+    def test_the_store_is_set_as_that_of_the_embedded_stack(self) -> None:
+        assert environment(SERVICES["s3"]) == SETTINGS
+
     def test_of_airflow_is_known_to_it(self) -> None:
         from airflow.configuration import retrieve_configuration_description
 
