@@ -13,6 +13,7 @@ import yaml
 from s3_migration.model import declaration as declarations
 from s3_migration.model.declaration import GRACE_PERIOD_VARIABLE, DeclarationError, load
 from s3_migration.model.declared_alerts import Alerts
+from s3_migration.model.field_types import duration_text
 from s3_migration.model.modes import Mode
 
 LEAST: dict[str, Any] = {
@@ -121,6 +122,11 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyt
 )
 def test_durations(file: Path, written: object, read: timedelta) -> None:
     assert load(write(file, grace_period=written)).grace_period == read
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0s"), (90, "90s"), (120, "2m"), (86_400, "1d"), (90_000, "25h")])
+def test_a_duration_is_shown_in_the_largest_unit_that_it_is_whole_in(value: int, text: str) -> None:
+    assert duration_text(timedelta(seconds=value)) == text
 
 
 def test_a_deployment_may_set_the_grace_period(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def duration_text(value: timedelta) -> str:
     """As `duration` reads it, in the largest unit that it is whole in."""
     seconds = int(value.total_seconds())
     sizes = {unit: int(timedelta(**{name: 1}).total_seconds()) for unit, name in _UNITS.items()}
-    unit = next(unit for unit in reversed(sizes) if seconds % sizes[unit] == 0)
+    unit = next(unit for unit in reversed(sizes) if seconds % sizes[unit] == 0) if seconds else "s"
     return f"{seconds // sizes[unit]}{unit}"
 
 
