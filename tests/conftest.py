@@ -33,13 +33,12 @@ FOLDERS = ("stack", "docs", "flow", "sql", "unit")
 # The files that need the live stack, which mostly waits: they go to two processes, with a stack each. Last comes one
 # whose tests are short: before the last test but one a process is given its next file, which waits until both are done.
 STACKS = (
-    ("test_scheduler", "test_scheduler_references", "test_scheduler_alerts"),
+    ("test_scheduler", "test_scheduler_approval", "test_scheduler_references", "test_scheduler_alerts"),
     (
         "test_browser",
         "test_nights",
         "test_scheduler_declarations",
         "test_scheduler_late",
-        "test_scheduler_approval",
         "test_scheduler_pages",
         "test_scheduler_docs",
     ),

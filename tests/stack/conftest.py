@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from shutil import copytree, ignore_patterns
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from devstack.stack import Stack
 from devstack.users import CDN
 from s3_migration.model import declaration as declarations
+from tests.support import ROOT
 from tests.support.live_stack import (
     APPROVED,
     BIG,
@@ -81,7 +83,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             proxy.fault(operation, aged_by_name)
         store = json.loads(stack.airflow.settings["AIRFLOW_CONN_LEGACY_S3"])
         store["extra"]["endpoint_url"] = proxy.endpoint_url
-        own = {"S3_MIGRATION_DECLARATIONS": str(directory), "AIRFLOW_CONN_AGED_S3": json.dumps(store)}
+        copytree(ROOT / "dags", directory / "dags", ignore=ignore_patterns("__pycache__"))
+        own = {
+            "S3_MIGRATION_DECLARATIONS": str(directory),
+            "AIRFLOW_CONN_AGED_S3": json.dumps(store),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(directory / "dags"),
+        }
         stack = replace(stack, settings={**SETTINGS, **own})
         stack.up()
         configure(stack.postgres, *NO_POWER_CUT)

@@ -38,7 +38,7 @@ def trigger_with_the_default_params(platform: Platform, page: Any) -> str:
     page.get_by_role("button", name="Trigger").first.click()
     form = page.get_by_role("dialog")
     form.get_by_text("What to do (mode)").wait_for()
-    form.get_by_text("deletes from legacy what is proven, 1s after the switch of its rows at the earliest").wait_for()
+    form.get_by_text("deletes from legacy what is proven, 0s after the switch of its rows at the earliest").wait_for()
     form.get_by_role("button", name="Trigger").click()
     form.wait_for(state="hidden")
     (run_id,) = by_hand() - before

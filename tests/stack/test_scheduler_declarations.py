@@ -24,6 +24,7 @@ def big(platform: Platform) -> Iterator[Path]:
     sound = path.read_text(encoding="utf-8")
     yield path
     path.write_text(sound, encoding="utf-8")
+    platform.read_declarations()
 
 
 def faults(platform: Platform) -> list[str]:
@@ -34,10 +35,11 @@ def faults(platform: Platform) -> list[str]:
 def test_a_broken_declaration_stops_its_own_migration_alone_until_it_is_fixed(platform: Platform, big: Path) -> None:
     sound = big.read_text(encoding="utf-8")
     platform.seed(*keys(3))
-    at_work = platform.api.trigger(DAG, grace_period="45s")
+    at_work = platform.api.trigger(DAG, grace_period="20s")
     until(lambda: platform.rows() and all(path.startswith("avatar/") for path in platform.rows() if path))
 
     big.write_text(f"{sound}description: [broken\n", encoding="utf-8")
+    platform.read_declarations()
     (fault,) = until(lambda: faults(platform))
     assert f"{big}: not readable as YAML" in fault
     assert "Fix: correct the file." in fault
@@ -54,5 +56,6 @@ def test_a_broken_declaration_stops_its_own_migration_alone_until_it_is_fixed(pl
     assert not platform.api.ask("GET", f"/dags/{DAG}")["is_stale"]
 
     big.write_text(sound, encoding="utf-8")
+    platform.read_declarations()
     until(lambda: not faults(platform))
     assert platform.api.wait(BIG, waiting) == "success"
