@@ -109,6 +109,7 @@ def test_a_person_watches_a_run_and_finds_what_is_wrong(platform: Platform, page
     assert platform.api.wait(DAG, run_id) == "success"
     run = platform.api.ask("GET", f"/dags/{DAG}/dagRuns/{run_id}")
     assert run["note"] == "cleared: removed what was in the way"
+    tab.get_by_role("button", name="Clear what failed").wait_for(state="detached")
     assert platform.objects("legacy") == {}
 
     page.goto(f"{url}/{PAGES}/")

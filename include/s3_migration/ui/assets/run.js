@@ -5,6 +5,7 @@ const dagId = asked.get("dag_id"), runId = asked.get("run_id");
 // What is shown of the problems, which are paged by the server.
 const filter = { problem: "", containing: "", pages: [""] };
 let kinds = null, mayAct = false;
+const runInAirflow = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}`;
 
 function head(found) {
   const run = found.run;
@@ -25,14 +26,13 @@ function head(found) {
 }
 
 function clearFailed(found) {
-  if (!found.may_act || found.run === null || found.run.at_work) return null;
-  const dag = `dags/${encodeURIComponent(dagId)}`;
+  if (!found.failed) return null;
   return element("button", {
     click: () => confirmed("Clear what failed?",
       "Each red task of this run is tried again; what is done is not repeated. Remove the cause first.", "Clear",
       async (reason) => {
-        await airflow("PATCH", `${dag}/dagRuns/${encodeURIComponent(runId)}?update_mask=note`, { note: `cleared: ${reason}` });
-        await airflow("POST", `${dag}/clearTaskInstances`, { dag_run_id: runId, dry_run: false, only_failed: true, reset_dag_runs: true });
+        await airflow("PATCH", `${runInAirflow}?update_mask=note`, { note: `cleared: ${reason}` });
+        await airflow("POST", `dags/${encodeURIComponent(dagId)}/clearTaskInstances`, { dag_run_id: runId, dry_run: false, only_failed: true, reset_dag_runs: true });
         await again();
       }),
   }, "Clear what failed");
@@ -184,8 +184,10 @@ async function look() {
     document.querySelector("main").replaceChildren(element("h1", {}, "No migration"), element("p", {}, error.message), element("footer", { id: "foot" }));
     return 600;
   }
-  head(found);
   const run = found.run;
+  // Of a green run there is nothing to clear.
+  found.failed = found.may_act && run !== null && !run.at_work && (await airflow("GET", runInAirflow)).state === "failed";
+  head(found);
   if (run === null) {
     fill("bars", element("p", {}, "This run has not begun to list yet: see its task check."));
   } else {
