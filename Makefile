@@ -51,7 +51,7 @@ demo: install ## the whole job on 10,000 avatars, and a check of every promise; 
 quick: install ## the tests of the model, the SQL and the hook: a minute
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "unit or sql"
 
-# Three processes, also on two cores: those with a live stack mostly wait.
+# Four processes, also on two cores: those with a live stack mostly wait.
 test: install ## all tests: a quarter of an hour on two cores
 	@$(BIN)/python -m pytest -n 4 --no-loadscope-reorder
 
