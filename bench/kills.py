@@ -42,8 +42,9 @@ SELECT DISTINCT split_part(application_name, ' ', 3)::int FROM pg_stat_activity
 WHERE application_name LIKE 's3_migration pid %'
 """
 STEPS_AT_WORK = "SELECT DISTINCT step FROM s3_migration.timing WHERE ended_at IS NULL ORDER BY step"
-# Fewer than that are moved in less time than the default settings wait between two tries.
-FEW = 100_000
+# Fewer than that are moved in less time than the default settings wait between a few tries: a task that is killed is
+# tried again at once, and more often is.
+FEW = 1_000_000
 # A run that is cleared more often than that will never be green.
 MAX_CLEARED = 100
 
@@ -68,6 +69,8 @@ def measure(bench: Bench) -> None:
         seconds = time.monotonic() - begun
         bench.say(f"green; its account:\n{json.dumps(api.account(DAG, run_id), indent=1)}")
         bench.say(f"killed while at work: {dict(killer.killed)}")
+        if not killer.killed:
+            raise LocalError("the run was green before any of its tasks was killed, and shows nothing. Fix: SIZES=1")
         with stack.postgres.connect(DATABASE) as connection:
             left = number(connection, ROWS_LEFT)
         if left or not is_empty(endpoint):
