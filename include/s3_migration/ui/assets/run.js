@@ -7,7 +7,8 @@ const filter = { problem: "", containing: "", pages: [""] };
 let kinds = null, mayAct = false;
 const runInAirflow = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}`;
 
-function head(found) {
+// `inAirflow`: the run as Airflow has it, where it may be cleared.
+function head(found, inAirflow) {
   const run = found.run;
   const state = run === null ? "not begun" : run.at_work ? "at work" : run.ended_at ? "ended" : "not at work, not ended";
   document.title = `${found.migration}: ${runId}`;
@@ -20,13 +21,13 @@ function head(found) {
       moment(run.approval.asked_at), ")."),
     run?.waits && element("p", {}, `${number(run.waits.objects)} objects wait for the end of their grace period: until `,
       moment(run.waits.until), " at the latest. A later move deletes them."),
-    element("div", { class: "tools" }, stopAndResume(found, again), setPace(found), clearFailed(found)),
+    element("div", { class: "tools" }, stopAndResume(found, again), setPace(found), clearFailed(inAirflow)),
     paceSaid(found.pace) && element("p", { class: "warn" }, `A person has set the pace of this run: ${paceSaid(found.pace)}.`));
   mayAct = found.may_act;
 }
 
-function clearFailed(found) {
-  if (!found.failed) return null;
+function clearFailed(inAirflow) {
+  if (!inAirflow || inAirflow.state === "success") return null;
   return element("button", {
     click: () => confirmed("Clear what failed?",
       "Each red task of this run is tried again; what is done is not repeated. Remove the cause first.", "Clear",
@@ -184,10 +185,9 @@ async function look() {
     document.querySelector("main").replaceChildren(element("h1", {}, "No migration"), element("p", {}, error.message), element("footer", { id: "foot" }));
     return 600;
   }
-  const run = found.run;
-  // Of a green run there is nothing to clear.
-  found.failed = found.may_act && run !== null && !run.at_work && (await airflow("GET", runInAirflow)).state === "failed";
-  head(found);
+  const run = found.run, mayClear = found.may_act && run !== null && !run.at_work;
+  // Airflow may have forgotten a run that the ledger knows.
+  head(found, mayClear ? await airflow("GET", runInAirflow).catch(() => null) : null);
   if (run === null) {
     fill("bars", element("p", {}, "This run has not begun to list yet: see its task check."));
   } else {
