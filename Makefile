@@ -48,7 +48,7 @@ install: ## what the other targets need, into .venv (PYTHON=… to choose one of
 demo: install ## the whole job on 10,000 avatars, and a check of every promise; leaves nothing running
 	@$(BIN)/python -m devstack.demo
 
-quick: install ## the tests of the model, the SQL and the hook: a minute
+quick: install ## the tests of the model, the SQL and the hook: two minutes
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "unit or sql"
 
 # Four processes, also on two cores: those with a live stack mostly wait.
